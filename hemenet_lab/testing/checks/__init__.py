@@ -1,0 +1,5 @@
+"""One checker per kind of fixture: ``check(fixture)`` yields a `Comparison` for each target array.
+
+A checker takes every size and option from the file, so that files with other seeds, sizes and
+hyperparameters can be checked too.
+"""
