@@ -1,0 +1,110 @@
+"""The files of a store: which arrays it holds, of which type, and what each is cut by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "hemenet-store"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+SPLIT_NAMES = ("train", "val", "test", "unused")
+"""Names of the split codes 0 to 3."""
+UNUSED = SPLIT_NAMES.index("unused")
+
+
+class StoreError(ValueError):
+    """A store that cannot be written or read; says what was found and what to do."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One array of the store; its rows are cut into entries by ``<level>_offset``."""
+
+    name: str
+    level: str
+    dtype: str
+    width: int = 0
+    """Columns; 0 for a flat array."""
+
+
+NODE_FIELDS = (
+    Field("node_type", "node", "<i1"),
+    Field("entity", "node", "<i1"),
+    Field("node_chain", "node", "<i2"),
+    Field("sequence_index", "node", "<i4"),
+    Field("residue_number", "node", "<i4"),
+    Field("insertion_code", "node", "<u1"),
+    Field("node_atoms", "node", "<u1"),
+)
+ATOM_FIELDS = (
+    Field("coords", "atom", "<f4", 3),
+    Field("atom_element", "atom", "<i1"),
+    Field("atom_slot", "atom", "<i1"),
+)
+TEXT_FIELDS = (
+    Field("id", "entry", "<u1"),
+    Field("kind", "entry", "<u1"),
+    Field("chain_name", "chain", "<u1"),
+    Field("chain_uniprot", "chain", "<u1"),
+)
+"""UTF-8 bytes; the row ends of each text lie in ``<name>_end``."""
+VALUE_FIELDS = (Field("value_task", "value", "<i1"), Field("value", "value", "<f8"))
+TERM_ROW_FIELDS = (
+    Field("term_row_task", "term_row", "<i1"),
+    Field("term_row_chain", "term_row", "<i2"),
+    Field("term_row_end", "term_row", "<i8"),
+)
+"""A row per labelled chain and task; its terms end at ``term_row_end`` in ``term``."""
+TERM_FIELD = Field("term", "term", "<i4")
+
+LEVELS = ("node", "atom", "chain", "value", "term_row")
+"""What an entry has several of: ``<level>_offset`` [n + 1] says which rows are its own."""
+
+
+def all_fields() -> tuple[Field, ...]:
+    """Every array that grows with the entries."""
+    ends = tuple(Field(f"{field.name}_end", field.level, "<i8") for field in TEXT_FIELDS)
+    offsets = tuple(Field(f"{level}_offset", "entry", "<i8") for level in LEVELS)
+    return (
+        *(*NODE_FIELDS, *ATOM_FIELDS, *TEXT_FIELDS, *ends),
+        *(*VALUE_FIELDS, *TERM_ROW_FIELDS, TERM_FIELD, *offsets),
+    )
+
+
+class GrowingArray:
+    """A ``.npy`` file that rows are appended to: memory stays flat, however long it gets."""
+
+    def __init__(self, path: Path, dtype: str, width: int = 0) -> None:
+        self.path = path
+        self._dtype = np.dtype(dtype)
+        self._width = width
+        self._rows = 0
+        self._file = path.open("w+b")
+        self._header_size = self._write_header()
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def append(self, rows: Any) -> None:
+        """Adds rows; their values must fit the file's type."""
+        values: NDArray[Any] = np.ascontiguousarray(rows, dtype=self._dtype)
+        self._file.write(values.data if values.size else b"")
+        self._rows += len(values)
+
+    def close(self) -> None:
+        """Writes the final length into the header."""
+        self._file.seek(0)
+        # numpy leaves room in the header for the first axis to grow
+        assert self._write_header() == self._header_size
+        self._file.close()
+
+    def _write_header(self) -> int:
+        shape = (self._rows, self._width) if self._width else (self._rows,)
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        return self._file.tell()
