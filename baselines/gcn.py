@@ -1,0 +1,71 @@
+"""GCN: graph convolutions with activations, residuals and norms (Kipf and Welling 2017)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import GCNConv
+
+from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
+from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders.base import Encoder
+
+
+class GCN(Encoder):
+    """Stack of graph convolutions, h ← LN(h + ReLU(Â h W + b)) (arXiv 1609.02907, Eq. 2).
+
+    Â is the adjacency matrix with self-loops of weight 1, divided by the square roots of both
+    degrees; the convolution is PyG's `GCNConv`. The released GCN baseline of HeMeNet feeds every
+    layer with the raw input and returns the last one, so that it is one linear map whatever its
+    depth; here each layer sees the layer before. Relations are not told apart; self-loops of the
+    view are replaced by the convolution's own.
+
+    Args:
+        dim: Width of all layers.
+        depth: Number of layers.
+        edge_weight: ``distance`` weighs an edge with its length in Å, as the released baseline
+            did; ``none`` weighs all edges alike.
+        dropout: Dropout of the update, before the residual.
+        element_only: Nodes see their element class alone, as in the paper; otherwise residue
+            type, element and entity.
+        view: Graph to work on: the published atom graph, or one of ``residue`` or ``alpha`` nodes
+            (then set ``k`` and ``sequence_offsets`` too).
+    """
+
+    paper = "Kipf and Welling, ICLR 2017, arXiv 1609.02907"
+
+    def __init__(
+        self,
+        dim: int = 256,
+        depth: int = 3,
+        edge_weight: Literal["none", "distance"] = "none",
+        dropout: float = 0.0,
+        element_only: bool = False,
+        view: GraphView = ATOM_VIEW,
+    ) -> None:
+        super().__init__(view, dim)
+        self.edge_weight = edge_weight
+        self.embedding = NodeEmbedding(dim, element_only)
+        self.convolutions = nn.ModuleList(GCNConv(dim, dim) for _ in range(depth))
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(depth))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, graph: ProteinGraph) -> Tensor:
+        """Node features [N, dim]."""
+        edge_index, weight = self._edges(graph)
+        h: Tensor = self.embedding(graph)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            h = norm(h + self.dropout(torch.relu(convolution(h, edge_index, weight))))
+        return h
+
+    def _edges(self, graph: ProteinGraph) -> tuple[Tensor, Tensor | None]:
+        """Edges between different nodes, and their weights."""
+        # GCNConv keeps the weight of a self-loop that it finds; one of length 0 would weigh 0.
+        proper = graph.edge_index[0] != graph.edge_index[1]
+        edge_index = graph.edge_index[:, proper]
+        if self.edge_weight == "none":
+            return edge_index, None
+        return edge_index, edge_lengths(graph)[proper]
