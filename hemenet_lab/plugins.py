@@ -1,0 +1,40 @@
+"""Makes encoders known by their short names: ours, the baselines, and installed packages'."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from hemenet_lab.encoders.base import Encoder
+
+ENTRY_POINT_GROUP = "hemenet_lab.encoders"
+
+
+def load_encoders() -> None:
+    """Import every module or class that packages declare in the entry-point group.
+
+    Raises:
+        ValueError: An entry point cannot be imported; names the package that declares it.
+    """
+    import hemenet_lab.encoders  # noqa: F401  (registers our own classes by importing them)
+
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.value):
+        try:
+            entry.load()
+        except Exception as error:
+            package = entry.dist.name if entry.dist else "unknown package"
+            raise ValueError(
+                f"encoder entry point {entry.name} = {entry.value} of {package} cannot be "
+                f"imported ({error}); repair or uninstall that package"
+            ) from error
+
+
+def encoder_classes() -> dict[str, type[Encoder]]:
+    """Every concrete encoder imported so far: short name → class, sorted by name."""
+    found: dict[str, type[Encoder]] = {}
+    queue: list[type[Encoder]] = [Encoder]
+    while queue:
+        for subclass in queue.pop().__subclasses__():
+            queue.append(subclass)
+            if not getattr(subclass, "__abstractmethods__", None):
+                found[subclass.__name__] = subclass
+    return dict(sorted(found.items()))
