@@ -1,0 +1,136 @@
+"""DeepFRI's annotation tables: Enzyme Commission numbers and Gene Ontology terms per chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.protein_mt.textfile import Problem, read_lines
+from hemenet_lab.tasks import BP, CC, EC, MF, Task
+
+Terms = tuple[int, ...]
+"""Term indices in ascending order."""
+
+
+@dataclass(frozen=True)
+class FunctionTable:
+    """Which chains an annotation file labels with which terms."""
+
+    tasks: tuple[Task, ...]
+    """The file's tasks, with their terms in the order of the file."""
+    chains: dict[str, dict[str, Terms]]
+    """Chain such as ``1ABC-A`` → task name → indices of its terms; no key without terms."""
+    rows: int
+    """Chains that the file lists, with or without terms."""
+    problems: tuple[Problem, ...] = ()
+
+    def support(self, task: str) -> NDArray[np.int64]:
+        """[number of terms], how many chains have each term of a task."""
+        width = next(found.num_outputs for found in self.tasks if found.name == task)
+        terms = [index for labels in self.chains.values() for index in labels.get(task, ())]
+        return np.bincount(np.array(terms, dtype=np.int64), minlength=width)
+
+
+def read_ec(path: str | Path) -> FunctionTable:
+    """Reads ``nrPDB-EC_*_annot.tsv``: a header with the EC numbers, then chain and EC numbers.
+
+    Raises:
+        ValueError: The header is not that of an EC file.
+    """
+    return _read(Path(path), (EC,), named=False)
+
+
+def read_go(path: str | Path) -> FunctionTable:
+    """Reads ``nrPDB-GO_*_annot.tsv``: ids and names of MF, BP and CC terms, then a row per chain.
+
+    A branch without a term in a row is not labelled; trailing empty fields may be missing.
+
+    Raises:
+        ValueError: The header is not that of a GO file.
+    """
+    return _read(Path(path), (MF, BP, CC), named=True)
+
+
+def split_chain_name(name: str) -> tuple[str, str]:
+    """``1ABC-A`` → (``1abc``, ``A``): PDB code in lower case, author chain id.
+
+    Raises:
+        ValueError: There is no ``-`` with text on both sides.
+    """
+    code, _, chain = name.partition("-")
+    if not code or not chain:
+        raise ValueError(f"chain {name!r} is not a PDB code, a hyphen and a chain id")
+    return code.lower(), chain
+
+
+def _read(path: Path, templates: tuple[Task, ...], *, named: bool) -> FunctionTable:
+    lines = read_lines(path)
+    tasks = tuple(_vocabulary(path, lines, task, named) for task in templates)
+    _header(path, lines, "PDB-chain")
+    index = [{term: i for i, term in enumerate(task.terms)} for task in tasks]
+    chains: dict[str, dict[str, Terms]] = {}
+    problems: list[Problem] = []
+    rows = 0
+    for number, line in lines:
+        if not line.strip():
+            continue
+        rows += 1
+        name, *fields = line.split("\t")
+        labels, faults = _labels(tasks, index, fields)
+        if name in chains:
+            faults.append("the chain has an earlier row; its terms are joined")
+        chains[name] = _join(chains.get(name, {}), labels)
+        problems += [Problem(path.name, number, name, fault) for fault in faults]
+    return FunctionTable(tasks, chains, rows, tuple(problems))
+
+
+def _vocabulary(path: Path, lines: Iterator[tuple[int, str]], task: Task, named: bool) -> Task:
+    _header(path, lines, "")
+    terms = _fields(next(lines, (0, ""))[1])
+    names: list[str] = []
+    if named:
+        _header(path, lines, "")
+        names = _fields(next(lines, (0, ""))[1])
+    if not terms:
+        raise ValueError(f"{path}: no {task.name} terms in its header; is it an annotation table?")
+    return task.with_terms(terms, names)
+
+
+def _header(path: Path, lines: Iterator[tuple[int, str]], word: str) -> None:
+    number, line = next(lines, (0, ""))
+    if not line.startswith("###") or word not in line:
+        raise ValueError(
+            f"{path}, line {number}: found {line[:60]!r}, expected a header line '### {word}…'; "
+            "is it one of DeepFRI's nrPDB-EC or nrPDB-GO annotation tables?"
+        )
+
+
+def _fields(line: str) -> list[str]:
+    return [field.strip() for field in line.rstrip("\t").split("\t") if field.strip()]
+
+
+def _labels(
+    tasks: tuple[Task, ...], index: list[dict[str, int]], fields: list[str]
+) -> tuple[dict[str, Terms], list[str]]:
+    labels: dict[str, Terms] = {}
+    faults = []
+    if any(field.strip() for field in fields[len(tasks) :]):
+        faults.append(f"{len(fields)} columns of terms, expected {len(tasks)}")
+    for task, known, field in zip(tasks, index, fields, strict=False):
+        terms = [term.strip() for term in field.split(",") if term.strip()]
+        faults += [f"{term} is not in the header's terms" for term in terms if term not in known]
+        found = tuple(sorted({known[term] for term in terms if term in known}))
+        if found:
+            labels[task.name] = found
+    return labels, faults
+
+
+def _join(left: dict[str, Terms], right: dict[str, Terms]) -> dict[str, Terms]:
+    names = left.keys() | right.keys()
+    return {
+        name: tuple(sorted({*left.get(name, ()), *right.get(name, ())})) for name in sorted(names)
+    }
