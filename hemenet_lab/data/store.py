@@ -85,7 +85,7 @@ class Store:
         """Ids of all entries."""
         text = self.array("id").tobytes()
         ends = self.array("id_end").tolist()
-        starts = [0, *ends[:-1]]
+        starts = [0, *ends][:-1]
         return tuple(text[a:b].decode() for a, b in zip(starts, ends, strict=True))
 
     def index(self, entry_id: str) -> int:

@@ -1,0 +1,158 @@
+"""Exact nearest nodes by smallest atom distance: pairs within a radius that grows where needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from hemenet_lab.data.view import GraphView
+
+if TYPE_CHECKING:
+    from hemenet_lab.data.edges import NodeArrays
+
+Ints = NDArray[np.int64]
+
+START_RADIUS = {"residue": 4.5, "alpha": 8.5, "atom": 4.5}
+"""First search radius of each kind of node, Å; matters for speed only."""
+GROWTH = 1.5
+"""Factor by which the radius grows for nodes that have not found their neighbours yet."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Node pairs and their distance, sorted by target, then distance, then source.
+
+    All pairs that are no further than ``radius`` apart are there.
+    """
+
+    source: Ints
+    target: Ints
+    distance: NDArray[np.float64]
+    radius: float
+
+    def select(self, keep: NDArray[np.bool_]) -> Pairs:
+        """The pairs where ``keep`` is True."""
+        return Pairs(self.source[keep], self.target[keep], self.distance[keep], self.radius)
+
+    def allowed(self, nodes: NodeArrays, separation: int) -> Pairs:
+        """The pairs that are not neighbours in sequence."""
+        return self.select(_apart(nodes, self.source, self.target, separation))
+
+    def first_per_target(self, limit: int) -> Pairs:
+        """The ``limit`` nearest pairs of each target."""
+        return self.select(_rank_in_group(self.target) < limit)
+
+
+def close_pairs(nodes: NodeArrays, view: GraphView) -> Pairs:
+    """Pairs of different nodes within the view's radius, or the first search radius if larger."""
+    radius = max(START_RADIUS[view.nodes] if view.k else 0.0, view.radius)
+    coords = nodes.coords.astype(np.float64)
+    found = cKDTree(coords).query_pairs(radius, output_type="ndarray")
+    atom, other = np.ascontiguousarray(found.T)
+    low, high = nodes.atom_node[atom], nodes.atom_node[other]
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    separation = min(
+        view.k_min_separation if view.k else np.inf,
+        view.radius_min_separation if view.radius else np.inf,
+    )
+    keep = np.flatnonzero((low != high) & _apart(nodes, low, high, separation))
+    offset = coords[atom[keep]] - coords[other[keep]]
+    distance = np.sqrt(np.einsum("ij,ij->i", offset, offset))
+    low, high = low[keep], high[keep]
+    if len(nodes) < len(coords):
+        low, high, distance = _smallest(low, high, distance, len(nodes))
+    both = (np.concatenate([low, high]), np.concatenate([high, low]), np.tile(distance, 2))
+    return _sorted_pairs(*both, radius)
+
+
+def nearest(nodes: NodeArrays, pairs: Pairs, k: int, separation: int) -> tuple[Ints, Ints]:
+    """(source, target) of the ``k`` nearest allowed nodes of each node, or all where fewer are.
+
+    A target is settled once it has ``k`` allowed pairs within the radius searched so far: every
+    pair that was not found is further away. The radius grows for the others only.
+    """
+    wanted = np.minimum(k, _num_allowed(nodes, separation))
+    sources, targets = [], []
+    tree: cKDTree | None = None
+    while True:
+        pairs = pairs.allowed(nodes, separation).first_per_target(k)
+        have = np.bincount(pairs.target, minlength=len(nodes))
+        done = (have >= wanted)[pairs.target]
+        sources.append(pairs.source[done])
+        targets.append(pairs.target[done])
+        wanted = np.where(have >= wanted, 0, wanted)
+        open_nodes = np.flatnonzero(wanted)
+        if not len(open_nodes):
+            return np.concatenate(sources), np.concatenate(targets)
+        tree = tree or cKDTree(nodes.coords.astype(np.float64))
+        pairs = _pairs_of(nodes, tree, open_nodes, pairs.radius * GROWTH)
+
+
+def _pairs_of(nodes: NodeArrays, tree: cKDTree, targets: Ints, radius: float) -> Pairs:
+    """All pairs of some targets within the radius."""
+    chosen = np.zeros(len(nodes), dtype=bool)
+    chosen[targets] = True
+    atoms = np.flatnonzero(chosen[nodes.atom_node])
+    coords = nodes.coords[atoms].astype(np.float64)
+    found = cKDTree(coords).sparse_distance_matrix(tree, radius, output_type="ndarray")
+    target, source = nodes.atom_node[atoms[found["i"]]], nodes.atom_node[found["j"]]
+    other = target != source
+    pairs = _smallest(target[other], source[other], found["v"][other], len(nodes))
+    return _sorted_pairs(pairs[1], pairs[0], pairs[2], radius)
+
+
+def _smallest(
+    first: Ints, second: Ints, distance: NDArray[np.float64], num_nodes: int
+) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """Each pair of nodes once, with its smallest distance."""
+    if not len(first):
+        return first, second, distance
+    key = first * num_nodes + second
+    order = np.argsort(key)
+    key = key[order]
+    start = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    smallest = np.minimum.reduceat(distance[order], start)
+    return key[start] // num_nodes, key[start] % num_nodes, smallest
+
+
+def _sorted_pairs(
+    source: Ints, target: Ints, distance: NDArray[np.float64], radius: float
+) -> Pairs:
+    order = np.lexsort((source, distance, target))
+    return Pairs(source[order], target[order], distance[order], radius)
+
+
+def _apart(nodes: NodeArrays, source: Ints, target: Ints, separation: float) -> NDArray[np.bool_]:
+    """False for pairs of one chain that are nearer than ``separation`` in sequence."""
+    steps = np.abs(nodes.sequence_index[source] - nodes.sequence_index[target])
+    chain = nodes.chain[source]
+    return (chain != nodes.chain[target]) | (chain < 0) | (steps >= separation)
+
+
+def _num_allowed(nodes: NodeArrays, separation: int) -> Ints:
+    """[N], how many nodes each node may have as a neighbour."""
+    allowed = np.full(len(nodes), len(nodes) - 1)
+    polymer = np.flatnonzero(nodes.chain >= 0)
+    if separation == 0 or not len(polymer):
+        return allowed
+    position = nodes.sequence_index[polymer] - nodes.sequence_index[polymer].min()
+    key = nodes.chain[polymer] * (position.max() + 2 * separation) + position
+    ordered = np.sort(key)
+    near = np.searchsorted(ordered, key + separation) - np.searchsorted(
+        ordered, key - separation, side="right"
+    )
+    allowed[polymer] -= near - 1
+    return allowed
+
+
+def _rank_in_group(group: Ints) -> Ints:
+    """Position of each element within its run of equal values in a sorted array."""
+    if not len(group):
+        return group
+    start = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
+    length = np.diff(np.r_[start, len(group)])
+    return np.arange(len(group)) - np.repeat(start, length)
