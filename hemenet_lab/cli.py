@@ -5,17 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from hemenet_lab.callbacks import NonFiniteGuard, ReproducibleSteps, Throughput
+from hemenet_lab.checkpoint_defaults import checkpoint_defaults
 from hemenet_lab.commands import data, encoders
+from hemenet_lab.config_file import IncludingConfigFile
 from hemenet_lab.data.datamodule import ProteinMTDataModule
 from hemenet_lab.module import MultiTaskModule
-from hemenet_lab.parser import SuiteArgumentParser, checkpoint_defaults
+from hemenet_lab.parser import SuiteArgumentParser
 from hemenet_lab.plugins import load_encoders
-from hemenet_lab.tracking import SaveConfigArtifact
+from hemenet_lab.results import ResultsTable
+from hemenet_lab.run_record import RUN_KEY, RunCheckpoint, RunRecord
+from hemenet_lab.tracking import SaveConfigArtifact, tracker_of
 
 
 class SuiteCLI(LightningCLI):
@@ -25,36 +32,64 @@ class SuiteCLI(LightningCLI):
     and the command line come on top of these.
     """
 
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        kwargs.setdefault("dump_header", [f"hemenet-lab {version('hemenet-lab')}"])
+        parser = self.parser_class(**kwargs)
+        parser.add_argument(
+            "-c",
+            "--config",
+            action=IncludingConfigFile,
+            help="Config file in YAML; may be given several times, later ones win.",
+        )
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(ReproducibleSteps, "steps")
+        for target in ("data.seed", "steps.seed"):
+            parser.link_arguments("seed_everything", target, compute_fn=int)
+
     def parse_arguments(self, parser: Any, args: Any) -> None:
         given = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]
-        for key, value in checkpoint_defaults(given).items():
-            for subparser in self._subcommand_parsers.values():
-                subparser.set_defaults({key: value})
+        defaults = checkpoint_defaults(given)
+        for subparser in self._subcommand_parsers.values():
+            subparser.set_defaults(defaults)
         super().parse_arguments(parser, args)
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's settings are defaults here, so that what is written wins."""
 
+    def before_fit(self) -> None:
+        """Continue the run of the checkpoint that a resumed fit starts from."""
+        path = self.config.fit.ckpt_path
+        tracker = tracker_of(self.trainer)
+        if path and Path(path).is_file() and tracker is not None and self.trainer.is_global_zero:
+            run_id = torch.load(path, weights_only=True, map_location="cpu").get(RUN_KEY)
+            if run_id:
+                tracker.resume(run_id)
+
     def after_fit(self) -> None:
         """Test the best checkpoint, so that every fit ends with the table of its results."""
-        if self.trainer.fast_dev_run or self.trainer.interrupted:
-            return
-        checkpoint = self.trainer.checkpoint_callback
-        best = getattr(checkpoint, "best_model_path", "")
-        if best:
+        best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
+        if best and not self.trainer.fast_dev_run and not self.trainer.interrupted:
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
 
 
 def lightning(args: Sequence[str] | None = None) -> None:
     """Entry point of the `lightning` command."""
     load_encoders()
-    torch.set_float32_matmul_precision("high")
     SuiteCLI(
         MultiTaskModule,
         ProteinMTDataModule,
         save_config_callback=SaveConfigArtifact,
         save_config_kwargs={"save_to_log_dir": False},
-        trainer_defaults={"use_distributed_sampler": False, "gradient_clip_val": 10.0},
+        trainer_defaults={
+            "use_distributed_sampler": False,  # the data module plans the batches of every process
+            "gradient_clip_val": 10.0,
+            "num_sanity_val_steps": 0,
+            "logger": {"class_path": "hemenet_lab.tracking.Tracker"},
+            "callbacks": [RunRecord(), Throughput(), NonFiniteGuard(), ResultsTable()],
+        },
         seed_everything_default=0,
         parser_class=SuiteArgumentParser,
         auto_configure_optimizers=False,

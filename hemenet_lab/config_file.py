@@ -19,7 +19,9 @@ class IncludingConfigFile(ActionConfigFile):
     been given by its own ``--config``.
     """
 
-    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+    def __call__(
+        self, parser: Any, cfg: Any, values: Any, option_string: str | None = None
+    ) -> None:
         for source in expand_includes(values):
             self.apply_config(parser, cfg, self.dest, source)
 

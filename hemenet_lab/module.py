@@ -94,7 +94,12 @@ class MultiTaskModule(LightningModule):
         self.train_losses = nn.ModuleDict({task.name: MeanMetric() for task in self.tasks})
         self.evaluations = nn.ModuleDict(
             {
-                stage: nn.ModuleDict({task.name: TaskEvaluation(task) for task in self.tasks})
+                stage: nn.ModuleDict(
+                    {
+                        task.name: TaskEvaluation(task, keep_rows=stage == "test")
+                        for task in self.tasks
+                    }
+                )
                 for stage in STAGES
             }
         )
@@ -188,17 +193,18 @@ class MultiTaskModule(LightningModule):
             mean.reset()
 
     def _evaluation_end(self, stage: str) -> None:
-        evaluations = self.evaluations[stage]
         total, skills = 0.0, []
         for task in self.tasks:
-            evaluation = evaluations[task.name]
-            self.log(f"{stage}/{task.name}/n", float(evaluation.count()))
-            if evaluation.count() == 0:
-                continue
-            for metric, value in evaluation.values().items():
-                self.log(f"{stage}/{task.name}/{metric}", value)
-            total = total + self.loss_weights[task.name] * evaluation.mean_loss()
-            skills.append(evaluation.skill())
+            evaluation = self.evaluations[stage][task.name]
+            scores = evaluation.scores()
+            self.log(f"{stage}/{task.name}/n", float(max(score.n for score in scores.values())))
+            for metric, score in scores.items():
+                if score.value is not None:
+                    self.log(f"{stage}/{task.name}/{metric}", score.value)
+            skill = evaluation.skill()
+            if skill is not None:
+                skills.append(skill)
+                total = total + self.loss_weights[task.name] * evaluation.mean_loss()
         if not skills:
             raise ValueError(
                 f"the {stage} split has no labelled item of {[task.name for task in self.tasks]}; "
@@ -239,9 +245,7 @@ def _require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
     mine = {task.name: task.terms for task in trained}
     theirs = {task.name: task.terms for task in given if task.num_outputs > 0}
     if mine != theirs:
-        differing = sorted(
-            name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name)
-        )
+        differing = sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
         raise ValueError(
             f"the model was made for tasks {list(mine)}, the data have {list(theirs)}; they differ "
             f"in {differing} (names or terms); use the store that the model was trained on"

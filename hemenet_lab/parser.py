@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse._typehints as typehints
-import torch
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from hemenet_lab.plugins import encoder_classes
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
+EXAMPLE = "lightning fit --config experiments/multitask.yaml"
 
 
 class SuiteArgumentParser(LightningArgumentParser):
@@ -31,8 +31,11 @@ class SuiteArgumentParser(LightningArgumentParser):
         with _fresh_arguments_on_class_change():
             return super().parse_args(*args, **kwargs)
 
+    def print_usage(self, file: Any = None) -> None:
+        """Nothing: the usage of a parser with hundreds of options would hide the error below it."""
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        super().error(_explain(message, self), ex)
+        super().error(explain(message, self), ex)
 
 
 @contextmanager
@@ -41,9 +44,11 @@ def _fresh_arguments_on_class_change() -> Iterator[None]:
     original = typehints.discard_init_args_on_class_path_change
 
     def discard(action: Any, previous: Any, value: Any) -> None:
-        if previous and "init_args" in previous and _differ(action, previous, value):
+        if previous and "init_args" in previous and _differ(previous, value):
             for key in list(previous["init_args"].keys()):
                 previous["init_args"].pop(key)
+            if "init_args" not in value:
+                value["init_args"] = Namespace()
 
     typehints.discard_init_args_on_class_path_change = discard
     try:
@@ -52,84 +57,58 @@ def _fresh_arguments_on_class_change() -> Iterator[None]:
         typehints.discard_init_args_on_class_path_change = original
 
 
-def _differ(action: Any, previous: Any, value: Any) -> bool:
-    """Whether two class specifications name different classes, short names resolved."""
-    names = (previous["class_path"], value["class_path"])
-    if names[0] == names[1]:
-        return False
-    short = [name.rsplit(".", 1)[-1] for name in names]
-    known = encoder_classes()
-    return not (short[0] == short[1] and short[0] in known and "." not in min(names, key=len))
+def _differ(previous: Any, value: Any) -> bool:
+    """Whether two class specifications name different classes; an encoder's short name counts."""
+    first, second = (
+        encoder_classes().get(name, name) for name in (previous["class_path"], value["class_path"])
+    )
+    return _path(first) != _path(second)
 
 
-def _explain(message: str, parser: SuiteArgumentParser) -> str:
-    """Add what is allowed to an error message of the parser."""
+def _path(spec: Any) -> str:
+    if isinstance(spec, type):
+        return f"{spec.__module__}.{spec.__qualname__}"
+    try:
+        return _path(typehints.import_object(spec))
+    except (ImportError, ValueError, AttributeError):
+        return str(spec)  # unknown: the parser reports it itself
+
+
+def explain(message: str, parser: SuiteArgumentParser) -> str:
+    """The parser's message with what is known, and the nearest right word, added."""
     unknown_class = re.search(r"Expected a dot import path string: (\S+)", message)
-    if unknown_class and "encoder" in message:
+    if unknown_class:
         known = list(encoder_classes())
-        return f"unknown encoder {unknown_class[1]!r};{_nearest(unknown_class[1], known)} known: {known}"
-    subcommand = re.search(r"invalid choice: '?([\w-]+)'?.*fit", message)
-    if subcommand or "expected at least one subcommand" in message.lower():
-        found = f"unknown command {subcommand[1]!r}" if subcommand else "no command given"
-        return (
-            f"{found}; choose one of {', '.join(SUBCOMMANDS)}, for example: "
-            "lightning fit --config experiments/multitask.yaml"
-        )
-    unknown_key = re.search(r"(?:Unrecognized arguments: |Key |Option )'?-*([\w.]+)", message)
-    if unknown_key:
-        known = _known_keys(parser)
-        return f"{message};{_nearest(unknown_key[1], known)} see --help for all"
+        hint = _nearest(unknown_class[1], known)
+        return f"unknown encoder (or class) {unknown_class[1]!r};{hint} encoders: {known}"
+    command = re.search(r"invalid choice: '?([\w-]+)'?.*fit", message)
+    if command or 'expected "subcommand"' in message:
+        found = f"unknown command {command[1]!r}" if command else "no command given"
+        return f"{found}; choose one of {', '.join(SUBCOMMANDS)}, for example: {EXAMPLE}"
+    key = re.search(r"(?:[Uu]nrecognized arguments: |Key |Option )['\"]?-*([\w.]+)", message)
+    if key and "did you mean" not in message:
+        return f"{message};{_nearest(key[1], _known_keys(parser))} see --help for all"
     return message
 
 
 def _known_keys(parser: SuiteArgumentParser) -> list[str]:
+    """Every key that the parser, its subcommands and the known encoders accept."""
     actions = list(parser._actions)
-    for action in list(actions):
-        for subparser in (getattr(action, "choices", None) or {}).values() if isinstance(
-            getattr(action, "choices", None), dict
-        ) else ():
-            actions.extend(subparser._actions)
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            for subparser in action.choices.values():
+                actions.extend(subparser._actions)
     keys = {action.dest for action in actions if action.dest}
-    for cls in encoder_classes().values():
-        arguments = cls.__init__.__code__.co_varnames[1 : cls.__init__.__code__.co_argcount]
-        keys.update(f"model.encoder.{name}" for name in arguments)
-        keys.update(arguments)
+    for encoder in encoder_classes().values():
+        keys.update(f"model.encoder.{name}" for name in inspect.signature(encoder).parameters)
     return sorted(keys)
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
-    if not close:  # a nested key is often right but for its last part
+    """`` did you mean …?`` for the closest known word, compared whole and by its last part."""
+    close = get_close_matches(word, known, n=1, cutoff=0.7)
+    if not close:
         tails = {key.rsplit(".", 1)[-1]: key for key in known}
         tail = get_close_matches(word.rsplit(".", 1)[-1], list(tails), n=1, cutoff=0.6)
         close = [tails[tail[0]]] if tail else []
     return f" did you mean {close[0]!r}?" if close else ""
-
-
-def checkpoint_defaults(args: Sequence[str]) -> dict[str, Any]:
-    """Model and data settings stored in the checkpoint that ``args`` name, as parser defaults.
-
-    Raises:
-        ValueError: ``--ckpt_path`` names a file that is not there.
-    """
-    path = _option(args, "--ckpt_path")
-    if path is None or path in ("best", "last", "hpc", "registry"):
-        return {}
-    if not Path(path).is_file():
-        raise SystemExit(f"lightning: checkpoint {path} not found; give the path of a .ckpt file")
-    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    defaults: dict[str, Any] = {}
-    for group, key in (("model", "hyper_parameters"), ("data", "datamodule_hyper_parameters")):
-        for name, value in checkpoint.get(key, {}).items():
-            if not name.startswith("_"):
-                defaults[f"{group}.{name}"] = value
-    return defaults
-
-
-def _option(args: Sequence[str], name: str) -> str | None:
-    for position, word in enumerate(args):
-        if word == name and position + 1 < len(args):
-            return args[position + 1]
-        if word.startswith(name + "="):
-            return word.split("=", 1)[1]
-    return None

@@ -1,0 +1,46 @@
+"""`hemenet encoders`: every encoder that the command line knows."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.plugins import encoder_classes, load_encoders
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command to ``hemenet``."""
+    parser = commands.add_parser("encoders", help="list the encoders, ours and plugged-in ones")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one row per encoder, built with its default settings."""
+    load_encoders()
+    table = Table(title="Encoders (parameters at default settings)")
+    for column in ("name", "class", "view", "symmetry", "parameters", "paper"):
+        table.add_column(column, overflow="fold")
+    for name, cls in encoder_classes().items():
+        table.add_row(name, f"{cls.__module__}.{cls.__qualname__}", *describe(cls))
+    Console().print(table)
+    return 0
+
+
+def describe(cls: type[Encoder]) -> tuple[str, str, str, str]:
+    """View, symmetry, number of parameters and paper of an encoder."""
+    required = [
+        name
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.default is inspect.Parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    if required:
+        return ", ".join(cls.view_nodes), cls.symmetry, f"needs {', '.join(required)}", cls.paper
+    encoder = cls()  # type: ignore[call-arg]  # a concrete class has its own signature
+    count = sum(parameter.numel() for parameter in encoder.parameters())
+    return encoder.view.nodes, cls.symmetry, f"{count:,}", cls.paper

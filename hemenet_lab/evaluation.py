@@ -1,0 +1,104 @@
+"""A task's metrics over one stage, beside those of the constant predictor on the same items."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+
+from hemenet_lab.metrics import Score, task_metrics
+from hemenet_lab.metrics.base import StoredRows, labelled_rows
+from hemenet_lab.tasks import Task
+
+MAIN_METRIC = {"regression": "rmse", "multilabel": "fmax"}
+"""The metric that a task's skill is made from."""
+
+
+class LabelledRows(StoredRows):
+    """Keeps predictions and targets of the labelled rows, for intervals over items."""
+
+    def update(self, prediction: Tensor, target: Tensor, mask: Tensor) -> None:
+        """Takes in a batch: prediction and target [n, out], mask bool [n]."""
+        self.store(*labelled_rows(prediction, target, mask, self.width))
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """Predictions and targets [m, out] of all processes, on the CPU."""
+        prediction, target = self.rows()
+        return prediction.cpu(), target.cpu()
+
+
+class TaskEvaluation(nn.Module):
+    """Metrics, mean loss and skill of one task.
+
+    The constant predictor gives every item the training mean (regression) or the training frequency
+    of each term (multi-label). Skill is 0 for it and 1 for a perfect model: 1 − RMSE / RMSE₀, and
+    (Fmax − Fmax₀) / (1 − Fmax₀); it is cut at −1, so that one diverging task cannot hide the rest.
+
+    Args:
+        task: What is predicted.
+        keep_rows: Keep all predictions, for `rows`.
+    """
+
+    def __init__(self, task: Task, keep_rows: bool = False) -> None:
+        super().__init__()
+        self.task = task
+        self.metrics = nn.ModuleDict(task_metrics(task))
+        self.constant_metrics = nn.ModuleDict(task_metrics(task))
+        self.loss = MeanMetric(nan_strategy="disable")
+        self.rows = LabelledRows(task.num_outputs) if keep_rows else None
+        self.register_buffer("constant", torch.zeros(task.num_outputs), persistent=False)
+        self.has_constant = False
+
+    def set_constant(self, constant: Tensor | None) -> None:
+        """The constant prediction [out]; None where the training split has no labelled item."""
+        self.has_constant = constant is not None
+        if constant is not None:
+            self.constant = torch.as_tensor(constant, dtype=torch.float32).to(self.constant.device)
+
+    def update(
+        self, output: Tensor, target: Tensor, mask: Tensor, loss: Tensor, count: Tensor
+    ) -> None:
+        """Takes in a batch: raw outputs and targets [n, out], mask [n], its mean loss and count."""
+        prediction = output.detach().float()
+        if self.task.kind == "multilabel":
+            prediction = prediction.sigmoid()
+        for metric in self.metrics.values():
+            metric.update(prediction, target, mask)
+        if self.rows is not None:
+            self.rows.update(prediction, target, mask)
+        if self.has_constant:
+            for metric in self.constant_metrics.values():
+                metric.update(self.constant.expand_as(target), target, mask)
+        self.loss.update(loss.detach().float(), count)
+
+    def scores(self) -> dict[str, Score]:
+        """Every metric with its number of labelled items, over all processes."""
+        return {name: metric.compute() for name, metric in self.metrics.items()}
+
+    def constant_scores(self) -> dict[str, Score]:
+        """The same of the constant predictor; empty without training labels."""
+        if not self.has_constant:
+            return {}
+        return {name: metric.compute() for name, metric in self.constant_metrics.items()}
+
+    def mean_loss(self) -> Tensor:
+        """Mean loss over all labelled items."""
+        return self.loss.compute()
+
+    def skill(self) -> float | None:
+        """Gain over the constant predictor on the main metric; None where either is absent."""
+        name = MAIN_METRIC[self.task.kind]
+        score, constant = self.scores()[name].value, self.constant_scores().get(name)
+        if score is None or constant is None or constant.value is None:
+            return None
+        if self.task.kind == "regression":
+            gain, room = constant.value - score, constant.value
+        else:
+            gain, room = score - constant.value, 1 - constant.value
+        return max(-1.0, gain / room) if room > 0 else 0.0
+
+    def reset(self) -> None:
+        """Forget everything taken in."""
+        parts = [*self.metrics.values(), *self.constant_metrics.values(), self.loss]
+        for metric in parts if self.rows is None else [*parts, self.rows]:
+            metric.reset()
