@@ -1,8 +1,11 @@
 """The published encoders that HeMeNet is compared with, one file each."""
 
+from baselines.cdconv import CDConv
 from baselines.egnn import EGNN
 from baselines.gat import GAT
 from baselines.gcn import GCN
+from baselines.gearnet import GearNet, GearNetFullAtom
+from baselines.gvp import GVP
 from baselines.schnet import SchNet
 
-__all__ = ["EGNN", "GAT", "GCN", "SchNet"]
+__all__ = ["EGNN", "GAT", "GCN", "GVP", "CDConv", "GearNet", "GearNetFullAtom", "SchNet"]

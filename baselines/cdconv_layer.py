@@ -1,0 +1,214 @@
+"""Layers of CDConv: neighbours in space, continuous-discrete convolution, pooling along the chain.
+
+Fan et al., "Continuous-Discrete Convolution for Geometry-Sequence Modeling in Proteins", ICLR 2023.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, product
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.nn.segment import segment_max, segment_mean, segment_sum
+
+CHUNK_NUMBERS = 2**25
+"""Numbers (128 MB in float32) that one chunk of outer products may hold."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Residues (or pools of them) and ligand atoms as points with frames.
+
+    Args:
+        pos: Positions, [N, 3], Å.
+        seq: Position along the chain, [N].
+        ori: Frames, rows are the axes, [N, 3, 3]; all 0 for a point without one.
+        chain: Chain, int64 [N]; -1 for a ligand atom.
+        batch: Graph, int64 [N].
+    """
+
+    pos: Tensor
+    seq: Tensor
+    ori: Tensor
+    chain: Tensor
+    batch: Tensor
+
+
+@dataclass(frozen=True)
+class Neighborhood:
+    """Pairs of close points with what the convolution kernel sees of them.
+
+    Args:
+        source: Neighbour j, int64 [E].
+        target: Centre i, int64 [E].
+        features: Direction and frame of j in the frame of i, distance (Å), [E, 7].
+        kernel: Which discrete kernel, int64 [E].
+        window: Smooth cutoff, [E, 1].
+    """
+
+    source: Tensor
+    target: Tensor
+    features: Tensor
+    kernel: Tensor
+    window: Tensor
+
+
+def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Tensor]:
+    """All ordered pairs (j, i) of one graph closer than ``radius``, each point with itself.
+
+    Points are sorted into cubes with edges of the radius and only the 27 cubes round a point are
+    searched, so that memory grows with the number of pairs.
+
+    Args:
+        pos: [N, 3], Å.
+        batch: Graph of each point, int64 [N].
+        radius: Å.
+
+    Returns:
+        Two int64 tensors [E]: j and i.
+    """
+    cell = ((pos - pos.amin(0)) / radius).floor().long() + 1
+    extent = cell.amax(0) + 2
+    key = ((batch * extent[0] + cell[:, 0]) * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
+    ordered, order = key.sort()
+    found = []
+    for dx, dy in product((-1, 0, 1), repeat=2):
+        # cubes that differ in z only have consecutive keys
+        center = key + (dx * extent[1] + dy) * extent[2]
+        low = torch.searchsorted(ordered, center - 1)
+        count = torch.searchsorted(ordered, center + 1, right=True) - low
+        i = torch.repeat_interleave(count)
+        place = torch.arange(len(i), device=pos.device) - (count.cumsum(0) - count - low)[i]
+        j = order[place]
+        close = (pos[j] - pos[i]).square().sum(-1) < radius * radius
+        found.append(torch.stack([j[close], i[close]]))
+    source, target = torch.cat(found, dim=1)
+    return source, target
+
+
+def neighborhood(points: Points, radius: float, kernel_size: int) -> Neighborhood:
+    """Neighbours closer than ``radius`` and the kernel's input (paper, Eq. 4 to 6).
+
+    Two points without a common chain have no sequence distance; like residues far apart they take
+    the last kernel and its window.
+
+    Args:
+        points: Points.
+        radius: Å.
+        kernel_size: Number l of discrete kernels, odd and at least 3.
+    """
+    source, target = radius_pairs(points.pos.detach(), points.batch, radius)
+    half = kernel_size // 2
+    step = points.pos[source] - points.pos[target]
+    distance = safe_norm(step, keepdim=True)
+    frame = points.ori[target]
+    direction = (frame * (step / (distance + 1e-9)).unsqueeze(1)).sum(-1)
+    turn = (frame * points.ori[source]).sum(-1)
+    chain = points.chain
+    related = (chain[source] == chain[target]) & ((chain[source] >= 0) | (source == target))
+    offset = (points.seq[source] - points.seq[target]).clamp(-half, half)
+    offset = torch.where(related, offset, half)
+    spread = (distance / radius) * (offset.abs() / half).unsqueeze(-1)
+    window = 0.5 - 0.5 * torch.tanh(16.0 * spread - 14.0)
+    features = torch.cat([direction, turn, distance], dim=-1)
+    return Neighborhood(source, target, features, (offset + half).long(), window)
+
+
+class KernelNetwork(nn.Module):
+    """A small perceptron per discrete kernel, from the geometry of a pair to kernel weights.
+
+    Args:
+        kernel_size: Number of kernels.
+        channels: Widths of its layers.
+        slope: Slope of the leaky ReLU.
+    """
+
+    def __init__(self, kernel_size: int, channels: Sequence[int], slope: float) -> None:
+        super().__init__()
+        self.slope = slope
+        dims = list(pairwise([7, *channels]))
+        # published initialisation: bound 1/√(in·out), biases 0
+        self.Ws = nn.ParameterList(_uniform((kernel_size, *pair), pair) for pair in dims)
+        self.bs = nn.ParameterList(torch.zeros(kernel_size, wide) for _, wide in dims)
+
+    def forward(self, features: Tensor, kernel: Tensor) -> Tensor:
+        """Features [E, 7] and kernels int64 [E] → [E, channels]."""
+        for weight, bias in zip(self.Ws, self.bs, strict=True):
+            features = torch.bmm(features.unsqueeze(1), weight[kernel]).squeeze(1) + bias[kernel]
+            features = F.leaky_relu(features, self.slope)
+        return features
+
+
+class ContinuousDiscreteConv(nn.Module):
+    """Continuous-discrete convolution, ``W vec(Σ_j (g f_Δ(geometry)) ⊗ x_j)`` (paper, Eq. 3).
+
+    Args:
+        in_dim: Input width.
+        out_dim: Output width.
+        kernel_size: Number of discrete kernels.
+        kernel_channels: Widths of the kernel network.
+        slope: Slope of its leaky ReLU.
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        out_dim: int,
+        kernel_size: int,
+        kernel_channels: Sequence[int],
+        slope: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.WeightNet = KernelNetwork(kernel_size, kernel_channels, slope)
+        # the published initialisation takes the output width for the fan
+        self.W = _uniform((kernel_channels[-1] * in_dim, out_dim), (out_dim,))
+
+    def forward(self, x: Tensor, near: Neighborhood) -> Tensor:
+        """[N, in_dim] → [N, out_dim]."""
+        weight = self.WeightNet(near.features.to(x.dtype), near.kernel) * near.window.to(x.dtype)
+        total = x.new_zeros(len(x), weight.shape[1] * x.shape[1])
+        for part in _chunks(len(weight), total.shape[1]):
+            outer = weight[part].unsqueeze(2) * x[near.source[part]].unsqueeze(1)
+            total = total + segment_sum(outer.flatten(1), near.target[part], len(x))
+        return total @ self.W
+
+
+def average_pool(x: Tensor, points: Points, cluster: Tensor, num: int) -> tuple[Tensor, Points]:
+    """Averages clusters of points: features, positions and frames (scaled back to length 1).
+
+    Args:
+        x: Features, [N, d].
+        points: Points.
+        cluster: Cluster of each, int64 [N].
+        num: Number of clusters.
+
+    Returns:
+        Features [num, d] and points; their ``seq`` is half the old one, rounded down.
+    """
+    half = points.seq.div(2, rounding_mode="floor")
+    pooled = Points(
+        segment_mean(points.pos, cluster, num),
+        segment_max(half, cluster, num),
+        F.normalize(segment_mean(points.ori, cluster, num), dim=-1),
+        segment_max(points.chain, cluster, num),
+        segment_max(points.batch, cluster, num),
+    )
+    return segment_mean(x, cluster, num), pooled
+
+
+def _chunks(rows: int, width: int) -> Iterator[slice]:
+    """Slices of rows with a bounded number of numbers each; at least one."""
+    step = max(1, CHUNK_NUMBERS // max(1, width))
+    yield from (slice(first, first + step) for first in range(0, max(1, rows), step))
+
+
+def _uniform(shape: tuple[int, ...], fan: tuple[int, ...]) -> nn.Parameter:
+    """Uniform numbers up to 1/√(product of ``fan``)."""
+    bound = 1 / math.sqrt(math.prod(fan))
+    return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))

@@ -1,0 +1,242 @@
+"""GearNet: relational message passing over sequence and space, with optional edge messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.chains import node_chain
+from baselines.features import NodeEmbedding
+from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
+from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.nn.norm import NodeBatchNorm
+from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.structures.vocabulary import NUM_NODE_TYPES
+
+MAX_SEQUENCE_DISTANCE = 10
+"""Longest distance along a chain that edge features tell apart; other chains count as this far."""
+
+Implementation = Literal["torchdrug", "gearnet"]
+
+ALPHA_VIEW = GraphView(
+    nodes="alpha", k=10, k_min_separation=5, radius=10.0, radius_min_separation=5
+)
+"""The seven published relations: sequence ±2 with the self-loop, 10 nearest, closer than 10 Å."""
+
+FULLATOM_VIEW = GraphView(
+    nodes="atom", k=10, k_min_separation=5, radius=4.5, radius_max_neighbors=32
+)
+"""The same seven relations between atoms; a radius of 4.5 Å, as in SiamDiff's atom model."""
+
+
+class GearNetStack(nn.Module):
+    """Layers of GearNet or GearNet-Edge on ready-made features.
+
+    Args:
+        in_dim: Width of the node features.
+        hidden_dims: Width of each layer.
+        num_relations: Number of relations.
+        implementation: ``torchdrug`` (a self-loop term in each convolution, a second batch norm
+            after the short cut, edge messages as an extra update) or ``gearnet``, the authors'
+            repository (edge messages inside the convolution). They are different models.
+        edge_dim: Width of the edge features; 0 leaves edge messages out.
+        num_angle_bins: Relations of the line graph.
+        batch_norm: Batch norm in the convolutions (and after them for ``torchdrug``).
+        layer_norm: Layer norm after each layer.
+        short_cut: Adds a layer's input where the widths agree.
+        concat_hidden: Returns all layers side by side, not only the last one.
+        dropout: Dropout after each convolution.
+        activation: Name of the activation in `torch.nn.functional`.
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        hidden_dims: Sequence[int],
+        num_relations: int,
+        *,
+        implementation: Implementation = "torchdrug",
+        edge_dim: int = 0,
+        num_angle_bins: int = 8,
+        batch_norm: bool = True,
+        layer_norm: bool = False,
+        short_cut: bool = True,
+        concat_hidden: bool = True,
+        dropout: float = 0.0,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        if implementation not in ("torchdrug", "gearnet"):
+            raise ValueError(
+                f"GearNet implementation {implementation!r}; allowed: torchdrug, gearnet"
+            )
+        self.torchdrug = implementation == "torchdrug"
+        self.num_relations, self.num_angle_bins = num_relations, num_angle_bins
+        self.short_cut, self.concat_hidden = short_cut, concat_hidden
+        self.out_dim = sum(hidden_dims) if concat_hidden else hidden_dims[-1]
+        dims = [in_dim, *hidden_dims]
+        # edge features go through the widths of the nodes, one layer behind
+        edge_dims = [edge_dim, *dims[:-1]] if edge_dim else []
+        common = {
+            "self_loop": self.torchdrug,
+            "batch_norm": batch_norm,
+            "activation": activation,
+        }
+        self.layers = _convolutions(dims, num_relations, **common)
+        self.edge_layers = _convolutions(edge_dims, num_angle_bins, **common)
+        norm_dims = dims[1:] if batch_norm and self.torchdrug else []
+        self.batch_norms = nn.ModuleList(NodeBatchNorm(dim) for dim in norm_dims)
+        self.layer_norms = nn.ModuleList(nn.LayerNorm(dim) for dim in dims[1:] if layer_norm)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, h: Tensor, edges: RelationalEdges, pos: Tensor, edge_features: Tensor | None = None
+    ) -> Tensor:
+        """Node features [N, in_dim] → [N, out_dim].
+
+        Args:
+            h: Node features.
+            edges: Edges, sorted by target.
+            pos: Positions [N, 3], Å; used by edge messages only.
+            edge_features: [E, edge_dim] in the order of ``edges``.
+        """
+        line = line_graph(edges, pos, self.num_angle_bins) if self.edge_layers else None
+        hidden = []
+        for number in range(len(self.layers)):
+            if line is not None and edge_features is not None:
+                edge_features = self.edge_layers[number](edge_features, line)
+            h = self._layer(number, h, edges, edge_features)
+            hidden.append(h)
+        return torch.cat(hidden, dim=-1) if self.concat_hidden else h
+
+    def _layer(self, number: int, h: Tensor, edges: RelationalEdges, e: Tensor | None) -> Tensor:
+        conv = self.layers[number]
+        assert isinstance(conv, RelationalConv)
+        out = self.dropout(conv(h, edges, None if self.torchdrug else e))
+        if self.short_cut and out.shape == h.shape:
+            out = out + h
+        if self.torchdrug and e is not None:
+            rows = torch.arange(len(e), device=e.device)
+            out = out + conv.activation(conv.aggregate(e, rows, edges))
+        if self.batch_norms:
+            out = self.batch_norms[number](out)
+        return self.layer_norms[number](out) if self.layer_norms else out
+
+
+def _convolutions(dims: Sequence[int], num_relations: int, **options: Any) -> nn.ModuleList:
+    """A convolution from each width to the next."""
+    return nn.ModuleList(
+        RelationalConv(narrow, wide, num_relations, **options) for narrow, wide in pairwise(dims)
+    )
+
+
+class GearNet(Encoder):
+    """GearNet on alpha carbons, or GearNet-Edge with ``edge_messages`` (Zhang et al., ICLR 2023).
+
+    Args:
+        dim: Width of each layer.
+        depth: Number of layers.
+        embedding_dim: Width of the input; 42 can express as much as one-hot type, element and
+            entity side by side, the published kind of input.
+        implementation: ``torchdrug`` (the published results) or ``gearnet``, the authors' later
+            repository; they differ in self-loop term, norms and edge messages.
+        edge_messages: Message passing between edges over binned angles (GearNet-Edge).
+        num_angle_bins: Bins of 180° for the edge messages.
+        batch_norm: Batch norm in the layers.
+        layer_norm: Layer norm after each layer.
+        short_cut: Residual connections.
+        concat_hidden: Output is all layers side by side (width ``depth * dim``).
+        dropout: Dropout in each layer.
+        element_only: The element class is the only node feature.
+        view: Graph; by default the seven relations of the paper.
+    """
+
+    paper = "Zhang et al., ICLR 2023, arXiv 2203.06125"
+
+    def __init__(
+        self,
+        dim: int = 512,
+        depth: int = 6,
+        embedding_dim: int = 42,
+        implementation: Implementation = "torchdrug",
+        edge_messages: bool = False,
+        num_angle_bins: int = 8,
+        batch_norm: bool = True,
+        layer_norm: bool = False,
+        short_cut: bool = True,
+        concat_hidden: bool = True,
+        dropout: float = 0.0,
+        element_only: bool = False,
+        view: GraphView = ALPHA_VIEW,
+    ) -> None:
+        super().__init__(view, depth * dim if concat_hidden else dim)
+        self.edge_messages = edge_messages
+        self.embedding = NodeEmbedding(embedding_dim, element_only)
+        edge_dim = 2 * NUM_NODE_TYPES + view.num_relations + MAX_SEQUENCE_DISTANCE + 2
+        self.stack = GearNetStack(
+            embedding_dim,
+            [dim] * depth,
+            view.num_relations,
+            implementation=implementation,
+            edge_dim=edge_dim if edge_messages else 0,
+            num_angle_bins=num_angle_bins,
+            batch_norm=batch_norm,
+            layer_norm=layer_norm,
+            short_cut=short_cut,
+            concat_hidden=concat_hidden,
+            dropout=dropout,
+        )
+
+    def forward(self, graph: ProteinGraph) -> Tensor:
+        """Node features [N, out_dim]."""
+        target, order = graph.edge_index[1].sort(stable=True)
+        edges = RelationalEdges(
+            graph.edge_index[0][order],
+            target,
+            graph.edge_type[order],
+            len(graph.pos),
+            self.view.num_relations,
+        )
+        h = self.embedding(graph)
+        features = self._edge_features(graph, edges).to(h.dtype) if self.edge_messages else None
+        return self.stack(h, edges, graph.pos, features)
+
+    def _edge_features(self, graph: ProteinGraph, edges: RelationalEdges) -> Tensor:
+        """Types of both ends, relation, distance along the chain and in space, [E, edge_dim]."""
+        source, target = edges.source, edges.target
+        chain, position = node_chain(graph), graph.sequence_index
+        steps = (position[source] - position[target]).abs().clamp(max=MAX_SEQUENCE_DISTANCE)
+        same = (chain[source] == chain[target]) & (chain[source] >= 0)
+        steps = torch.where(same, steps, MAX_SEQUENCE_DISTANCE)
+        distance = safe_norm(graph.pos[source] - graph.pos[target])
+        parts = [
+            F.one_hot(graph.node_type[source], NUM_NODE_TYPES),
+            F.one_hot(graph.node_type[target], NUM_NODE_TYPES),
+            F.one_hot(edges.relation, self.view.num_relations),
+            F.one_hot(steps, MAX_SEQUENCE_DISTANCE + 1),
+            distance.unsqueeze(-1),
+        ]
+        return torch.cat([part.to(distance.dtype) for part in parts], dim=-1)
+
+
+class GearNetFullAtom(GearNet):
+    """GearNet on heavy atoms, HeMeNet's full-atom baseline: the same layers on another graph.
+
+    Args:
+        dim: Width of each layer.
+        view: Graph; by default seven relations between atoms.
+        **options: Options of `GearNet`.
+    """
+
+    view_nodes = ("atom",)
+    paper = "Zhang et al., NeurIPS 2023 (SiamDiff), arXiv 2301.12068"
+
+    def __init__(self, dim: int = 128, view: GraphView = FULLATOM_VIEW, **options: Any) -> None:
+        super().__init__(dim=dim, view=view, **options)

@@ -1,0 +1,187 @@
+"""Layers of GearNet: relational convolution, and the line graph of its edges.
+
+Zhang et al., "Protein Representation Learning by Geometric Structure Pretraining", ICLR 2023,
+arXiv 2203.06125.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from hemenet_lab.nn.norm import NodeBatchNorm
+from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.nn.segment import segment_count, segment_sum
+
+BLOCK_NUMBERS = 2**25
+"""Numbers (128 MB in float32) that one block of messages or of their sums may hold."""
+
+
+@dataclass(frozen=True)
+class RelationalEdges:
+    """Edges with relations, sorted by target.
+
+    Args:
+        source: Where each message comes from, int64 [E].
+        target: Where it goes, int64 [E], ascending.
+        relation: Its relation, int64 [E].
+        num_nodes: Number of targets.
+        num_relations: Number of relations.
+        weight: Weight of each edge, [E]; all 1 for None.
+    """
+
+    source: Tensor
+    target: Tensor
+    relation: Tensor
+    num_nodes: int
+    num_relations: int
+    weight: Tensor | None = None
+
+    def blocks(self, width: int) -> Iterator[tuple[int, int, int, int]]:
+        """Ranges of targets and of edges (low, high, low, high) with a bounded share each."""
+        largest = max(self.num_nodes * self.num_relations, len(self.source)) * width
+        step = max(1, math.ceil(self.num_nodes / max(1, math.ceil(largest / BLOCK_NUMBERS))))
+        if step >= self.num_nodes:
+            yield 0, self.num_nodes, 0, len(self.source)
+            return
+        starts = torch.arange(0, self.num_nodes, step, device=self.target.device)
+        low = torch.searchsorted(self.target, starts).tolist()
+        for number, (first, last) in enumerate(zip(low, [*low[1:], len(self.source)], strict=True)):
+            yield number * step, min((number + 1) * step, self.num_nodes), first, last
+
+
+class RelationalConv(nn.Module):
+    """Sums the neighbours of each relation apart and mixes them linearly (Eq. 2).
+
+    ``h'_i = ReLU(BN(W concat_r Σ_{j→i of relation r} ω (h_j + t) + b [+ W_0 h_i + b_0]))``; without
+    the last two terms it is the layer of the authors' repository, with them that of torchdrug.
+
+    Args:
+        in_dim: Input width.
+        out_dim: Output width.
+        num_relations: Number of relations.
+        self_loop: Adds the linear map of the node itself.
+        batch_norm: Normalises before the ReLU.
+        edge_dim: Width of edge features that enter the messages by a linear map; 0 for none.
+        activation: Name of the activation in `torch.nn.functional`.
+    """
+
+    def __init__(
+        self,
+        in_dim: int,
+        out_dim: int,
+        num_relations: int,
+        *,
+        self_loop: bool = True,
+        batch_norm: bool = True,
+        edge_dim: int = 0,
+        activation: str = "relu",
+    ) -> None:
+        super().__init__()
+        self.activation = getattr(nn.functional, activation)
+        self.linear = nn.Linear(num_relations * in_dim, out_dim)
+        self.self_loop = nn.Linear(in_dim, out_dim) if self_loop else None
+        self.batch_norm = NodeBatchNorm(out_dim) if batch_norm else None
+        self.edge_linear = nn.Linear(edge_dim, in_dim) if edge_dim else None
+
+    def forward(self, h: Tensor, edges: RelationalEdges, edge_term: Tensor | None = None) -> Tensor:
+        """[N, in_dim] → [N, out_dim].
+
+        Args:
+            h: Node features.
+            edges: Edges between them.
+            edge_term: Added to the messages, [E, in_dim] ([E, edge_dim] where the layer has edge
+                features).
+        """
+        if self.edge_linear is not None:
+            edge_term = self.edge_linear(edge_term)
+        out = self.aggregate(h, edges.source, edges, edge_term)
+        if self.self_loop is not None:
+            out = out + self.self_loop(h)
+        if self.batch_norm is not None:
+            out = self.batch_norm(out)
+        return self.activation(out)
+
+    def aggregate(
+        self, values: Tensor, rows: Tensor, edges: RelationalEdges, edge_term: Tensor | None = None
+    ) -> Tensor:
+        """``W concat_r Σ ω (values[rows] + t) + b``, [num_nodes, out_dim].
+
+        Blocks of targets bound the memory; when there are several, their messages are computed
+        again for the gradient instead of being kept.
+
+        Args:
+            values: [any, in_dim].
+            rows: The row of ``values`` that each edge carries, int64 [E].
+            edges: The edges.
+            edge_term: t, [E, in_dim].
+        """
+        blocks = list(edges.blocks(values.shape[1]))
+        if len(blocks) == 1:
+            return self._block(values, rows, edges, edge_term, blocks[0])
+        parts = [
+            checkpoint(
+                self._block,
+                values,
+                rows,
+                edges,
+                edge_term,
+                block,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+            for block in blocks
+        ]
+        return torch.cat(parts)
+
+    def _block(
+        self,
+        values: Tensor,
+        rows: Tensor,
+        edges: RelationalEdges,
+        edge_term: Tensor | None,
+        block: tuple[int, int, int, int],
+    ) -> Tensor:
+        low, high, first, last = block
+        message = values.index_select(0, rows[first:last])
+        if edge_term is not None:
+            message = message + edge_term[first:last]
+        if edges.weight is not None:
+            message = message * edges.weight[first:last, None]
+        slot = (edges.target[first:last] - low) * edges.num_relations + edges.relation[first:last]
+        total = segment_sum(message, slot, (high - low) * edges.num_relations)
+        return self.linear(total.view(high - low, -1))
+
+
+def line_graph(edges: RelationalEdges, pos: Tensor, num_bins: int) -> RelationalEdges:
+    """The graph whose nodes are the edges: a → b where a ends at the node j that b starts from.
+
+    Its relation is the angle at j between both other ends, in bins of 180°/``num_bins``; edges that
+    turn back and self-loops included (angle 0). The edges are joined through their sorted targets,
+    so memory grows with the number of pairs, never with N² or E².
+
+    Args:
+        edges: Edges of the graph.
+        pos: Positions of its nodes, [N, 3], Å.
+        num_bins: Number of relations of the line graph.
+    """
+    incoming = segment_count(edges.target, edges.num_nodes)
+    start = incoming.cumsum(0) - incoming
+    pairs = incoming[edges.source]
+    after = torch.repeat_interleave(pairs)
+    within = torch.arange(len(after), device=pos.device) - (pairs.cumsum(0) - pairs)[after]
+    joint = edges.source[after]
+    before = start[joint] + within
+    with torch.no_grad():
+        ahead = pos[edges.target[after]] - pos[joint]
+        behind = pos[edges.source[before]] - pos[joint]
+        angle = torch.atan2(
+            safe_norm(torch.linalg.cross(ahead, behind, dim=-1)), (ahead * behind).sum(-1)
+        )
+        bins = (angle * (num_bins / math.pi)).long().clamp(max=num_bins - 1)
+    return RelationalEdges(before, after, bins, len(edges.source), num_bins)

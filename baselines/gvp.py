@@ -1,0 +1,190 @@
+"""GVP-GNN: scalar and vector features on residues with backbone geometry, or on atoms."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.features import NodeEmbedding
+from baselines.gvp_features import (
+    NUM_DIHEDRAL_FEATURES,
+    NUM_DIRECTIONS,
+    dihedral_features,
+    direction_features,
+    positional_features,
+    radial_features,
+    unit,
+)
+from baselines.gvp_layer import Activations, GVPConvLayer, Pair, PairNorm, VectorPerceptron
+from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.structures.vocabulary import UNKNOWN_RESIDUE
+
+RESIDUE_VIEW = GraphView(nodes="residue", k=30, k_min_separation=0, sequence_offsets=())
+"""The GVP paper's graph: 30 nearest residues, those along the chain included."""
+
+NUM_POSITIONAL = 16
+
+_PUBLISHED = {
+    "W_v.": "embed_nodes.",
+    "W_e.": "embed_edges.",
+    "W_out.": "out.",
+    "layers.": "layers.",
+}
+_SEQUENCE = "W_s.weight"
+
+
+class GVP(Encoder):
+    """GVP-GNN (Jing et al., ICLR 2021), with the vector gate of arXiv 2106.03843.
+
+    On residues, nodes carry the backbone dihedrals and three directions, and edges a unit vector,
+    Gaussians of the Cα distance and the distance along the chain; dihedrals and the side-chain
+    direction tell a structure from its mirror image, hence SE(3). On atoms, as in the ATOM3D model
+    of gvp-pytorch, nodes carry types and edges unit vector and Gaussians; that is E(3).
+
+    Args:
+        dim: Scalars of a node, the width of the output.
+        depth: Number of layers.
+        vector_dim: Vectors of a node.
+        edge_dim: Scalars of an edge.
+        edge_vector_dim: Vectors of an edge.
+        vector_gate: Gates vectors by scalars; otherwise the sigmoid of their length does.
+        num_radial: Gaussians of the edge length.
+        radial_max: Centre of the last Gaussian, Å; if not given 20 for residues, and for atoms the
+            view's radius (4.5 if it has none).
+        embedding_dim: Width of the type embedding among the input scalars.
+        dropout: Dropout in the layers.
+        element_only: Nodes see their element class alone; otherwise residue type, element, entity.
+        view: Graph of residues or atoms.
+    """
+
+    symmetry = "SE(3)"
+    view_nodes = ("residue", "atom")
+    paper = "Jing et al., ICLR 2021, arXiv 2009.01411 and 2106.03843"
+
+    def __init__(
+        self,
+        dim: int = 128,
+        depth: int = 3,
+        vector_dim: int = 16,
+        edge_dim: int = 16,
+        edge_vector_dim: int = 1,
+        vector_gate: bool = True,
+        num_radial: int = 16,
+        radial_max: float | None = None,
+        embedding_dim: int = 20,
+        dropout: float = 0.1,
+        element_only: bool = False,
+        view: GraphView = RESIDUE_VIEW,
+    ) -> None:
+        super().__init__(view, dim)
+        if vector_dim < 1:
+            raise ValueError(f"GVP vector_dim is {vector_dim}; it must be 1 or more")
+        self.backbone = view.nodes == "residue"
+        self.num_radial = num_radial
+        self.radial_max = radial_max or (20.0 if self.backbone else view.radius or 4.5)
+        self.embedding = NodeEmbedding(embedding_dim, element_only)
+        nodes, edges = (embedding_dim, 0), (num_radial, 1)
+        if self.backbone:
+            nodes = (NUM_DIHEDRAL_FEATURES + embedding_dim, NUM_DIRECTIONS)
+            edges = (num_radial + NUM_POSITIONAL, 1)
+        node_dims, edge_dims = (dim, vector_dim), (edge_dim, edge_vector_dim)
+        activations: Activations = (F.relu, None if vector_gate else torch.sigmoid)
+        plain: Activations = (None, None)
+        self.embed_nodes = nn.Sequential(
+            PairNorm(nodes), VectorPerceptron(nodes, node_dims, None, plain, vector_gate)
+        )
+        self.embed_edges = nn.Sequential(
+            PairNorm(edges), VectorPerceptron(edges, edge_dims, None, plain, vector_gate)
+        )
+        self.layers = nn.ModuleList(
+            GVPConvLayer(
+                node_dims,
+                edge_dims,
+                dropout=dropout,
+                activations=activations,
+                vector_gate=vector_gate,
+            )
+            for _ in range(depth)
+        )
+        self.out = nn.Sequential(
+            PairNorm(node_dims),
+            VectorPerceptron(node_dims, (dim, 0), None, activations, vector_gate),
+        )
+
+    def forward(self, graph: ProteinGraph) -> Tensor:
+        """Node features [N, dim]."""
+        return self.out(self._encode(graph))[0]
+
+    def equivariant(self, graph: ProteinGraph) -> Equivariant:
+        """The nodes' vectors after the last layer, ``node_vectors`` [N, vector_dim, 3]."""
+        return Equivariant(vectors={"node_vectors": self._encode(graph)[1]})
+
+    def _encode(self, graph: ProteinGraph) -> Pair:
+        x = self.embed_nodes(self._node_features(graph))
+        edge = self.embed_edges(self._edge_features(graph))
+        for layer in self.layers:
+            x = layer(x, graph.edge_index, edge)
+        return x
+
+    def _node_features(self, graph: ProteinGraph) -> Pair:
+        """Scalars and vectors of the nodes."""
+        s = self.embedding(graph)
+        if not self.backbone:
+            return s, graph.pos.new_zeros(len(s), 0, 3)
+        return torch.cat([dihedral_features(graph), s], dim=-1), direction_features(graph)
+
+    def _edge_features(self, graph: ProteinGraph) -> Pair:
+        """Scalars and the unit vector (from target to source) of the edges."""
+        source, target = graph.edge_index
+        step = graph.pos[source] - graph.pos[target]
+        s = radial_features(safe_norm(step), self.num_radial, self.radial_max)
+        if self.backbone:
+            s = torch.cat([s, positional_features(graph, NUM_POSITIONAL)], dim=-1)
+        return s, unit(step).unsqueeze(1)
+
+    def load_gvp_pytorch(self, state_dict: dict[str, Tensor]) -> None:
+        """Loads the weights of gvp-pytorch's ``MQAModel`` (residues) or ATOM3D ``BaseModel``.
+
+        Names: ``W_v`` → ``embed_nodes``, ``W_e`` → ``embed_edges``, ``layers`` as it is, ``W_out``
+        → ``out``; ``W_s`` (20 residues, in the order of `vocabulary.ONE_LETTER`) becomes the type
+        embedding, those of element and entity then start from 0. The final ``dense`` and the
+        element table ``embed`` of ATOM3D (other classes than here) have no counterpart and stay
+        out. The widths must agree: for an ``MQAModel`` with sequence input, ``embedding_dim`` 20
+        and ``vector_gate`` off.
+
+        Raises:
+            ValueError: Weights that do not fit these settings, or that this encoder lacks.
+        """
+        mine, loaded = self.state_dict(), {}
+        for name, value in state_dict.items():
+            prefix = next((known for known in _PUBLISHED if name.startswith(known)), None)
+            # gvp-pytorch keeps an empty parameter in each module to know its device
+            if prefix and not name.endswith("dummy_param"):
+                loaded[_PUBLISHED[prefix] + name.removeprefix(prefix)] = value
+        wanted = {name for name in mine if not name.startswith("embedding.")}
+        wrong = sorted(wanted ^ set(loaded)) or sorted(
+            name for name in loaded if loaded[name].shape != mine[name].shape
+        )
+        if wrong:
+            raise ValueError(
+                f"these weights do not fit GVP(dim={self.out_dim}, depth={len(self.layers)}): "
+                f"{', '.join(wrong[:5])} missing, unknown or of another shape; give the encoder "
+                "the widths, depth and vector_gate of the checkpoint"
+            )
+        self.load_state_dict(loaded, strict=False)
+        if _SEQUENCE in state_dict:
+            self._load_residues(state_dict[_SEQUENCE])
+
+    def _load_residues(self, table: Tensor) -> None:
+        """Takes over the published residue embedding [20, embedding_dim]."""
+        embedding = self.embedding
+        if embedding.node_type is None or embedding.entity is None:
+            raise ValueError("W_s needs residue types as input; set element_only to false")
+        with torch.no_grad():
+            embedding.node_type.weight[:UNKNOWN_RESIDUE] = table
+            embedding.element.weight.zero_()
+            embedding.entity.weight.zero_()
