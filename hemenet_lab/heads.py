@@ -1,0 +1,73 @@
+"""Heads: from a task's feature vector to its prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hemenet_lab.tasks import Task
+
+MARGIN = 1e-4
+"""Least distance of an initial term probability from 0 and 1."""
+
+
+class Head(nn.Module):
+    """Linear → SiLU → dropout → Linear, to values (regression) or logits (multi-label).
+
+    A task without outputs has no parameters and predicts [n, 0].
+
+    Args:
+        dim: Width of the feature vectors.
+        task: What is predicted.
+        hidden: Width of the hidden layer; ``dim`` if not given.
+        dropout: Probability of zeroing a hidden unit in training.
+    """
+
+    def __init__(
+        self, dim: int, task: Task, hidden: int | None = None, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.task = task
+        if not 0 <= dropout < 1:
+            raise ValueError(f"head dropout is {dropout}; it must be at least 0 and below 1")
+        hidden = dim if hidden is None else hidden
+        if min(dim, hidden) < 1:
+            raise ValueError(f"head widths are {dim} and {hidden}; they must be 1 or more")
+        self.hidden = nn.Linear(dim, hidden) if task.num_outputs else None
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden, task.num_outputs) if task.num_outputs else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Prediction [n, out] from features [n, dim]."""
+        if self.hidden is None or self.output is None:
+            return features.new_zeros(len(features), 0)
+        hidden = nn.functional.silu(self.hidden(features))
+        return self.output(self.dropout(hidden))
+
+    @torch.no_grad()
+    def initialise_output(self, constant: Tensor | Sequence[float] | None) -> None:
+        """Starts the last bias at the constant prediction that fits the training labels best.
+
+        Args:
+            constant: [out], mean label (regression) or frequency of each term (multi-label) over
+                the labelled training items; None, without such items, changes nothing. Frequencies
+                are kept `MARGIN` away from 0 and 1, so that an unseen term has a finite logit.
+
+        Raises:
+            ValueError: Another width, values that are not finite, or frequencies outside [0, 1].
+        """
+        if self.output is None or constant is None:
+            return
+        mean = torch.as_tensor(constant, dtype=torch.float64).reshape(-1)
+        if len(mean) != self.task.num_outputs or not bool(torch.isfinite(mean).all()):
+            raise ValueError(
+                f"{self.task.name}: constant prediction of shape {tuple(mean.shape)}; it must be "
+                f"{self.task.num_outputs} finite numbers, one per output"
+            )
+        if self.task.kind == "multilabel":
+            if bool(((mean < 0) | (mean > 1)).any()):
+                raise ValueError(f"{self.task.name}: term frequencies must lie in [0, 1]")
+            mean = mean.clamp(MARGIN, 1 - MARGIN).logit()
+        self.output.bias.copy_(mean)
