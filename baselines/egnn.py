@@ -38,13 +38,13 @@ class EGNNLayer(nn.Module):
         normalize: Divide d by its length (the length itself passes no gradient).
         tanh: Bound φ_x to -1 ... 1.
         residual: Add the old node features to the new ones.
-        coords_agg: How the moves of a node's edges are put together.
+        coords_aggregation: How the moves of a node's edges are put together.
         update_coords: Whether the layer moves the nodes; otherwise it has no φ_x.
         epsilon: Added to the length in ``normalize``, Å.
         activation: Makes the activation of all three networks.
 
     Raises:
-        ValueError: A residual between different widths, or an unknown ``coords_agg``.
+        ValueError: A residual between different widths, or an unknown ``coords_aggregation``.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class EGNNLayer(nn.Module):
         normalize: bool = False,
         tanh: bool = False,
         residual: bool = True,
-        coords_agg: Literal["mean", "sum"] = "mean",
+        coords_aggregation: Literal["mean", "sum"] = "mean",
         update_coords: bool = True,
         epsilon: float = 1e-8,
         activation: Callable[[], nn.Module] = nn.SiLU,
@@ -70,11 +70,13 @@ class EGNNLayer(nn.Module):
                 f"EGNNLayer residual needs equal widths, got {dim} and {out_dim}; "
                 "set residual=False or out_dim=None"
             )
-        if coords_agg not in ("mean", "sum"):
-            raise ValueError(f"EGNNLayer coords_agg is {coords_agg!r}; allowed: mean, sum")
+        if coords_aggregation not in ("mean", "sum"):
+            raise ValueError(
+                f"EGNNLayer coords_aggregation is {coords_aggregation!r}; allowed: mean, sum"
+            )
         self.widths = (dim, dim, 1 + edge_dim)
         self.normalize, self.tanh, self.residual = normalize, tanh, residual
-        self.coords_agg, self.epsilon = coords_agg, epsilon
+        self.coords_aggregation, self.epsilon = coords_aggregation, epsilon
         self.edge_mlp = mlp([sum(self.widths), hidden, hidden], activation, final_activation=True)
         self.node_mlp = mlp([dim + hidden, hidden, out_dim], activation)
         self.att_mlp = nn.Sequential(nn.Linear(hidden, 1), nn.Sigmoid()) if attention else None
@@ -130,7 +132,7 @@ class EGNNLayer(nn.Module):
             scale = torch.tanh(scale)
         if self.normalize:
             offset = offset / (safe_norm(offset, keepdim=True).detach() + self.epsilon)
-        aggregate = segment_mean if self.coords_agg == "mean" else segment_sum
+        aggregate = segment_mean if self.coords_aggregation == "mean" else segment_sum
         return aggregate(offset * scale, target, num_nodes)
 
 
@@ -144,16 +146,16 @@ class EGNN(Encoder):
     moves a node by 1 Å at most.
 
     Args:
-        dim: Width of the node features.
-        depth: Number of layers.
-        hidden: Width of the messages.
+        hidden_dim: Width of the node features.
+        num_layers: Number of layers.
+        message_dim: Width of the messages.
         relation_dim: Width of a learned edge attribute per relation; 0 for none, as published.
         attention: Weigh each message with a learned gate.
         normalize: Move nodes along unit vectors.
         tanh: Bound the length of the moves.
         residual: Add a layer's input to its output.
-        coords_agg: How the moves of a node's edges are put together.
-        last_coords: Let the last layer move the nodes too. Its coordinate network has no influence
+        coords_aggregation: How the moves of a node's edges are put together.
+        final_coords: Let the last layer move the nodes too. Its coordinate network has no influence
             on the node features, so it trains only if the loss sees `equivariant`.
         element_only: Nodes see their element class alone, as in the paper; otherwise residue
             type, element and entity.
@@ -166,38 +168,38 @@ class EGNN(Encoder):
 
     def __init__(
         self,
-        dim: int = 256,
-        depth: int = 3,
-        hidden: int = 64,
+        hidden_dim: int = 256,
+        num_layers: int = 3,
+        message_dim: int = 64,
         relation_dim: int = 0,
         attention: bool = False,
         normalize: bool = False,
         tanh: bool = False,
         residual: bool = True,
-        coords_agg: Literal["mean", "sum"] = "mean",
-        last_coords: bool = False,
+        coords_aggregation: Literal["mean", "sum"] = "mean",
+        final_coords: bool = False,
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, dim)
-        self.embedding = NodeEmbedding(dim, element_only)
+        super().__init__(view, hidden_dim)
+        self.embedding = NodeEmbedding(hidden_dim, element_only)
         self.relation = nn.Embedding(view.num_relations, relation_dim) if relation_dim else None
         self.layers = nn.ModuleList(
             EGNNLayer(
-                *(dim, hidden, dim, relation_dim),
+                *(hidden_dim, message_dim, hidden_dim, relation_dim),
                 attention=attention,
                 normalize=normalize,
                 tanh=tanh,
                 residual=residual,
-                coords_agg=coords_agg,
-                update_coords=last_coords or layer < depth - 1,
+                coords_aggregation=coords_aggregation,
+                update_coords=final_coords or layer < num_layers - 1,
             )
-            for layer in range(depth)
+            for layer in range(num_layers)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(depth))
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(num_layers))
 
     def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, dim]."""
+        """Node features [N, hidden_dim]."""
         return self._run(graph)[0]
 
     def equivariant(self, graph: ProteinGraph) -> Equivariant:

@@ -66,10 +66,10 @@ class GAT(Encoder):
     with `GATConv`, one head and no edge features; here each layer sees the layer before.
 
     Args:
-        dim: Width of all layers, over all heads.
-        depth: Number of layers.
-        heads: Attention heads; ``dim`` must be a multiple.
-        attention: ``gatv2`` or ``gat``.
+        hidden_dim: Width of all layers, over all heads.
+        num_layers: Number of layers.
+        heads: Attention heads; ``hidden_dim`` must be a multiple.
+        conv: ``gatv2`` or ``gat``, see above.
         edge_features: Attention sees distance and relation of an edge.
         num_gaussians: Gaussians over the distance, for the edge features.
         relation_dim: Width of the relation embedding, for the edge features.
@@ -81,17 +81,17 @@ class GAT(Encoder):
             (then set ``k``, ``sequence_offsets`` and ``max_distance`` too).
 
     Raises:
-        ValueError: ``dim`` is not a multiple of ``heads``.
+        ValueError: ``hidden_dim`` is not a multiple of ``heads``.
     """
 
     paper = "Veličković et al., ICLR 2018, arXiv 1710.10903; Brody et al., ICLR 2022"
 
     def __init__(
         self,
-        dim: int = 256,
-        depth: int = 3,
+        hidden_dim: int = 256,
+        num_layers: int = 3,
         heads: int = 4,
-        attention: Literal["gatv2", "gat"] = "gatv2",
+        conv: Literal["gatv2", "gat"] = "gatv2",
         edge_features: bool = True,
         num_gaussians: int = 16,
         relation_dim: int = 16,
@@ -100,10 +100,13 @@ class GAT(Encoder):
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, dim)
-        if dim % heads:
-            raise ValueError(f"GAT dim {dim} is not a multiple of heads {heads}; change one")
-        self.embedding = NodeEmbedding(dim, element_only)
+        super().__init__(view, hidden_dim)
+        if hidden_dim % heads:
+            raise ValueError(
+                f"GAT hidden_dim is {hidden_dim}, which is not a multiple of heads, {heads}; "
+                "change one of them"
+            )
+        self.embedding = NodeEmbedding(hidden_dim, element_only)
         self.edge_features: EdgeFeatures | None = None
         if edge_features:
             self.edge_features = EdgeFeatures(
@@ -111,19 +114,19 @@ class GAT(Encoder):
             )
         edge_dim = num_gaussians + relation_dim if edge_features else None
         self.attentions = nn.ModuleList(
-            CONVOLUTIONS[attention](
-                *(dim, dim // heads, heads),
+            CONVOLUTIONS[conv](
+                *(hidden_dim, hidden_dim // heads, heads),
                 edge_dim=edge_dim,
                 dropout=dropout,
                 add_self_loops=False,
             )
-            for _ in range(depth)
+            for _ in range(num_layers)
         )
-        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(depth))
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(num_layers))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, dim]."""
+        """Node features [N, hidden_dim]."""
         edge_index, length, relation = with_self_loops(graph, self.view.num_relations)
         features = None
         if self.edge_features is not None:

@@ -24,8 +24,8 @@ class GCN(Encoder):
     view are replaced by the convolution's own.
 
     Args:
-        dim: Width of all layers.
-        depth: Number of layers.
+        hidden_dim: Width of all layers.
+        num_layers: Number of layers.
         edge_weight: ``distance`` weighs an edge with its length in Å, as the released baseline
             did; ``none`` weighs all edges alike.
         dropout: Dropout of the update, before the residual.
@@ -39,22 +39,24 @@ class GCN(Encoder):
 
     def __init__(
         self,
-        dim: int = 256,
-        depth: int = 3,
+        hidden_dim: int = 256,
+        num_layers: int = 3,
         edge_weight: Literal["none", "distance"] = "none",
         dropout: float = 0.0,
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, dim)
+        super().__init__(view, hidden_dim)
         self.edge_weight = edge_weight
-        self.embedding = NodeEmbedding(dim, element_only)
-        self.convolutions = nn.ModuleList(GCNConv(dim, dim) for _ in range(depth))
-        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(depth))
+        self.embedding = NodeEmbedding(hidden_dim, element_only)
+        self.convolutions = nn.ModuleList(
+            GCNConv(hidden_dim, hidden_dim) for _ in range(num_layers)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(num_layers))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, dim]."""
+        """Node features [N, hidden_dim]."""
         edge_index, weight = self._edges(graph)
         h: Tensor = self.embedding(graph)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):

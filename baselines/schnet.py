@@ -100,9 +100,9 @@ class SchNet(Encoder):
     ``view.radius_max_neighbors`` to 0.
 
     Args:
-        dim: Width of the node features.
-        depth: Number of interaction blocks.
-        num_filters: Width of the filters; ``dim`` if None.
+        hidden_dim: Width of the node features.
+        num_layers: Number of interaction blocks.
+        num_filters: Width of the filters; ``hidden_dim`` if None.
         num_gaussians: Gaussians over the distance.
         cutoff: Edges of this length or more have no weight, Å.
         element_only: Nodes see their element class alone, as in the paper; otherwise residue
@@ -115,24 +115,25 @@ class SchNet(Encoder):
 
     def __init__(
         self,
-        dim: int = 256,
-        depth: int = 3,
+        hidden_dim: int = 256,
+        num_layers: int = 3,
         num_filters: int | None = None,
         num_gaussians: int = 32,
         cutoff: float = 5.0,
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, dim)
+        super().__init__(view, hidden_dim)
         self.cutoff = cutoff
-        self.embedding = NodeEmbedding(dim, element_only)
+        self.embedding = NodeEmbedding(hidden_dim, element_only)
         self.radial_basis = GaussianSmearing(num_gaussians, cutoff)
         self.interactions = nn.ModuleList(
-            Interaction(dim, num_filters or dim, num_gaussians) for _ in range(depth)
+            Interaction(hidden_dim, num_filters or hidden_dim, num_gaussians)
+            for _ in range(num_layers)
         )
 
     def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, dim]."""
+        """Node features [N, hidden_dim]."""
         length = edge_lengths(graph)
         gaussians, decay = self.radial_basis(length), cosine_cutoff(length, self.cutoff)
         x: Tensor = self.embedding(graph)
@@ -221,5 +222,5 @@ def _check_fit(own: Mapping[str, Tensor], new: Mapping[str, Tensor]) -> None:
     if found:
         raise ValueError(
             f"the weights do not fit this SchNet ({'; '.join(found)}); "
-            "set dim, depth, num_filters and num_gaussians to theirs"
+            "set hidden_dim, num_layers, num_filters and num_gaussians to theirs"
         )

@@ -38,7 +38,7 @@ def build_layer(options: dict[str, Any]) -> EGNNLayer:
         normalize=options["normalize"],
         tanh=options["tanh"],
         residual=options["residual"],
-        coords_agg=options["coords_agg"],
+        coords_aggregation=options["coords_agg"],
         epsilon=options["epsilon"],
         activation=activation,
     )
