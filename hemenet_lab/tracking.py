@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,20 +64,19 @@ class Tracker(MLFlowLogger):
         return self._tracking_uri
 
     @property
-    def run_id(self) -> str | None:
+    def experiment(self) -> Any:
+        """The MLflow client, with the experiment and the run made on first use."""
         if self._initialized:
-            return self._run_id
-        with self._lock():
-            return super().run_id
+            return super().experiment
+        with self._lock(), _environment_kept("MLFLOW_TRACKING_URI"):
+            return super().experiment
 
     def resume(self, run_id: str) -> None:
         """Continue a run that this database knows; say so and start a new one otherwise."""
         try:
             self._mlflow_client.get_run(run_id)
         except Exception as error:
-            rank_zero_warn(
-                f"run {run_id} of the checkpoint is not in {self.uri} ({error}); new run"
-            )
+            rank_zero_warn(f"run {run_id} is not in {self.uri} ({error}); a new run is started")
         else:
             self._run_id = run_id
 
@@ -115,6 +115,18 @@ class Tracker(MLFlowLogger):
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
         self.guarded("the end of the run", lambda: MLFlowLogger.finalize(self, status))
+
+
+@contextmanager
+def _environment_kept(name: str) -> Iterator[None]:
+    """Put an environment variable back: MLflow leaves the address of one run's database in it."""
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 def tracker_of(trainer: Trainer) -> Tracker | None:
