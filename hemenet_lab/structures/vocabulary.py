@@ -42,6 +42,21 @@ UNKNOWN_RESIDUE = RESIDUE_INDEX["UNK"]
 ONE_LETTER = "ARNDCQEGHILKMFPSTWYVX"
 """One-letter codes in the order of `RESIDUES`."""
 
+WATERS = frozenset({"HOH", "WAT", "DOD", "H2O", "TIP", "TP3", "TP4", "T3P", "T4P", "SPC", "SOL"})
+"""Names of water in files and in simulation programs."""
+TERMINAL_CAPS = frozenset({"ACE", "FOR", "NH2", "NMA", "NME"})
+"""Groups that close a chain without being amino acids."""
+SPELLINGS: dict[str, str] = {
+    **dict.fromkeys(("HID", "HIE", "HIP", "HSD", "HSE", "HSP"), "HIS"),
+    **dict.fromkeys(("CYX", "CYM", "CYN"), "CYS"),
+    "ASH": "ASP",
+    "GLH": "GLU",
+    "LYN": "LYS",
+    "ARN": "ARG",
+    "TYM": "TYR",
+}
+"""Names of protonation states in simulation programs, which residue tables do not have."""
+
 ELEMENT_CLASSES: tuple[str, ...] = ("H", "C", "N", "O", "S", "P", "halogen", "metal", "other")
 ELEMENT_CLASS_INDEX: dict[str, int] = {name: index for index, name in enumerate(ELEMENT_CLASSES)}
 NUM_ELEMENT_CLASSES = len(ELEMENT_CLASSES)
@@ -50,11 +65,12 @@ NUM_NODE_TYPES = len(RESIDUES) + NUM_ELEMENT_CLASSES
 """Node types: 0-20 the residues (20 unknown), 21-29 ligand atoms by element class."""
 
 HALOGENS = frozenset({"F", "CL", "BR", "I", "AT"})
-METALS = frozenset(
+_METALS = (
     "LI NA K RB CS BE MG CA SR BA SC TI V CR MN FE CO NI CU ZN Y ZR NB MO TC RU RH PD AG CD "
     "HF TA W RE OS IR PT AU HG AL GA IN TL SN PB BI LA CE PR ND PM SM EU GD TB DY HO ER TM "
-    "YB LU TH U".split()
+    "YB LU TH U"
 )
+METALS = frozenset(_METALS.split())
 
 
 def element_class(symbol: str) -> int:

@@ -1,0 +1,102 @@
+"""Atom blocks of SDF (V2000, V3000) and mol2 files: elements and coordinates, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.structures.elements import SYMBOLS
+
+FileKind = Literal["sdf", "mol2"]
+
+
+class LigandError(ValueError):
+    """A ligand that cannot be read: which file, what was found, and what to do."""
+
+
+@dataclass(frozen=True)
+class AtomBlock:
+    """Atoms of a molecule, hydrogens included; A atoms in file order."""
+
+    element: NDArray[np.str_]
+    """[A], symbols in upper case."""
+    coords: NDArray[np.float64]
+    """[A, 3], Å."""
+
+
+def read_atom_block(text: str, kind: FileKind, source: str) -> AtomBlock:
+    """Elements and coordinates of the first molecule, read line by line.
+
+    Raises:
+        LigandError: No atom block, fewer atoms than announced, or a line that is no atom.
+    """
+    lines = text.splitlines()
+    try:
+        rows = _mol2_rows(lines) if kind == "mol2" else _sdf_rows(lines)
+        atoms = [(_symbol(symbol), [float(value) for value in place]) for symbol, place in rows]
+    except (ValueError, IndexError) as error:
+        raise LigandError(
+            f"{source}: not a whole {kind} file ({error}); fetch or export the file again"
+        ) from None
+    return AtomBlock(
+        np.array([symbol for symbol, _ in atoms], dtype=np.str_),
+        np.array([place for _, place in atoms], np.float64).reshape(-1, 3),
+    )
+
+
+def count_molecules(text: str, kind: FileKind) -> int:
+    """Number of molecules in the file, at least 1."""
+    lines = [line.strip() for line in text.splitlines()]
+    if kind == "mol2":
+        return max(1, lines.count("@<TRIPOS>MOLECULE"))
+    last = max((i for i, line in enumerate(lines) if line == "$$$$"), default=len(lines))
+    return lines.count("$$$$") + any(lines[last + 1 :]) or 1
+
+
+def _sdf_rows(lines: list[str]) -> list[tuple[str, list[str]]]:
+    """Symbol and coordinates as text; columns of the CTfile format (V2000), words in V3000."""
+    if len(lines) < 4:
+        raise ValueError(f"{len(lines)} lines, no counts line")
+    if "V3000" in lines[3]:
+        return _v3000_rows(lines)
+    try:
+        count = int(lines[3][:3])
+    except ValueError:
+        raise ValueError(f"no counts line but {lines[3]!r}") from None
+    rows = [
+        (line[31:34].strip(), [line[0:10], line[10:20], line[20:30]])
+        for line in lines[4 : 4 + count]
+    ]
+    return _complete(rows, count)
+
+
+def _v3000_rows(lines: list[str]) -> list[tuple[str, list[str]]]:
+    words = [line.split() for line in lines if line.startswith("M  V30")]
+    count = next((int(w[3]) for w in words if w[2] == "COUNTS"), 0)
+    start = words.index(["M", "V30", "BEGIN", "ATOM"]) + 1
+    return _complete([(w[3], w[4:7]) for w in words[start : start + count]], count)
+
+
+def _mol2_rows(lines: list[str]) -> list[tuple[str, list[str]]]:
+    """The element is the part of the SYBYL atom type before the dot (``C.ar``)."""
+    stripped = [line.strip() for line in lines]
+    count = int(stripped[stripped.index("@<TRIPOS>MOLECULE") + 2].split()[0])
+    start = stripped.index("@<TRIPOS>ATOM") + 1
+    words = [line.split() for line in stripped[start : start + count]]
+    return _complete([(word[5].split(".")[0], word[2:5]) for word in words], count)
+
+
+def _complete(rows: list[tuple[str, list[str]]], count: int) -> list[tuple[str, list[str]]]:
+    if len(rows) < count:
+        raise ValueError(f"{count} atoms announced, {len(rows)} found")
+    return rows
+
+
+def _symbol(text: str) -> str:
+    symbol = text.upper()
+    if symbol not in SYMBOLS and not text.isidentifier() and text not in ("*",):
+        raise ValueError(f"{text!r} is not an element")
+    return symbol if symbol in SYMBOLS else "X"

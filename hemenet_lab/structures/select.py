@@ -1,0 +1,111 @@
+"""Which atoms are kept: no water or hydrogen, one conformer per residue, no duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.structures.residues import is_amino_acid, residue_class
+from hemenet_lab.structures.table import AtomTable, join_codes, map_unique
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Residues of an atom table, in the order of their first atoms."""
+
+    of_atom: NDArray[np.int64]
+    """[A], group of each atom, 0 to G - 1."""
+    first: NDArray[np.int64]
+    """[G], first atom of each group."""
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def select_atoms(table: AtomTable) -> AtomTable:
+    """Without waters, hydrogens and deuterium, other conformers and repeated atoms."""
+    water = map_unique(lambda name: residue_class(name) == "water", table.residue_name)
+    table = table.drop(water, "water", "water molecule")
+    table = table.drop(np.isin(table.element, ("H", "D")), "hydrogen", "hydrogen or deuterium")
+    return select_conformer(table)
+
+
+def select_conformer(table: AtomTable) -> AtomTable:
+    """One conformer per residue, and each of its atoms once."""
+    table = _one_conformer(table)
+    groups = group_residues(table)
+    _, first = np.unique(join_codes(groups.of_atom, table.name), return_index=True)
+    repeated = np.ones(len(table), np.bool_)
+    repeated[first] = False
+    return table.drop(repeated, "duplicate", "atom name repeated in its residue; the first is kept")
+
+
+def group_residues(table: AtomTable) -> Groups:
+    """Atoms of the same chain, number and insertion code, wherever they stand in the file.
+
+    Several residue names at one place are one residue in several forms (a point mutation) if all
+    are amino acids or some have alternative locations; otherwise each name is a group of its own
+    (ions that share a number).
+    """
+    codes = join_codes(table.chain, table.number, table.insertion)
+    named = join_codes(codes, table.residue_name)
+    for rows in _places_with_several(codes, named):
+        amino_acids = all(is_amino_acid(name) for name in np.unique(table.residue_name[rows]))
+        if not amino_acids and (table.altloc[rows] == "").all():
+            codes[rows] = codes.max() + 1 + named[rows]
+    _, first, of_atom = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return Groups(rank[of_atom], first[order])
+
+
+def _places_with_several(
+    codes: NDArray[np.int64], named: NDArray[np.int64]
+) -> list[NDArray[np.intp]]:
+    """Rows of each code that has more than one value of ``named``."""
+    _, first = np.unique(named, return_index=True)
+    places, count = np.unique(codes[first], return_counts=True)
+    return [np.flatnonzero(codes == place) for place in places[count > 1]]
+
+
+def _one_conformer(table: AtomTable) -> AtomTable:
+    """One residue name and location per residue, kept whole; see `_chosen`."""
+    groups = group_residues(table)
+    special = table.altloc != ""
+    named = join_codes(groups.of_atom, table.residue_name)
+    several = _places_with_several(groups.of_atom, named)
+    special[np.concatenate([np.array([], np.intp), *several])] = True
+    rows_of_special = np.flatnonzero(np.isin(groups.of_atom, groups.of_atom[special]))
+    other = np.zeros(len(table), np.bool_)
+    for group in np.unique(groups.of_atom[rows_of_special]):
+        rows = rows_of_special[groups.of_atom[rows_of_special] == group]
+        other[rows] = ~_chosen(table, rows)
+    return table.drop(other, "alternative", "other conformer or residue name of its residue")
+
+
+def _chosen(table: AtomTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Mask over one residue's ``rows``: the atoms of the conformer that is kept.
+
+    The conformer (residue name, letter) of highest mean occupancy wins, ties go to the first
+    letter, then to the one with most atoms, then to the first in the file. Atoms without a letter
+    belong to each conformer of their residue name that does not have the atom itself.
+    """
+    names, letters = table.residue_name[rows], table.altloc[rows]
+    lettered = {name for name, letter in zip(names, letters, strict=True) if letter}
+    forms = [
+        form
+        for form in dict.fromkeys(zip(names.tolist(), letters.tolist(), strict=True))
+        if form[1] or form[0] not in lettered
+    ]
+
+    def rank(form: tuple[str, str]) -> tuple[float, str, int]:
+        own = (names == form[0]) & (letters == form[1])
+        return -float(table.occupancy[rows[own]].mean().round(4)), form[1], -int(own.sum())
+
+    name, letter = min(forms, key=rank)
+    own = (names == name) & (letters == letter)
+    shared = (names == name) & (letters == "") & bool(letter)
+    return own | (shared & ~np.isin(table.name[rows], table.name[rows[own]]))

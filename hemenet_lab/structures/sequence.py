@@ -1,0 +1,135 @@
+"""Peptide bonds: which residues are polymer, in which order, and their sequence index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.structures.residues import is_amino_acid, parent_residue, residue_class
+from hemenet_lab.structures.select import Groups
+from hemenet_lab.structures.table import AtomTable, PolymerHint, map_unique
+from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+
+MAX_PEPTIDE_BOND = 2.5
+"""Å, C to N; a bond is 1.33 Å long, the rest allows for poor coordinates."""
+MAX_CA_DISTANCE = 5.0
+"""Å between the alpha carbons of neighbours; 3.8 in a trans peptide."""
+UNKNOWN_GAP = 6
+"""Step over a gap of unknown length: larger than the offsets of the sequence relations."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Places of N, CA and C of each residue, nan where missing; float32 [G, 3] each."""
+
+    n: NDArray[np.float32]
+    ca: NDArray[np.float32]
+    c: NDArray[np.float32]
+
+    def peptide_lengths(self, order: NDArray[np.intp]) -> NDArray[np.float32]:
+        """C-N distance of consecutive residues in ``order``, nan where it is unknown."""
+        return np.linalg.norm(self.c[order[:-1]] - self.n[order[1:]], axis=1)
+
+    def ca_distances(self, order: NDArray[np.intp]) -> NDArray[np.float32]:
+        """CA-CA distance of consecutive residues in ``order``, nan where it is unknown."""
+        return np.linalg.norm(self.ca[order[:-1]] - self.ca[order[1:]], axis=1)
+
+
+def backbone(table: AtomTable, groups: Groups) -> Backbone:
+    """The backbone atoms of every group; `CA` counts only if it is a carbon."""
+
+    def places(name: str) -> NDArray[np.float32]:
+        rows = np.flatnonzero((table.name == name) & (table.element == name[0]))
+        result = np.full((len(groups), 3), np.nan, np.float32)
+        result[groups.of_atom[rows]] = table.coords[rows]
+        return result
+
+    return Backbone(places("N"), places("CA"), places("C"))
+
+
+def polymer_order(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[np.intp]:
+    """Groups that are residues of a protein chain, chain by chain.
+
+    Chains stand in the order of their first residue in the file. A residue that the file lists as
+    HETATM counts if it is peptide-bonded to a neighbour, or is a modified amino acid that does not
+    stand behind the chain's last TER; mmCIF's sequence positions decide where there are any.
+    """
+    candidate = _may_be_residue(table, groups, atoms)
+    chain = table.chain[groups.first]
+    chains = dict.fromkeys(chain[candidate].tolist())
+    orders = [
+        _chain_order(np.flatnonzero(candidate & (chain == one)), table, groups, atoms)
+        for one in chains
+    ]
+    order = np.concatenate([np.array([], np.intp), *orders])
+    return order[_is_polymer(order, table, groups, atoms)]
+
+
+def _may_be_residue(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[np.bool_]:
+    names = table.residue_name[groups.first]
+    amino = map_unique(is_amino_acid, names)
+    other = map_unique(lambda name: residue_class(name) == "other", names)
+    has_n, has_ca, has_c = (~np.isnan(x[:, 0]) for x in (atoms.n, atoms.ca, atoms.c))
+    named_so = amino & (table.hint[groups.first] != PolymerHint.NO)
+    return named_so | (other & has_ca & (has_n | has_c))
+
+
+def _chain_order(
+    members: NDArray[np.intp], table: AtomTable, groups: Groups, atoms: Backbone
+) -> NDArray[np.intp]:
+    """File order, or order of residue numbers where that joins more residues by peptide bonds."""
+    numbers = table.number[groups.first[members]]
+    if (np.diff(numbers) >= 0).all():
+        return members
+    by_number = members[np.argsort(numbers, kind="stable")]
+    in_file, sorted_ = (
+        int((atoms.peptide_lengths(order) < MAX_PEPTIDE_BOND).sum())
+        for order in (members, by_number)
+    )
+    return by_number if sorted_ > in_file else members
+
+
+def _is_polymer(
+    order: NDArray[np.intp], table: AtomTable, groups: Groups, atoms: Backbone
+) -> NDArray[np.bool_]:
+    first = groups.first[order]
+    names, hint, hetero = table.residue_name[first], table.hint[first], table.hetero[first]
+    modified = map_unique(_is_modified, names) if len(order) else np.zeros(0, np.bool_)
+    joined = atoms.peptide_lengths(order) < MAX_PEPTIDE_BOND
+    joined &= table.chain[first[1:]] == table.chain[first[:-1]]
+    bonded = np.append(joined, False) | np.append(False, joined)
+    unknown = hint == PolymerHint.UNKNOWN
+    by_record = ~hetero | bonded | (unknown & modified)
+    return (hint == PolymerHint.YES) | ((hint != PolymerHint.NO) & by_record)
+
+
+def _is_modified(name: str) -> bool:
+    return is_amino_acid(name) and name not in RESIDUE_ATOMS and parent_residue(name) != "UNK"
+
+
+def sequence_index(
+    order: NDArray[np.intp], table: AtomTable, groups: Groups, atoms: Backbone
+) -> NDArray[np.int32]:
+    """Position of each residue of ``order`` along its chain, int32; 0 for a chain's first.
+
+    A step is 1 between bonded residues: C-N below 2.5 Å; without these atoms CA-CA below 5 Å;
+    without these either, an author number that grows by 0 (insertion codes) or 1. Over a gap the
+    step is the difference of the author numbers if that is 2 or more, else `UNKNOWN_GAP`.
+    """
+    if not len(order):
+        return np.zeros(0, np.int32)
+    first = groups.first[order]
+    numbers = table.number[first].astype(np.int64)
+    difference = np.diff(numbers)
+    peptide, alpha = atoms.peptide_lengths(order), atoms.ca_distances(order)
+    by_alpha = np.where(
+        np.isnan(alpha), (difference >= 0) & (difference <= 1), alpha < MAX_CA_DISTANCE
+    )
+    bonded = np.where(np.isnan(peptide), by_alpha, peptide < MAX_PEPTIDE_BOND)
+    steps = np.where(bonded, 1, np.where(difference >= 2, difference, UNKNOWN_GAP))
+    total = np.append(0, np.cumsum(steps))
+    starts = np.append(True, table.chain[first[1:]] != table.chain[first[:-1]])
+    of_chain_start = total[starts][np.cumsum(starts) - 1]
+    return (total - of_chain_start).astype(np.int32)
