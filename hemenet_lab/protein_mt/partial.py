@@ -1,0 +1,71 @@
+"""Items that a build has read already, one file each, so that a killed build can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import hemenet_lab
+from hemenet_lab.data.entry import Entry
+from hemenet_lab.data.store_fields import ATOM_FIELDS, NODE_FIELDS
+from hemenet_lab.protein_mt.drops import DropRow
+from hemenet_lab.protein_mt.read_entry import ReadResult
+
+ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS))
+_READING_CODE = ("structures/*.py", "data/convert.py", "data/entry.py", "protein_mt/read*.py")
+
+
+def save_result(path: Path, result: ReadResult, signature: str) -> None:
+    """Writes a result; the file appears whole or not at all."""
+    entry = result.entry
+    meta: dict[str, Any] = {
+        "signature": signature,
+        "drops": [astuple(row) for row in result.drops],
+        "notes": result.notes,
+        "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
+    }
+    arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("wb") as file:
+        np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
+    os.replace(draft, path)
+
+
+def load_result(path: Path) -> ReadResult:
+    """Reads a result back."""
+    with np.load(path, allow_pickle=False) as file:
+        meta = json.loads(str(file["meta"]))
+        entry = None
+        if meta["entry"]:
+            name, kind, chains = meta["entry"]
+            arrays = {array: file[array] for array in ARRAYS}
+            entry = Entry(id=name, kind=kind, chain_names=tuple(chains), **arrays)
+    rows = tuple(DropRow(*row) for row in meta["drops"])
+    return ReadResult(entry, rows, tuple(meta["notes"]))
+
+
+def is_current(path: Path, signature: str) -> bool:
+    """Whether a file is there that was made from the same raw files, settings and code."""
+    if not path.is_file():
+        return False
+    with np.load(path, allow_pickle=False) as file:
+        return bool(json.loads(str(file["meta"]))["signature"] == signature)
+
+
+def signature_of(*parts: object) -> str:
+    """One text for everything that decides how an item is read."""
+    return hashlib.sha256(json.dumps([code_digest(), *parts]).encode()).hexdigest()
+
+
+def code_digest() -> str:
+    """Digest of the code that reads items, so that nothing read by older code is used."""
+    package = Path(hemenet_lab.__file__).parent
+    files = sorted(path for pattern in _READING_CODE for path in package.glob(pattern))
+    texts = [path.read_bytes() for path in files]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()

@@ -1,0 +1,117 @@
+"""Reading all items of a raw folder in parallel; what is read already is not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hemenet_lab.protein_mt.layout import Source
+from hemenet_lab.protein_mt.partial import is_current, save_result
+from hemenet_lab.protein_mt.read_entry import read_source
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ReadJob:
+    """One item to read, and where the result goes."""
+
+    source: Source
+    partners: tuple[str, ...]
+    keep_hetero: bool
+    signature: str
+    """Changes with everything that decides what is read."""
+    result: Path
+
+
+def read_item(job: ReadJob) -> bool:
+    """Reads an item and saves the result; False where it was there already."""
+    if is_current(job.result, job.signature):
+        return False
+    result = read_source(job.source, job.partners, keep_hetero=job.keep_hetero)
+    save_result(job.result, result, job.signature)
+    return True
+
+
+def digest_files(files: Sequence[tuple[str, Path]]) -> str:
+    """SHA-256 over the names and contents of files.
+
+    Args:
+        files: Name (the same on every machine) and path of each.
+    """
+    total = hashlib.sha256()
+    for name, path in files:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").digest()
+        total.update(name.encode() + b"\0" + content)
+    return total.hexdigest()
+
+
+def run_all(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    title: str,
+    progress: bool,
+) -> list[Result]:
+    """Results of a function for all jobs, in the order of the jobs.
+
+    Args:
+        function: A function that other processes can import.
+        jobs: Its arguments.
+        workers: Number of processes; 1 works in this one.
+        title: What the progress bar says.
+        progress: Show the bar (on the error stream).
+
+    Raises:
+        ValueError: A worker process died.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not progress
+    )
+    with bar:
+        results = _run(function, jobs, min(workers, len(jobs)))
+        return list(bar.track(results, total=len(jobs), description=title))
+
+
+def _run(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+    if workers <= 1:
+        yield from map(function, jobs)
+        return
+    chunk = max(1, min(32, len(jobs) // (workers * 4)))
+    with ProcessPoolExecutor(workers, mp_context=_context()) as pool:
+        try:
+            yield from _results(pool.map(function, jobs, chunksize=chunk))
+        except BrokenProcessPool as error:
+            raise ValueError(
+                "a worker process died, perhaps for want of memory; run the same command again, "
+                "with fewer --workers: it goes on where it stopped"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _results(results: Iterable[Result]) -> Iterator[Result]:
+    yield from results
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """A fork server where there is one: forking this process with its threads is not safe."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "hemenet_lab.protein_mt.prepare"])
+    return context

@@ -1,0 +1,136 @@
+"""What a store holds, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hemenet_lab.data.store import Store
+
+Row = Sequence[object]
+
+
+def summary_text(store: Store) -> str:
+    """Counts, labels per split and task, drops and leakage of a store."""
+    manifest = store.manifest
+    if "counts" not in manifest:
+        raise ValueError(f"{store.path} was not made by `hemenet data build`; it has no counts")
+    counts = manifest["counts"]
+    parts = [
+        _head(store),
+        _section("Entries", _entry_rows(counts)),
+        _section("Tasks", _task_rows(manifest)),
+    ]
+    for name, found in counts["splits"].items():
+        title = f"Split {name!r}: labelled items (complexes or chains), entries in brackets"
+        parts.append(_section(title, _split_rows(manifest, found)))
+    parts += [
+        _section(_leakage_title(manifest["leakage"]), _leakage_rows(manifest["leakage"])),
+        _section("Left out (drops.csv has each)", _drop_rows(manifest["drops"])),
+    ]
+    return "\n\n".join(parts)
+
+
+def table_text(rows: Sequence[Row]) -> str:
+    """Rows in aligned columns, the first row being the header; numbers to the right."""
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    right = [
+        any(isinstance(row[column], int) for row in rows[1:]) for column in range(len(rows[0]))
+    ]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if side else cell.ljust(width)
+            for cell, width, side in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _section(title: str, rows: Sequence[Row]) -> str:
+    if len(rows) < 2:
+        return f"{title}: none"
+    return f"{title}\n{table_text(rows)}"
+
+
+def _head(store: Store) -> str:
+    manifest = store.manifest
+    settings = ", ".join(f"{name} {value}" for name, value in manifest["settings"].items())
+    lines = [
+        f"Store {store.path}, {store.hash[:12]}",
+        f"Built with {settings}; MMseqs2 {manifest['mmseqs_version'][:12]}",
+    ]
+    if manifest["synthetic"]:
+        lines.insert(0, "SYNTHETIC DATA: made by a program, says nothing about real proteins")
+    return "\n".join(lines)
+
+
+def _entry_rows(counts: Mapping[str, Any]) -> list[Row]:
+    kinds = counts["entries"]
+    names = {"lba": "protein-ligand", "ppa": "protein-protein", "chain": "single chains"}
+    rows: list[Row] = [("", "found", "stored", "dropped")]
+    rows += [
+        (names[kind], found["found"], found["stored"], found["dropped"])
+        for kind, found in kinds.items()
+    ]
+    total = [sum(found[name] for found in kinds.values()) for name in rows[0][1:]]
+    rows.append(("all", *total))
+    single = {
+        "chains": counts["chains"],
+        "chains without UniProt id": counts["chains_without_uniprot"],
+        "entries with all labels": counts["full_label"],
+        "different sequences": counts["sequences"],
+        "sequence clusters": counts["clusters"],
+        "groups kept together by splits": counts["groups"],
+        "entries in the largest group": counts["largest_group"],
+        **counts["notes"],
+    }
+    rows += [(name, "", number, "") for name, number in single.items()]
+    return rows
+
+
+def _task_rows(manifest: Mapping[str, Any]) -> list[Row]:
+    terms = manifest["counts"]["terms"]
+    rows: list[Row] = [("task", "title", "level", "terms", "with labels")]
+    for task in manifest["tasks"]:
+        of_task = terms.get(task["name"])
+        numbers = (of_task["all"], of_task["with_labels"]) if of_task else ("", "")
+        rows.append((task["name"], task["title"], task["level"], *numbers))
+    return rows
+
+
+def _split_rows(manifest: Mapping[str, Any], split: Mapping[str, Any]) -> list[Row]:
+    names = [task["name"] for task in manifest["tasks"]]
+    rows: list[Row] = [("part", "entries", *names)]
+    for part, found in split.items():
+        cells = [f"{found[name]['items']:,} ({found[name]['entries']:,})" for name in names]
+        rows.append((part, found["all"], *cells))
+    return rows
+
+
+def _leakage_title(leakage: Mapping[str, Any]) -> str:
+    return (
+        "Leakage: held-out chains with a training chain of at least this identity\n"
+        f"(both: {leakage['both_covered']};\n most: {leakage['mostly_covered']})"
+    )
+
+
+def _leakage_rows(leakage: Mapping[str, Any]) -> list[Row]:
+    levels = [str(level) for level in leakage["percent_identity"]]
+    header = ("split", "part", "chains", "cover", *(f"{level} %" for level in levels))
+    rows: list[Row] = [(*header, "UniProt ids shared", "clusters shared")]
+    for name, parts in leakage["splits"].items():
+        for part, found in parts.items():
+            shared = (found["shared_uniprot"], found["shared_clusters"])
+            for cover in ("both", "mostly"):
+                reached = [found[f"{cover}_covered"][level] for level in levels]
+                rows.append((name, part, found["chains"], cover, *reached, *shared))
+    return rows
+
+
+def _drop_rows(drops: Mapping[str, Mapping[str, int]]) -> list[Row]:
+    return [
+        ("what", "reason", "count"),
+        *((stage, reason, n) for stage, found in drops.items() for reason, n in found.items()),
+    ]
