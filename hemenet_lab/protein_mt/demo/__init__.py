@@ -1,0 +1,1 @@
+"""The embedded default data: small synthetic proteins in the public raw formats."""

@@ -1,0 +1,177 @@
+"""Sequence families: a fold with places for motifs, and member proteins that fill them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.protein_mt.demo.fold import Fold, make_fold
+from hemenet_lab.protein_mt.demo.geometry import Floats, build_backbones, random_rotations
+
+_ELEMENTS = {"helical": "HHHEE", "mixed": "HHEEE", "stranded": "HEEEE"}
+_STRAND = 8
+_SCAFFOLD = {
+    "H": ("ALA", "LEU", "GLN", "ALA", "LEU", "ILE", "ALA", "VAL"),
+    "E": ("VAL", "THR", "ILE", "THR", "VAL", "LEU"),
+    "L": ("SER", "ASN", "THR", "GLN", "ALA", "SER"),
+}
+"""Residues of the scaffold by secondary structure; those of the motifs are kept for the motifs."""
+_PATCH = 9
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Places of motifs, as indices of residues."""
+
+    dyads: tuple[int, ...]
+    """First residues of H-x-D dyads on strands."""
+    pairs: tuple[int, ...]
+    """First residues of C-W or W-C pairs."""
+    triples: tuple[int, ...]
+    """First residues of M-Y-x or M-x-Y triples."""
+    patch: tuple[int, ...]
+    """Residues of the binding patch, close together on the surface."""
+    charges: tuple[int, ...]
+    """Residues that carry the chain's net charge."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A fold, its places for motifs, and the sequence in between."""
+
+    index: int
+    fold: Fold
+    slots: Slots
+    scaffold: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Protein:
+    """One member of a family, with its own sequence and planted states."""
+
+    family: Family
+    uniprot: str
+    names: tuple[str, ...]
+    formed: bool
+    """Whether the side chains of its H-x-D dyads point to each other."""
+
+
+def make_family(index: int, rng: np.random.Generator, fold_draws: int) -> Family:
+    """Draw a family; its class of fold goes round with the index."""
+    kind = list(_ELEMENTS)[index % len(_ELEMENTS)]
+    fold = make_fold(_layout(_ELEMENTS[kind], rng), rng, beam=6, draws=fold_draws)
+    slots = _choose_slots(fold, rng)
+    return Family(index, fold, slots, _scaffold(fold, rng))
+
+
+def _layout(elements: str, rng: np.random.Generator) -> str:
+    parts = ["LL"]
+    for letter in rng.permutation(list(elements)):
+        length = _STRAND if letter == "E" else int(rng.integers(9, 12))
+        parts.append(letter * length + "L" * int(rng.integers(3, 6)))
+    return "".join(parts)
+
+
+def _scaffold(fold: Fold, rng: np.random.Generator) -> tuple[str, ...]:
+    names = [str(rng.choice(_SCAFFOLD[letter])) for letter in fold.elements]
+    for i in range(fold.num_residues):
+        if fold.left[i]:
+            names[i] = "GLY"
+        elif fold.prolines[i]:
+            names[i] = "PRO"
+    return tuple(names)
+
+
+def _choose_slots(fold: Fold, rng: np.random.Generator) -> Slots:
+    """Dyads on every family's strands; pairs and triples in most families; patch and charges."""
+    dyads = [run.start + offset for run in fold.runs("E") for offset in (0, 5)]
+    dyads = sorted(rng.permutation(dyads)[:4]) if rng.random() < 0.85 else []
+    taken = {i + k for i in dyads for k in (0, 2)}
+    free = ~(fold.left | fold.prolines)
+    pairs = _windows(fold, free, taken, 2, 3, rng) if rng.random() < 0.9 else []
+    triples = _windows(fold, free, taken, 3, 3, rng) if rng.random() < 0.9 else []
+    patch = _find_patch(fold, [i for i in np.flatnonzero(free) if i not in taken], rng)
+    taken |= set(patch)
+    rest = rng.permutation([i for i in np.flatnonzero(free) if i not in taken])
+    numbers = (dyads, pairs, triples, patch, sorted(rest[:7]))
+    return Slots(*(tuple(int(i) for i in group) for group in numbers))
+
+
+def _windows(
+    fold: Fold,
+    free: NDArray[np.bool_],
+    taken: set[int],
+    width: int,
+    count: int,
+    rng: np.random.Generator,
+) -> list[int]:
+    """Starts of up to ``count`` stretches outside strands that are free; adds them to ``taken``."""
+    starts: list[int] = []
+    for start in rng.permutation(fold.num_residues - width + 1):
+        window = range(int(start), int(start) + width)
+        usable = all(free[i] and i not in taken and fold.elements[i] != "E" for i in window)
+        if usable and len(starts) < count:
+            starts.append(int(start))
+            taken.update(window)
+    return sorted(starts)
+
+
+def _find_patch(fold: Fold, free: list[int], rng: np.random.Generator) -> list[int]:
+    """The free residues that lie most together on one side of the fold."""
+    atoms, _ = build_backbones(fold.phi[None], fold.psi[None], np.full((1, fold.num_residues), 180))
+    points = atoms[0, :, 4] - atoms[0, :, 4].mean(axis=0)
+    best: tuple[float, list[int]] = (-np.inf, [])
+    for axis in random_rotations(rng, 60)[:, 0]:
+        score = _cap(points[free], axis)
+        order = np.argsort(-score, kind="stable")[:_PATCH]
+        quality = float(score[order].mean() - 0.5 * max(_cap(points, axis).max() - score.max(), 0))
+        if quality > best[0]:
+            best = (quality, sorted(free[k] for k in order))
+    return best[1]
+
+
+def _cap(points: Floats, axis: Floats) -> Floats:
+    """Height along an axis, less a part of the distance from it."""
+    height = points @ axis
+    return height - 0.7 * np.sqrt(np.clip((points**2).sum(-1) - height**2, 0.0, None))
+
+
+def make_protein(family: Family, uniprot: str, rng: np.random.Generator) -> Protein:
+    """Draw a member: states for its motifs, and a few substitutions in between."""
+    names = list(family.scaffold)
+    _substitute(names, family.fold, rng)
+    slots = family.slots
+    order = ("CYS", "TRP") if rng.random() < 0.5 else ("TRP", "CYS")
+    adjacent = rng.random() < 0.5
+    charge = str(rng.choice(["LYS", "GLU", "GLN"], p=[0.36, 0.36, 0.28]))
+    for i in slots.dyads:
+        names[i], names[i + 2] = "HIS", "ASP"
+    for i in slots.pairs:
+        names[i], names[i + 1] = order
+    for i in slots.triples:
+        names[i], names[i + (1 if adjacent else 2)] = "MET", "TYR"
+        names[i + (2 if adjacent else 1)] = "ALA"
+    for i in slots.charges:
+        names[i] = charge
+    for i, name in zip(slots.patch, _patch_residues(len(slots.patch), rng), strict=True):
+        names[i] = name
+    return Protein(family, uniprot, tuple(names), bool(rng.random() < 0.5))
+
+
+def _patch_residues(count: int, rng: np.random.Generator) -> list[str]:
+    """An aromatic, a polar or an inert patch: how many residues of it bind well varies, too."""
+    kind = int(rng.choice(3, p=[0.36, 0.36, 0.28]))
+    strong = int(rng.integers(5, count + 1)) if kind < 2 else int(rng.integers(0, 3))
+    hot = ("PHE", "ARG", str(rng.choice(["PHE", "ARG"])))[kind]
+    names = [hot] * strong + [str(rng.choice(["ALA", "SER", "THR"])) for _ in range(count - strong)]
+    return [str(name) for name in rng.permutation(names)]
+
+
+def _substitute(names: list[str], fold: Fold, rng: np.random.Generator) -> None:
+    """Replace up to a tenth of the scaffold; glycines and prolines stay for their torsions."""
+    rate = rng.uniform(0.0, 0.12)
+    for i, letter in enumerate(fold.elements):
+        if names[i] not in ("GLY", "PRO") and rng.random() < rate:
+            names[i] = str(rng.choice(_SCAFFOLD[letter]))
