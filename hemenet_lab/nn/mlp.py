@@ -35,3 +35,10 @@ def mlp(
         if step < last or final_activation:
             layers.append(activation())
     return nn.Sequential(*layers)
+
+
+def linear_at(net: nn.Sequential, index: int) -> nn.Linear:
+    """The Linear at a position of a perceptron, for code that splits or rescales its weight."""
+    layer = net[index]
+    assert isinstance(layer, nn.Linear)
+    return layer

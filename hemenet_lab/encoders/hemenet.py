@@ -1,0 +1,274 @@
+"""HeMeNet: heterogeneous multichannel equivariant network (Han et al., AAAI 2025)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders.multichannel import (
+    ChannelGraph,
+    channel_graph,
+    coordinate_change,
+    fold_radial,
+    normalised_radial,
+    one_hot_channels,
+)
+from hemenet_lab.nn.dropout import Dropout
+from hemenet_lab.nn.mlp import linear_at, mlp
+from hemenet_lab.nn.norm import Norm, node_norm
+from hemenet_lab.nn.segment import segment_sum
+from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+
+Aggregation = Literal["mean", "sum"]
+
+
+class HeMeNetLayer(nn.Module):
+    """One layer of relational multichannel message passing (Eq. 1-4), in the fast exact form.
+
+    Args:
+        dim: Width d of the node features.
+        num_relations: R.
+        num_channels: C, channels of a node.
+        channel_dim: d_c, width of channel embeddings and of the radial features.
+        edge_dim: Width of the relation embedding e_r; 0 for none.
+        message_dim: Width of the messages; d by default.
+        dropout: Dropout of the messages.
+        norm: Normalisation of the update of h: ``batch`` (paper), ``layer`` or ``none``.
+        coords_aggregation: ``mean`` over all incoming edges (Eq. 4) or ``sum``.
+        move_coords: Whether the layer updates coordinates; without, φ_x and w_r do not exist.
+        attention: A learned gate on each message (an option of the released code, off there).
+        eps: ε of the normalisation of R.
+        centroid_eps: Added to the atom count of a centroid (the released code adds 1e-3).
+        move_padding: Lets padding channels drift, as in the released code.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_relations: int,
+        num_channels: int,
+        channel_dim: int,
+        edge_dim: int,
+        *,
+        message_dim: int | None = None,
+        dropout: float = 0.1,
+        norm: Norm = "batch",
+        coords_aggregation: Aggregation = "mean",
+        move_coords: bool = True,
+        attention: bool = False,
+        eps: float = 1e-3,
+        centroid_eps: float = 0.0,
+        move_padding: bool = False,
+    ) -> None:
+        super().__init__()
+        self.widths = (dim, dim, channel_dim, edge_dim)
+        self.num_relations = num_relations
+        self.coords_aggregation = coords_aggregation
+        self.move_coords = move_coords
+        self.eps = eps
+        self.centroid_eps = centroid_eps
+        self.move_padding = move_padding
+        self.radial_linear = nn.Linear(channel_dim**2, channel_dim)
+        wide = message_dim or dim
+        self.message_mlp = mlp([sum(self.widths), wide, wide], final_activation=True)
+        self.dropout = Dropout(dropout)
+        self.att_mlp = nn.Sequential(nn.Linear(wide, 1), nn.Sigmoid()) if attention else None
+        self.hetero_linear = nn.Linear(num_relations * wide, dim)
+        self.norm = node_norm(norm, dim)
+        if move_coords:
+            self.coord_mlp = mlp([wide, wide, num_channels], final_bias=False)
+            nn.init.xavier_uniform_(linear_at(self.coord_mlp, -1).weight, gain=1e-3)
+            self.w_r = nn.Parameter(torch.ones(num_relations, 1))
+
+    def forward(
+        self,
+        h: Tensor,
+        coords: Tensor,
+        graph: ChannelGraph,
+        channel_embedding: Tensor,
+        edge_embedding: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Updates features and coordinates.
+
+        Args:
+            h: [N, d].
+            coords: [N, C, 3], Å.
+            graph: Edges, pairs and channels.
+            channel_embedding: Emb, [K, d_c].
+            edge_embedding: Rows that ``graph.edge_attr`` [E, T] mixes, [T, edge_dim].
+
+        Returns:
+            h [N, d] and coords [N, C, 3].
+        """
+        message = self.messages(h, coords, graph, channel_embedding, edge_embedding)
+        h = h + functional.silu(self.norm(self.aggregate(message, graph)))
+        if self.move_coords:
+            coords = coords + self.displacement(message, coords, graph)
+        return h, coords
+
+    def epsilon(self, coords: Tensor, graph: ChannelGraph) -> float | Tensor:
+        """ε of R / (‖R‖ + ε); the released layer, compared in tests, makes it depend on X."""
+        return self.eps
+
+    def messages(
+        self,
+        h: Tensor,
+        coords: Tensor,
+        graph: ChannelGraph,
+        channel_embedding: Tensor,
+        edge_embedding: Tensor,
+    ) -> Tensor:
+        """m_ij = φ_m([h_i, h_j, radial_ij, e_r]) (Eq. 1), [E, d].
+
+        The first Linear is applied by input block: per node to h_i and h_j, and per edge to
+        B and the relation only, with W_rad and both embeddings multiplied into its weight.
+        """
+        first = linear_at(self.message_mlp, 0)
+        of_target, of_source, of_radial, of_edge = first.weight.split(self.widths, dim=1)
+        radial, _ = normalised_radial(coords, graph, channel_embedding, self.epsilon(coords, graph))
+        folded = fold_radial(self.radial_linear.weight, channel_embedding)
+        weight = torch.cat([of_radial @ folded, of_edge @ edge_embedding.t()], dim=1)
+        bias = first.bias + of_radial @ self.radial_linear.bias
+        features = torch.cat([radial, graph.edge_attr], dim=1).to(h.dtype)
+        hidden = functional.linear(features, weight, bias)
+        hidden += functional.linear(h, of_target).index_select(0, graph.target)
+        hidden += functional.linear(h, of_source).index_select(0, graph.source)
+        message = self.dropout(self.message_mlp[1:](hidden))
+        if self.att_mlp is not None:
+            message = message * self.att_mlp(message)
+        return message
+
+    def aggregate(self, message: Tensor, graph: ChannelGraph) -> Tensor:
+        """W concat_r Σ_{j in N_r(i)} m_ij + b (Eq. 3 with φ_h linear), [N, d]."""
+        if graph.edge_weight is not None:
+            message = message * graph.edge_weight.unsqueeze(1)
+        slot = graph.target * self.num_relations + graph.relation
+        total = segment_sum(message, slot, graph.num_nodes * self.num_relations)
+        return self.hetero_linear(total.view(graph.num_nodes, -1))
+
+    def displacement(self, message: Tensor, coords: Tensor, graph: ChannelGraph) -> Tensor:
+        """Change of the coordinates (Eq. 2 and 4), [N, C, 3] Å."""
+        scores = self.coord_mlp(message) * self.w_r.index_select(0, graph.relation)
+        change = coordinate_change(coords, scores, graph, self.centroid_eps)
+        if self.coords_aggregation == "mean":
+            change = change / graph.degree.view(-1, 1, 1)
+        return change if self.move_padding else change * graph.mask.unsqueeze(-1)
+
+
+class HeMeNetStack(nn.Module):
+    """Layers with a LayerNorm on h after each; their outputs concatenated.
+
+    Args:
+        layers: The layers, first to last.
+        dim: Width d of each.
+    """
+
+    def __init__(self, layers: Sequence[HeMeNetLayer], dim: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.layer_norms = nn.ModuleList(nn.LayerNorm(dim) for _ in layers)
+
+    def forward(self, h: Tensor, coords: Tensor, *shared: Any) -> tuple[Tensor, Tensor]:
+        """Node features [N, L·d] and coordinates [N, C, 3] Å; ``shared`` goes to every layer."""
+        outputs = []
+        for layer, norm in zip(self.layers, self.layer_norms, strict=True):
+            h, coords = layer(h, coords, *shared)
+            h = norm(h)
+            outputs.append(h)
+        return torch.cat(outputs, dim=1), coords
+
+
+class HeMeNet(Encoder):
+    """Heterogeneous multichannel equivariant network (Han et al., AAAI 2025, Eq. 1-4).
+
+    Args:
+        hidden_dim: Width d of the node features in each layer.
+        num_layers: Number of layers; the output concatenates all of them.
+        channel_dim: Width d_c of the element embeddings and of the radial features.
+        relation_dim: Width of the relation embedding e_r.
+        dropout: Dropout of the messages.
+        norm: Normalisation of the update of h: ``batch`` (paper), ``layer`` or ``none``.
+        coords_aggregation: ``mean`` (paper) or ``sum`` of the coordinate messages.
+        relational: False ignores the relations: one W, one w and no e_r (ablation of Table 4).
+        final_coords: Gives the last layer a coordinate update too; nothing in training reads it,
+            so its parameters would never get a gradient.
+        view: The graph: nodes, neighbours and relations.
+    """
+
+    paper = "Han et al., HeMeNet, AAAI 2025, arXiv 2404.01693"
+
+    def __init__(
+        self,
+        hidden_dim: int = 256,
+        num_layers: int = 6,
+        channel_dim: int = 128,
+        relation_dim: int = 128,
+        dropout: float = 0.1,
+        norm: Norm = "batch",
+        coords_aggregation: Aggregation = "mean",
+        relational: bool = True,
+        final_coords: bool = False,
+        view: GraphView = GraphView(),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__(view, num_layers * hidden_dim)
+        self.num_relations = view.num_relations if relational else 1
+        self.relational = relational
+        edge_dim = relation_dim if relational else 0
+        self.node_embedding = nn.Embedding(NUM_NODE_TYPES, hidden_dim)
+        self.channel_embedding = nn.Embedding(NUM_ELEMENT_CLASSES, channel_dim)
+        self.relation_embedding = (
+            nn.Embedding(self.num_relations, relation_dim) if relational else None
+        )
+        self.stack = HeMeNetStack(
+            [
+                HeMeNetLayer(
+                    hidden_dim,
+                    self.num_relations,
+                    view.num_channels,
+                    channel_dim,
+                    edge_dim,
+                    dropout=dropout,
+                    norm=norm,
+                    coords_aggregation=coords_aggregation,
+                    move_coords=final_coords or number < num_layers - 1,
+                )
+                for number in range(num_layers)
+            ],
+            hidden_dim,
+        )
+
+    def forward(self, graph: ProteinGraph) -> Tensor:
+        """Node features [N, num_layers · hidden_dim]."""
+        return self._run(graph)[0]
+
+    def equivariant(self, graph: ProteinGraph) -> Equivariant:
+        """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
+        return Equivariant(positions={"coords": self._run(graph)[1][graph.channel_mask]})
+
+    def _run(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+        h = self.node_embedding(graph.node_type)
+        coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
+        coords = coords.masked_fill(~graph.channel_mask.unsqueeze(-1), 0.0)
+        channels, types = one_hot_channels(graph.channel_type, graph.channel_mask, coords.dtype)
+        shared, edge_embedding = self._edges(graph, channels)
+        return self.stack(h, coords, shared, self.channel_embedding(types), edge_embedding)
+
+    def _edges(self, graph: ProteinGraph, channels: Tensor) -> tuple[ChannelGraph, Tensor]:
+        if self.relation_embedding is None:
+            relation = torch.zeros_like(graph.edge_type)
+            edge_attr = channels.new_zeros(len(relation), 0)
+            embedding = channels.new_zeros(0, 0)
+        else:
+            relation, embedding = graph.edge_type, self.relation_embedding.weight
+            edge_attr = functional.one_hot(relation, self.num_relations).to(channels.dtype)
+        shared = channel_graph(
+            graph.edge_index, relation, self.num_relations, channels, graph.channel_mask, edge_attr
+        )
+        return shared, embedding

@@ -1,0 +1,143 @@
+"""Readouts: from node features to one feature per task and group (a complex or a chain).
+
+Everything is a sum or softmax over the nodes of a group, without padding: memory is linear in the
+nodes and a group's result does not depend on what else is in the batch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from hemenet_lab.nn.mlp import mlp
+from hemenet_lab.nn.segment import segment_mean, segment_softmax, segment_sum
+
+
+class Readout(nn.Module, ABC):
+    """Turns node features into a feature vector per task and group.
+
+    Args:
+        dim: Width d_L of the node features and of the result.
+        num_tasks: Number of tasks T that read from the same nodes.
+    """
+
+    def __init__(self, dim: int, num_tasks: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.num_tasks = num_tasks
+
+    @abstractmethod
+    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+        """Reads the groups.
+
+        Args:
+            h: Node features, [N, dim].
+            group: Group of each node, int64 [N], in any order.
+            num_groups: G; groups without nodes get finite features.
+
+        Returns:
+            [T, G, dim].
+        """
+
+
+class Sum(Readout):
+    """The sum of the nodes of a group, alike for every task."""
+
+    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+        return segment_sum(h, group, num_groups).expand(self.num_tasks, -1, -1)
+
+
+class Mean(Readout):
+    """The mean of the nodes of a group, alike for every task; 0 for an empty group."""
+
+    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+        return segment_mean(h, group, num_groups).expand(self.num_tasks, -1, -1)
+
+
+class Weighted(Readout):
+    """Node features times the task's prompt, element by element, then summed (Table 3).
+
+    The prompt is the same for all nodes, so the nodes are summed first.
+    """
+
+    def __init__(self, dim: int, num_tasks: int) -> None:
+        super().__init__(dim, num_tasks)
+        self.prompt = nn.Parameter(torch.randn(num_tasks, dim) * (2 / dim) ** 0.5)
+
+    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+        return self.prompt.unsqueeze(1) * segment_sum(h, group, num_groups)
+
+
+class TaskAware(Readout):
+    """Cross attention of task prompts to node features (Han et al., AAAI 2025, Eq. 5-6).
+
+    α = softmax over the group's nodes of (W_Q q_t)·(W_K h_n)/√d_head; context = Σ α W_V h;
+    f = LN₁(context + s₁(q_t) W_Q q_t); f_t = LN₂(FFN(f) + s₂(q_t) f).
+
+    W_K is applied to the T queries and W_V to the T·G weighted sums of h instead of to all N
+    nodes, which is the same by linearity and needs d_L / (T·heads) times less work and memory. An
+    empty group has the context of a single node with h = 0.
+
+    Args:
+        dim: Width d_L of the node features and of the result.
+        num_tasks: Number of tasks T, each with its prompt q_t.
+        num_heads: Attention heads; they divide ``dim``.
+
+    Raises:
+        ValueError: ``dim`` is not a multiple of ``num_heads``.
+    """
+
+    def __init__(self, dim: int, num_tasks: int, num_heads: int = 8) -> None:
+        super().__init__(dim, num_tasks)
+        if num_heads < 1 or dim % num_heads:
+            raise ValueError(
+                f"TaskAware: node features of width {dim} cannot be split into {num_heads} heads; "
+                "choose num_heads that divides it, or another width of the encoder"
+            )
+        self.num_heads = num_heads
+        self.prompt = nn.Parameter(torch.randn(num_tasks, dim) * (2 / (num_tasks * dim)) ** 0.5)
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.linear = mlp([dim, dim, dim], nn.ReLU)
+        self.linear1 = nn.Linear(dim, 1)
+        self.linear2 = nn.Linear(dim, 1)
+        self.layernorm1 = nn.LayerNorm(dim, eps=1e-12)
+        self.layernorm2 = nn.LayerNorm(dim, eps=1e-12)
+
+    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+        weights = self.attention(h, group, num_groups).permute(1, 0, 2).flatten(1)
+        context = self._context(weights, h, group, num_groups)
+        query = self.query(self.prompt)
+        skip = self.linear1(self.prompt) * query
+        feature = self.layernorm1(context + skip.unsqueeze(1))
+        gate = self.linear2(self.prompt).unsqueeze(1)
+        return self.layernorm2(self.linear(feature) + gate * feature)
+
+    def attention(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+        """α, [T, N, heads], float32 or better; adds up to 1 over the nodes of each group."""
+        with torch.autocast(h.device.type, enabled=False):
+            dtype = torch.promote_types(h.dtype, torch.float32)
+            query = self.query(self.prompt).view(self.num_tasks, self.num_heads, -1)
+            weight = self.key.weight.view(self.num_heads, -1, self.dim)
+            # the bias adds the same to all nodes of a head: softmax removes it
+            bias = (query * self.key.bias.view(self.num_heads, -1)).sum(-1)
+            keys = torch.einsum("thd,hdk->thk", query, weight).flatten(0, 1)
+            scores = h.to(dtype) @ keys.to(dtype).t() + bias.to(dtype).flatten()
+            scores = scores / (self.dim // self.num_heads) ** 0.5
+            weights = segment_softmax(scores, group, num_groups)
+        return weights.view(-1, self.num_tasks, self.num_heads).transpose(0, 1)
+
+    def _context(self, weights: Tensor, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+        """Σ α W_V h of every group, [T, G, dim], from weights [N, T·heads]."""
+        order = group.argsort(stable=True)
+        sizes = torch.bincount(group, minlength=num_groups).tolist()
+        parts = zip(weights[order].split(sizes), h[order].split(sizes), strict=True)
+        sums = [weight.t() @ nodes.to(weight.dtype) for weight, nodes in parts]
+        total = torch.cat(sums) if sums else weights.new_zeros(0, self.dim)
+        total = total.view(num_groups, self.num_tasks, self.num_heads, self.dim)
+        weight = self.value.weight.view(self.num_heads, -1, self.dim).to(total.dtype)
+        context = torch.einsum("gthk,hdk->tghd", total, weight).flatten(2)
+        return context + self.value.bias
