@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from baselines.features import ATOM_VIEW, NodeEmbedding
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
-from hemenet_lab.nn.mlp import mlp
+from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.nn.segment import segment_mean, segment_sum
 
@@ -84,7 +84,7 @@ class EGNNLayer(nn.Module):
         if update_coords:
             self.coord_mlp = mlp([hidden, hidden, 1], activation, final_bias=False)
             # Nodes hardly move in the beginning, as in the authors' implementation.
-            nn.init.xavier_uniform_(cast(nn.Linear, self.coord_mlp[-1]).weight, gain=0.001)
+            nn.init.xavier_uniform_(linear_at(self.coord_mlp, -1).weight, gain=0.001)
 
     def forward(
         self, h: Tensor, x: Tensor, edge_index: Tensor, edge_attr: Tensor | None = None
@@ -117,7 +117,7 @@ class EGNNLayer(nn.Module):
         if edge_attr is not None:
             attributes = torch.cat([attributes, edge_attr], dim=1)
         # The first Linear acts on nodes before they are gathered: same numbers, N rows for E.
-        first = cast(nn.Linear, self.edge_mlp[0])
+        first = linear_at(self.edge_mlp, 0)
         at_target, at_source, at_edge = first.weight.split(self.widths, dim=1)
         hidden = F.linear(attributes, at_edge, first.bias)
         hidden = hidden + F.linear(h, at_target)[target] + F.linear(h, at_source)[source]

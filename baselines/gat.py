@@ -69,7 +69,7 @@ class GAT(Encoder):
         hidden_dim: Width of all layers, over all heads.
         num_layers: Number of layers.
         heads: Attention heads; ``hidden_dim`` must be a multiple.
-        conv: ``gatv2`` or ``gat``, see above.
+        conv: ``gatv2`` for PyG's `GATv2Conv`, ``gat`` for `GATConv`.
         edge_features: Attention sees distance and relation of an edge.
         num_gaussians: Gaussians over the distance, for the edge features.
         relation_dim: Width of the relation embedding, for the edge features.

@@ -9,11 +9,10 @@ import yaml
 from jsonargparse import ArgumentParser
 from torch import Tensor, nn
 
-from hemenet_lab.data.build_graph import build_graph
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
-from tests.data.entries import random_entry
+from hemenet_lab.testing.random_graphs import random_graph
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "encoder"
 
@@ -39,9 +38,7 @@ def triangle() -> ProteinGraph:
 
 def protein(view: GraphView, seed: int = 0, dtype: torch.dtype = torch.float32) -> ProteinGraph:
     """Two chains and a ligand in the given view."""
-    graph = build_graph(random_entry(seed), view)
-    graph.pos = graph.pos.to(dtype)
-    return graph
+    return random_graph(view, seed, dtype=dtype)
 
 
 def from_config(path: str) -> Encoder:

@@ -12,6 +12,7 @@ from baselines.egnn import EGNN, EGNNLayer
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.testing.checks.egnn_layer import build_layer, check
 from hemenet_lab.testing.fixture import Fixture
+from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,
     count_parameters,
@@ -29,6 +30,17 @@ OPTIONS: list[dict[str, Any]] = [
     {"attention": True, "normalize": True, "tanh": True, "residual": False},
     {"update_coords": False},
 ]
+
+
+class TestEGNN(EncoderSuite):
+    def encoder(self) -> EGNN:
+        return EGNN(16, message_dim=12)
+
+
+class TestBoundedAlphaEGNN(EncoderSuite):
+    def encoder(self) -> EGNN:
+        options = {"attention": True, "normalize": True, "tanh": True, "relation_dim": 4}
+        return EGNN(16, message_dim=12, view=GraphView(nodes="alpha"), **options)
 
 
 def slow_layer(

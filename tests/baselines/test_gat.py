@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from baselines.gat import GAT, EdgeFeatures, with_self_loops
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
+from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,
     count_parameters,
@@ -24,6 +25,16 @@ from tests.baselines.graphs import (
 )
 
 Kind = Literal["gatv2", "gat"]
+
+
+class TestGATv2(EncoderSuite):
+    def encoder(self) -> GAT:
+        return GAT(16)
+
+
+class TestResidueGAT(EncoderSuite):
+    def encoder(self) -> GAT:
+        return GAT(16, heads=1, conv="gat", max_distance=12.0, view=GraphView())
 
 
 def score(layer: nn.Module, kind: Kind, h: Tensor, j: int, i: int, edge: Tensor | None) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from baselines.gcn import GCN
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
+from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,
     count_parameters,
@@ -17,6 +18,16 @@ from tests.baselines.graphs import (
     protein,
     triangle,
 )
+
+
+class TestGCN(EncoderSuite):
+    def encoder(self) -> GCN:
+        return GCN(16, edge_weight="distance")
+
+
+class TestResidueGCN(EncoderSuite):
+    def encoder(self) -> GCN:
+        return GCN(16, edge_weight="none", view=GraphView())
 
 
 def dense_adjacency(graph: ProteinGraph, weighted: bool) -> Tensor:

@@ -12,6 +12,7 @@ from baselines.schnet import SchNet, ShiftedSoftplus
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.structures.vocabulary import ELEMENT_CLASSES
+from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,
     count_parameters,
@@ -26,6 +27,11 @@ NUMBERS = {"H": 1, "C": 6, "N": 7, "O": 8, "S": 16, "P": 15, "halogen": 17}
 NUMBERS |= {"metal": 30, "other": 34}
 
 State = dict[str, Tensor]
+
+
+class TestSchNet(EncoderSuite):
+    def encoder(self) -> SchNet:
+        return SchNet(16, num_filters=12)
 
 
 def made_state(dim: int, filters: int, gaussians: int, depth: int, cutoff: float) -> State:
