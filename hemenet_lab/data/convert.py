@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.spatial import cKDTree
 
-from hemenet_lab.data.entry import Entry
-from hemenet_lab.data.graph import LIGAND, PARTNER, PROTEIN
+from hemenet_lab.data.entry import LIGAND, PARTNER, PROTEIN, Entry
 from hemenet_lab.structures.structure import Ligand, Structure
 from hemenet_lab.structures.vocabulary import element_class, ligand_node_type
 

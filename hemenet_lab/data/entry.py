@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+PROTEIN, PARTNER, LIGAND = 0, 1, 2
+"""Values of ``entity``; cofactor atoms count as ligand."""
+
 
 @dataclass(frozen=True)
 class Entry:

@@ -34,9 +34,6 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-PROTEIN, PARTNER, LIGAND = 0, 1, 2
-"""Values of ``entity``."""
-
 
 class ProteinGraph(Data):
     """A structure as a graph; see the table at the head of this file."""
