@@ -14,7 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from hemenet_lab.callbacks import NonFiniteGuard, ReproducibleSteps, Throughput
 from hemenet_lab.checkpoint_defaults import checkpoint_defaults
-from hemenet_lab.commands import data, encoders
+from hemenet_lab.commands import data, encoders, predict
 from hemenet_lab.config_file import IncludingConfigFile
 from hemenet_lab.data.datamodule import ProteinMTDataModule
 from hemenet_lab.module import MultiTaskModule
@@ -101,7 +101,7 @@ def hemenet(args: Sequence[str] | None = None) -> int:
     """Entry point of the `hemenet` command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="hemenet", description="Tools of hemenet-lab")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (data, encoders):
+    for command in (data, encoders, predict):
         command.add_parser(commands)
     parsed = parser.parse_args(args)
     try:

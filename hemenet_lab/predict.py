@@ -1,0 +1,99 @@
+"""Structure files in, named predictions out, from a checkpoint alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch_geometric.data import Batch
+
+from hemenet_lab.data.build_graph import build_graph
+from hemenet_lab.data.convert import entry_from_structure
+from hemenet_lab.data.entry import Entry
+from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.structures.ligand import read_ligand
+from hemenet_lab.structures.parse import read_structure
+from hemenet_lab.tasks import Task
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One predicted number with its name."""
+
+    entry: str
+    chain: str
+    """Author chain id; empty for a prediction about the whole complex."""
+    task: str
+    term: str
+    """Id of the term; empty for a regression task."""
+    name: str
+    """Name of the term, or the unit of a regression."""
+    value: float
+    """pKd for affinities, a probability for terms."""
+
+
+def load_module(checkpoint: str | Path) -> MultiTaskModule:
+    """The trained module of a checkpoint, in evaluation mode on the CPU.
+
+    Raises:
+        ValueError: No such file, or a checkpoint that does not say how its encoder was made.
+    """
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise ValueError(f"checkpoint {path} not found; give the path of a .ckpt file")
+    hparams = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
+    if "encoder" not in hparams:
+        raise ValueError(
+            f"{path} does not hold its encoder's settings (it was not written by `lightning fit`); "
+            "use MultiTaskModule.load_from_checkpoint(path, encoder=...)"
+        )
+    return MultiTaskModule.load_from_checkpoint(path, map_location="cpu").eval()
+
+
+def entry_from_files(
+    structure: str | Path, ligand: str | Path | None = None, partner_chains: Iterable[str] = ()
+) -> Entry:
+    """An entry read from a structure file and, for a complex with a small molecule, a ligand's."""
+    return entry_from_structure(
+        read_structure(structure),
+        ligand=read_ligand(ligand) if ligand is not None else None,
+        partner_chains=partner_chains,
+    )
+
+
+@torch.no_grad()
+def predict_entries(
+    module: MultiTaskModule, entries: Sequence[Entry], min_probability: float = 0.0
+) -> list[Prediction]:
+    """Predictions for entries, one structure at a time; LBA only where there is a ligand.
+
+    Args:
+        module: A built module, in evaluation mode.
+        entries: Structures.
+        min_probability: Terms below are left out.
+    """
+    found: list[Prediction] = []
+    for entry in entries:
+        graph = build_graph(entry, module.encoder.view)
+        outputs = module.predict_step(Batch.from_data_list([graph]), 0)
+        for task in module.tasks:
+            rows = outputs[task.name].tolist()
+            found.extend(_name_rows(entry, task, rows, min_probability))
+    return found
+
+
+def _name_rows(
+    entry: Entry, task: Task, rows: list[list[float]], min_probability: float
+) -> Iterator[Prediction]:
+    owners: Sequence[str] = entry.chain_names if task.level == "chain" else ("",)
+    names: Sequence[Any] = task.term_names or task.terms
+    for owner, row in zip(owners, rows, strict=True):
+        if task.kind == "regression":
+            yield Prediction(entry.id, owner, task.name, "", task.unit, row[0])
+            continue
+        for term, name, value in zip(task.terms, names, row, strict=True):
+            if value >= min_probability:
+                yield Prediction(entry.id, owner, task.name, term, name, value)
