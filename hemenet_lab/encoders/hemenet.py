@@ -16,6 +16,7 @@ from hemenet_lab.encoders.multichannel import (
     ChannelGraph,
     channel_graph,
     coordinate_change,
+    first_linear,
     fold_radial,
     normalised_radial,
     one_hot_channels,
@@ -136,10 +137,8 @@ class HeMeNetLayer(nn.Module):
         folded = fold_radial(self.radial_linear.weight, channel_embedding)
         weight = torch.cat([of_radial @ folded, of_edge @ edge_embedding.t()], dim=1)
         bias = first.bias + of_radial @ self.radial_linear.bias
-        features = torch.cat([radial, graph.edge_attr], dim=1).to(h.dtype)
-        hidden = functional.linear(features, weight, bias)
-        hidden += functional.linear(h, of_target).index_select(0, graph.target)
-        hidden += functional.linear(h, of_source).index_select(0, graph.source)
+        features = torch.cat([radial, graph.edge_attr], dim=1)
+        hidden = first_linear(h, graph, (of_target, of_source), features, weight, bias)
         message = self.dropout(self.message_mlp[1:](hidden))
         if self.att_mlp is not None:
             message = message * self.att_mlp(message)

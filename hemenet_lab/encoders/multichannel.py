@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hemenet_lab.nn.radial import safe_sqrt
 from hemenet_lab.nn.segment import segment_count, segment_sum
@@ -212,3 +213,32 @@ def coordinate_change(
         terms = torch.cat([scores, scores * offset.unsqueeze(1)], dim=-1)
         pooled = graph.pooling @ segment_sum(terms, graph.target, graph.num_nodes)
         return (coords - centre.unsqueeze(1)) * pooled[..., :1] - pooled[..., 1:]
+
+
+def first_linear(
+    h: Tensor,
+    graph: ChannelGraph,
+    of_nodes: tuple[Tensor, Tensor],
+    features: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+) -> Tensor:
+    """A Linear on [h_i, h_j, features_ij] of every edge j → i, applied by input block.
+
+    The blocks of h_i and h_j are applied per node, before they are copied to the edges.
+
+    Args:
+        h: [N, d].
+        graph: Edges.
+        of_nodes: Weights of h_i and of h_j, [o, d] each.
+        features: [E, F].
+        weight: Weights of the features, [o, F].
+        bias: [o].
+
+    Returns:
+        [E, o].
+    """
+    result = functional.linear(features.to(h.dtype), weight, bias)
+    for block, node in zip(of_nodes, (graph.target, graph.source), strict=True):
+        result += functional.linear(h, block).index_select(0, node)
+    return result

@@ -63,18 +63,24 @@ def released_layer(params: dict[str, Tensor], options: dict[str, Any]) -> Releas
 def shared_arguments(
     fixture: Fixture, inputs: dict[str, Tensor], num_relations: int
 ) -> tuple[ChannelGraph, Tensor, Tensor]:
-    """What all layers take besides h and coords: graph, channel and edge embedding."""
-    edges = fixture.input("edge_list")
+    """What all layers take besides h and coords: graph, channel and edge embedding.
+
+    The attributes of an edge become weights of the rows of an edge embedding, a rotation.
+    """
+    edges, edge_attr = fixture.input("edge_list"), inputs.get("edge_attr")
+    edge_dim = 0 if edge_attr is None else edge_attr.shape[1]
+    if edge_attr is not None:
+        edge_attr = edge_attr @ embedding(edge_dim).t()
     graph = released_graph(
         inputs,
         edges[:, :2].t(),
         edges[:, 2],
         num_relations,
-        inputs.get("edge_attr"),
+        edge_attr,
         inputs["edge_weights"],
     )
     width = inputs["channel_attr"].shape[-1]
-    return graph, embedding(width), embedding(graph.edge_attr.shape[-1])
+    return graph, embedding(width), embedding(edge_dim)
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:

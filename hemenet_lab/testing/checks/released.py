@@ -2,8 +2,7 @@
 
 The released layers multiply the channel attributes A_i [C, F], which may differ in every node, by
 channel weights w_i. The fast form takes A_i w_i = S_i Emb with any S_i [C, K]; here K = F, Emb is a
-fixed rotation of the F features and S_i = w_i A_i Embᵀ, so that all of its code is exercised. Edge
-attributes, which differ in every edge, become weights of the rows of an edge embedding likewise.
+fixed rotation of the F features and S_i = w_i A_i Embᵀ, so that all of its code is exercised.
 """
 
 from __future__ import annotations
@@ -43,7 +42,6 @@ def released_graph(
     channels = weights.unsqueeze(-1) * attr @ embedding(attr.shape[-1]).t()
     if edge_attr is None:
         edge_attr = weights.new_zeros(len(relation), 0)
-    edge_attr = edge_attr @ embedding(edge_attr.shape[-1]).t()
     mask = weights.detach() != 0
     return channel_graph(
         edge_index, relation, num_relations, channels, mask, edge_attr, edge_weight

@@ -1,0 +1,252 @@
+"""dyMEAN: adaptive multi-channel equivariant network (Kong et al., ICML 2023)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders.multichannel import (
+    ChannelGraph,
+    channel_graph,
+    coordinate_change,
+    first_linear,
+    fold_radial,
+    normalised_radial,
+    one_hot_channels,
+)
+from hemenet_lab.nn.dropout import Dropout
+from hemenet_lab.nn.mlp import linear_at, mlp
+from hemenet_lab.nn.segment import segment_sum
+from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+
+Aggregation = Literal["mean", "sum"]
+Variant = Literal["dymean", "gmsl"]
+
+
+class DyMEANLayer(nn.Module):
+    """One adaptive multi-channel layer (arXiv 2302.00203, Sec. 3.3), without relations.
+
+    For an edge j → i, with R_ij and T_S of `hemenet_lab.encoders.multichannel`::
+
+        m    = φ_m([h_i, h_j, radial_ij, a])      times σ(W m + b) with attention
+        X'_i = X_i + aggregate_j T_S(X_i − x̄_j, φ_x(m))
+
+        dymean:  radial = (W vec(R) + b) / (‖R‖ + 1)      h'_i = h_i + φ_h([h_i, Σ_j m])
+        gmsl:    radial = W vec(R) / (‖R‖ + ε) + b        h'_i = h_i + W_h Σ_j m + b_h
+
+    Args:
+        dim: Width d of the node features.
+        num_channels: C, channels of a node.
+        channel_dim: d_c, width of the channel embeddings.
+        radial_dim: Width of the radial features; ``channel_dim`` by default.
+        edge_dim: Width of edge attributes.
+        message_dim: Width of the messages; d by default.
+        variant: ``dymean`` (the authors' layer) or ``gmsl`` (the one that the HeMeNet paper ran).
+        dropout: Dropout of the messages.
+        attention: Weigh each message with a learned gate.
+        tanh: Bound φ_x to -1 ... 1.
+        coords_aggregation: ``mean`` or ``sum`` over the edges of a node.
+        move_coords: Whether the layer updates coordinates; without, φ_x does not exist.
+        eps: Added to ‖R‖; by default 1 (dymean) or 1e-3 (gmsl).
+        centroid_eps: Added to the atom count of a centroid (HeMeNet's code adds 1e-3).
+        move_padding: Lets padding channels drift, as in the released code.
+
+    Raises:
+        ValueError: Another variant.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_channels: int,
+        channel_dim: int,
+        radial_dim: int | None = None,
+        edge_dim: int = 0,
+        message_dim: int | None = None,
+        *,
+        variant: Variant = "dymean",
+        dropout: float = 0.1,
+        attention: bool = False,
+        tanh: bool = False,
+        coords_aggregation: Aggregation = "mean",
+        move_coords: bool = True,
+        eps: float | None = None,
+        centroid_eps: float = 0.0,
+        move_padding: bool = False,
+    ) -> None:
+        super().__init__()
+        if variant not in ("dymean", "gmsl"):
+            raise ValueError(f"variant {variant!r}; allowed: dymean, gmsl")
+        radial, wide = radial_dim or channel_dim, message_dim or dim
+        self.widths = (dim, dim, radial, edge_dim)
+        self.variant = variant
+        self.tanh = tanh
+        self.coords_aggregation = coords_aggregation
+        self.move_coords = move_coords
+        self.eps = eps if eps is not None else {"dymean": 1.0, "gmsl": 1e-3}[variant]
+        self.centroid_eps = centroid_eps
+        self.move_padding = move_padding
+        self.radial_linear = nn.Linear(channel_dim**2, radial)
+        self.edge_mlp = mlp([sum(self.widths), wide, wide], final_activation=True)
+        self.dropout = Dropout(dropout)
+        self.att_mlp = nn.Sequential(nn.Linear(wide, 1), nn.Sigmoid()) if attention else None
+        if variant == "dymean":
+            self.node_mlp = mlp([dim + wide, wide, dim])
+        else:
+            self.phi_h = nn.Linear(wide, dim)
+        if move_coords:
+            self.coord_mlp = mlp([wide, wide, num_channels], final_bias=False)
+            nn.init.xavier_uniform_(linear_at(self.coord_mlp, -1).weight, gain=1e-3)
+
+    def forward(
+        self, h: Tensor, coords: Tensor, graph: ChannelGraph, channel_embedding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Updates features and coordinates.
+
+        Args:
+            h: [N, d].
+            coords: [N, C, 3], Å.
+            graph: Edges, pairs and channels; ``edge_attr`` [E, edge_dim].
+            channel_embedding: Emb, [K, d_c].
+
+        Returns:
+            h [N, d] and coords [N, C, 3].
+        """
+        message = self.messages(h, coords, graph, channel_embedding)
+        h = h + self.update(h, message, graph)
+        if self.move_coords:
+            coords = coords + self.displacement(message, coords, graph)
+        return h, coords
+
+    def epsilon(self, coords: Tensor, graph: ChannelGraph) -> float | Tensor:
+        """What is added to ‖R‖; HeMeNet's released code, compared in tests, lets it depend on X."""
+        return self.eps
+
+    def messages(
+        self, h: Tensor, coords: Tensor, graph: ChannelGraph, channel_embedding: Tensor
+    ) -> Tensor:
+        """m_ij, [E, message_dim]; W and Emb are multiplied into the first Linear of φ_m."""
+        first = linear_at(self.edge_mlp, 0)
+        of_target, of_source, of_radial, of_edge = first.weight.split(self.widths, dim=1)
+        epsilon = self.epsilon(coords, graph)
+        radial, factor = normalised_radial(coords, graph, channel_embedding, epsilon)
+        offset = of_radial @ self.radial_linear.bias
+        features, bias = [radial, graph.edge_attr], first.bias
+        weights = [of_radial @ fold_radial(self.radial_linear.weight, channel_embedding), of_edge]
+        if self.variant == "dymean":
+            # the bias of the radial map is divided by the norm too
+            features.append(factor)
+            weights.append(offset.unsqueeze(1))
+        else:
+            bias = bias + offset
+        hidden = first_linear(
+            h, graph, (of_target, of_source), torch.cat(features, 1), torch.cat(weights, 1), bias
+        )
+        message = self.dropout(self.edge_mlp[1:](hidden))
+        return message if self.att_mlp is None else message * self.att_mlp(message)
+
+    def update(self, h: Tensor, message: Tensor, graph: ChannelGraph) -> Tensor:
+        """Change of the node features, [N, d]."""
+        if graph.edge_weight is not None:
+            message = message * graph.edge_weight.unsqueeze(1)
+        total = segment_sum(message, graph.target, graph.num_nodes)
+        if self.variant == "dymean":
+            return self.node_mlp(torch.cat([h, total.to(h.dtype)], dim=1))
+        return self.phi_h(total)
+
+    def displacement(self, message: Tensor, coords: Tensor, graph: ChannelGraph) -> Tensor:
+        """Change of the coordinates, [N, C, 3] Å."""
+        scores = self.coord_mlp(message)
+        if self.tanh:
+            scores = scores.tanh()
+        change = coordinate_change(coords, scores, graph, self.centroid_eps)
+        if self.coords_aggregation == "mean":
+            change = change / graph.degree.view(-1, 1, 1)
+        return change if self.move_padding else change * graph.mask.unsqueeze(-1)
+
+
+class DyMEAN(Encoder):
+    """Multi-channel layers on residues and ligand atoms, relations ignored (dyMEAN, ICML 2023).
+
+    Width, depth and neighbours as in the HeMeNet paper's comparison. A LayerNorm follows every
+    layer; the node features are those of the last one.
+
+    Args:
+        hidden_dim: Width of the node features.
+        num_layers: Number of layers.
+        channel_dim: Width of the element embeddings and of the radial features.
+        dropout: Dropout of the messages.
+        variant: ``dymean`` (the authors' layer) or ``gmsl`` (the one that the HeMeNet paper ran,
+            with a single Linear as node update).
+        attention: Weigh each message with a learned gate.
+        tanh: Bound the coordinate scores to -1 ... 1.
+        coords_aggregation: ``mean`` or ``sum`` of the coordinate messages.
+        view: The graph: nodes, neighbours and relations.
+    """
+
+    paper = "Kong et al., dyMEAN, ICML 2023, arXiv 2302.00203"
+
+    def __init__(
+        self,
+        hidden_dim: int = 128,
+        num_layers: int = 3,
+        channel_dim: int = 128,
+        dropout: float = 0.1,
+        variant: Variant = "dymean",
+        attention: bool = False,
+        tanh: bool = False,
+        coords_aggregation: Aggregation = "mean",
+        view: GraphView = GraphView(k=9),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__(view, hidden_dim)
+        self.node_embedding = nn.Embedding(NUM_NODE_TYPES, hidden_dim)
+        self.channel_embedding = nn.Embedding(NUM_ELEMENT_CLASSES, channel_dim)
+        self.layers = nn.ModuleList(
+            DyMEANLayer(
+                hidden_dim,
+                view.num_channels,
+                channel_dim,
+                variant=variant,
+                dropout=dropout,
+                attention=attention,
+                tanh=tanh,
+                coords_aggregation=coords_aggregation,
+                # nothing in training reads the last layer's coordinates
+                move_coords=number < num_layers - 1,
+            )
+            for number in range(num_layers)
+        )
+        self.layer_norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(num_layers))
+
+    def forward(self, graph: ProteinGraph) -> Tensor:
+        """Node features [N, hidden_dim]."""
+        return self._run(graph)[0]
+
+    def equivariant(self, graph: ProteinGraph) -> Equivariant:
+        """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
+        return Equivariant(positions={"coords": self._run(graph)[1][graph.channel_mask]})
+
+    def _run(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+        h = self.node_embedding(graph.node_type)
+        coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
+        coords = coords.masked_fill(~graph.channel_mask.unsqueeze(-1), 0.0)
+        channels, types = one_hot_channels(graph.channel_type, graph.channel_mask, coords.dtype)
+        relation = torch.zeros_like(graph.edge_type)
+        shared = channel_graph(
+            graph.edge_index,
+            relation,
+            1,
+            channels,
+            graph.channel_mask,
+            channels.new_zeros(len(relation), 0),
+        )
+        embedding = self.channel_embedding(types)
+        for layer, norm in zip(self.layers, self.layer_norms, strict=True):
+            h, coords = layer(h, coords, shared, embedding)
+            h = norm(h)
+        return h, coords
