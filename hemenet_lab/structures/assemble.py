@@ -14,9 +14,8 @@ from hemenet_lab.structures.table import (
     AtomTable,
     PolymerHint,
     StructureError,
-    join_codes,
-    map_unique,
 )
+from hemenet_lab.structures.text import Text, is_repeated, join_codes, map_rows
 from hemenet_lab.structures.vocabulary import RESIDUE_INDEX, UNKNOWN_RESIDUE
 
 _HETERO = "hetero"
@@ -60,9 +59,7 @@ def _count_unslotted(
     """Mask of the polymer atoms that are kept, and the table with the others counted."""
     terminal, unslotted = polymer & (slots == TERMINAL_OXYGEN), polymer & (slots == NO_SLOT)
     keep = polymer & (slots >= 0)
-    _, first = np.unique(join_codes(groups.of_atom, np.where(keep, slots, -1)), return_index=True)
-    repeated = keep.copy()
-    repeated[first] = False
+    repeated = keep & is_repeated(join_codes(groups.of_atom, np.where(keep, slots, -1)))
     table = table.note("terminal oxygen", "OXT has no slot", int(terminal.sum()))
     reason = "atom that its residue (or the residue's parent) has no slot for"
     table = table.note("no slot", reason, int(unslotted.sum()))
@@ -73,15 +70,19 @@ def _count_unslotted(
 def _kinds(table: AtomTable, groups: Groups) -> NDArray[np.str_]:
     """For every group: what it would be dropped as, if it is not a protein residue."""
     sugar = np.zeros(len(groups), np.bool_)
-    sugar[groups.of_atom[np.isin(table.name, ("C1'", "C1*"))]] = True
+    sugar[groups.of_atom[table.name.equals("C1'", "C1*")]] = True
     in_chain = (table.hint == PolymerHint.YES) | ~table.hetero
     placed = table.hint[groups.first] == PolymerHint.YES
-    return map_unique(
-        _kind, table.residue_name[groups.first], sugar & in_chain[groups.first], placed
-    )
+    names = table.residue_name.take(groups.first)
+    nucleotide = sugar & in_chain[groups.first]
+    return map_rows(_kind, names, _flags(nucleotide), _flags(placed))
 
 
-def _kind(name: str, is_nucleotide: bool, is_placed: bool) -> str:
+def _flags(mask: NDArray[np.bool_]) -> Text:
+    return Text(np.array(["", "yes"]), mask.astype(np.int64))
+
+
+def _kind(name: str, is_nucleotide: str, is_placed: str) -> str:
     group = residue_class(name)
     if group == "nucleic acid" or (group == "other" and is_nucleotide):
         return _NUCLEIC
@@ -108,8 +109,9 @@ def _build(
 ) -> Structure:
     """Polymer residues ``order`` and one residue per atom of ``hetero``, sorted by chain."""
     head = np.concatenate([groups.first[order], hetero])
-    chains = list(dict.fromkeys(table.chain[head].tolist()))
-    chain_index = np.array([chains.index(name) for name in table.chain[head].tolist()])
+    chain_codes = table.chain.codes[head]
+    chains = list(dict.fromkeys(chain_codes.tolist()))
+    chain_index = np.argsort(chains)[np.searchsorted(np.sort(chains), chain_codes)]
     by_chain = np.argsort(chain_index, kind="stable")
     place = np.empty_like(by_chain)
     place[by_chain] = np.arange(len(head))
@@ -120,30 +122,28 @@ def _build(
     sorting = np.lexsort((slots[rows], residue))
     rows = rows[sorting]
     head, polymer = head[by_chain], by_chain < len(order)
-    types = map_unique(lambda name: RESIDUE_INDEX[parent_residue(name)], table.residue_name[head])
+    residue_name = table.residue_name.take(head)
+    types = residue_name.map(lambda name: RESIDUE_INDEX[parent_residue(name)])
+    kept = table.take(rows)
     return Structure(
         id=id,
-        coords=table.coords[rows],
-        element=map_unique(
-            mapped_element, table.residue_name[rows], table.name[rows], table.element[rows]
-        ),
-        atom_name=table.name[rows],
+        coords=kept.coords,
+        element=map_rows(mapped_element, kept.residue_name, kept.name, kept.element),
+        atom_name=kept.name.array(),
         slot=slots[rows],
-        occupancy=table.occupancy[rows],
-        b_factor=table.b_factor[rows],
+        occupancy=kept.occupancy,
+        b_factor=kept.b_factor,
         atom_residue=residue[sorting].astype(np.int32),
-        residue_name=table.residue_name[head],
+        residue_name=residue_name.array(),
         residue_type=np.where(polymer, types, UNKNOWN_RESIDUE).astype(np.int8),
         residue_number=table.number[head],
-        insertion_code=table.insertion[head],
+        insertion_code=table.insertion.take(head).array(),
         residue_chain=chain_index[by_chain].astype(np.int32),
         is_polymer=polymer,
         sequence_index=index[by_chain].astype(np.int32),
-        chain_id=tuple(chains),
-        chain_label=tuple(_first_label(table, head, name) for name in chains),
+        chain_id=tuple(table.chain.values[chains].tolist()),
+        chain_label=tuple(
+            table.label[head[np.argmax(chain_codes[by_chain] == code)]] for code in chains
+        ),
         drops=table.drops,
     )
-
-
-def _first_label(table: AtomTable, head: NDArray[np.intp], chain: str) -> str:
-    return str(table.label[head[np.argmax(table.chain[head] == chain)]])

@@ -18,6 +18,7 @@ from hemenet_lab.structures.table import (
     StructureError,
     check_coords,
 )
+from hemenet_lab.structures.text import Text
 
 Columns = dict[str, NDArray]
 """Tag without the category's name → values; text columns have ``""`` for null."""
@@ -105,27 +106,26 @@ def _decoded(column: Any) -> NDArray:
 
 def _table(columns: Columns, source: str) -> AtomTable:
     columns = _first_model(columns)
-    count = len(columns["Cartn_x"]) if "Cartn_x" in columns else 0
     missing = [tag for tag in _COORDS if tag not in columns]
     if missing:
         raise StructureError(f"{source}: _atom_site has no column {missing}; fetch the file again")
     coords = np.stack([_numbers(columns, tag, np.nan, source) for tag in _COORDS], axis=1)
     check_coords(coords, source)
-    label = _text(columns, ("label_asym_id", "auth_asym_id"), source)
-    chain = _text(columns, ("auth_asym_id", "label_asym_id"), source)
     residue_name = _text(columns, ("label_comp_id", "auth_comp_id"), source)
-    blank = np.full(count, "")
+    chain = _text(columns, ("auth_asym_id", "label_asym_id"), source)
+    label = _text(columns, ("label_asym_id", "auth_asym_id"), source)
+    blank = np.full(len(coords), "")
     table = AtomTable(
         source=source,
         name=_text(columns, ("label_atom_id", "auth_atom_id"), source),
-        element=np.strings.upper(_text(columns, ("type_symbol",), source)),
-        altloc=columns.get("label_alt_id", blank).astype(np.str_),
+        element=_upper(_text(columns, ("type_symbol",), source)),
+        altloc=Text.of(columns.get("label_alt_id", blank)),
         residue_name=residue_name,
-        chain=np.where(chain == "", NAMELESS_CHAIN, chain),
-        label=np.where(label == "", NAMELESS_CHAIN, label),
+        chain=chain.replaced("", NAMELESS_CHAIN),
+        label=label.replaced("", NAMELESS_CHAIN),
         number=_residue_numbers(columns, source),
-        insertion=columns.get("pdbx_PDB_ins_code", blank).astype(np.str_),
-        hetero=columns.get("group_PDB", blank).astype(np.str_) == "HETATM",
+        insertion=Text.of(columns.get("pdbx_PDB_ins_code", blank)),
+        hetero=Text.of(columns.get("group_PDB", blank)).equals("HETATM"),
         hint=_hint(columns, residue_name),
         coords=coords.astype(np.float32),
         occupancy=_numbers(columns, "occupancy", 1.0, source).astype(np.float32),
@@ -143,7 +143,7 @@ def _first_model(columns: Columns) -> Columns:
     return {**kept, "later_models": np.array((~first).sum())}
 
 
-def _text(columns: Columns, tags: tuple[str, ...], source: str) -> NDArray[np.str_]:
+def _text(columns: Columns, tags: tuple[str, ...], source: str) -> Text:
     """First of the columns ``tags`` that exists; its nulls are filled from the next ones."""
     found = [columns[tag].astype(np.str_) for tag in tags if tag in columns]
     if not found:
@@ -153,7 +153,11 @@ def _text(columns: Columns, tags: tuple[str, ...], source: str) -> NDArray[np.st
     result = found[0]
     for other in found[1:]:
         result = np.where(result == "", other, result)
-    return result
+    return Text.of(result)
+
+
+def _upper(text: Text) -> Text:
+    return Text.merged(np.strings.upper(text.values), text.codes)
 
 
 def _numbers(columns: Columns, tag: str, default: float, source: str) -> NDArray[np.float64]:
@@ -186,11 +190,11 @@ def _residue_numbers(columns: Columns, source: str) -> NDArray[np.int32]:
     return numbers.astype(np.int32)
 
 
-def _hint(columns: Columns, residue_name: NDArray[np.str_]) -> NDArray[np.int8]:
+def _hint(columns: Columns, residue_name: Text) -> NDArray[np.int8]:
     """Polymer or not, by ``label_seq_id``; unknown where the file numbers its waters as well."""
     position = columns.get("label_seq_id", np.full(len(residue_name), "")).astype(np.str_)
     placed = ~np.isin(position, ("", ".", "?"))
-    waters = [name for name in np.unique(residue_name) if residue_class(name) == "water"]
-    if not placed.any() or placed[np.isin(residue_name, waters)].any():
+    water = residue_name.map(lambda name: residue_class(name) == "water")
+    if not placed.any() or placed[water].any():
         return np.full(len(residue_name), PolymerHint.UNKNOWN, np.int8)
     return np.where(placed, PolymerHint.YES, PolymerHint.NO).astype(np.int8)

@@ -107,15 +107,15 @@ def ligand_from_mmcif(
         OSError: The file does not exist or cannot be opened.
     """
     table = read_atoms(path)
-    wanted = table.residue_name == residue_name
+    wanted = table.residue_name.equals(residue_name)
     if not wanted.any():
-        names = ", ".join(sorted(np.unique(table.residue_name[table.hetero]).tolist())) or "none"
+        names = ", ".join(table.residue_name.take(table.hetero).words()) or "none"
         raise LigandError(
             f"{table.source}: no residue {residue_name}; its HETATM residues are {names}"
         )
     copies = table.take(wanted)
     if chain is not None:
-        copies = copies.take((copies.chain == chain) | (copies.label == chain))
+        copies = copies.take(copies.chain.equals(chain) | copies.label.equals(chain))
     if number is not None:
         copies = copies.take(copies.number == number)
     _check_one_copy(table.take(wanted), copies, residue_name)
@@ -137,6 +137,6 @@ def _check_one_copy(all_copies: AtomTable, chosen: AtomTable, residue_name: str)
 def _residue_as_ligand(residue: AtomTable, name: str) -> Ligand:
     before = len(residue.drops)
     kept = select_conformer(residue)
-    block = AtomBlock(kept.element, kept.coords.astype(np.float64))
+    block = AtomBlock(kept.element.array(), kept.coords.astype(np.float64))
     note = "read from a structure file, which has no bonds: chemistry not checked"
     return _heavy_atoms(name, residue.source, block, False, note, kept.drops[before:])

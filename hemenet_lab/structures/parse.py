@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,8 @@ from hemenet_lab.structures.table import AtomTable, StructureError
 
 __all__ = ["StructureError", "read_atoms", "read_structure"]
 
+_MMCIF = re.compile(rb"(\xef\xbb\xbf)?(\s|#[^\n]*\n)*data_", re.IGNORECASE)
+"""A data block opens after nothing but blank lines and comments."""
 _SUFFIXES = {".gz", ".pdb", ".ent", ".cif", ".mmcif", ".bcif"}
 
 
@@ -53,7 +56,7 @@ def read_atoms(path: str | PathLike[str]) -> AtomTable:
     data = unzipped(path.read_bytes(), path.name, StructureError)
     if data[:1] >= b"\x80" and b"dataBlocks" in data:
         return read_binary_cif(data, path.name)
-    if _is_mmcif(data):
+    if _MMCIF.match(data):
         return read_mmcif(data, path.name)
     return read_pdb(data, path.name)
 
@@ -72,15 +75,6 @@ def unzipped(data: bytes, source: str, error_class: type[ValueError]) -> bytes:
         raise error_class(
             f"{source}: the gzip file is cut or damaged ({error}); fetch it again"
         ) from None
-
-
-def _is_mmcif(data: bytes) -> bool:
-    """The first line that is neither blank nor a comment opens a data block."""
-    for line in data.lstrip(b"\xef\xbb\xbf").splitlines():
-        line = line.strip()
-        if line and not line.startswith(b"#"):
-            return line[:5].lower() == b"data_"
-    return False
 
 
 def _stem(path: Path) -> str:

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import is_amino_acid, residue_class
-from hemenet_lab.structures.table import AtomTable, join_codes, map_unique
+from hemenet_lab.structures.table import AtomTable
+from hemenet_lab.structures.text import is_repeated, join_codes, run_starts
+from hemenet_lab.structures.vocabulary import BACKBONE
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class Groups:
 
 def select_atoms(table: AtomTable) -> AtomTable:
     """Without waters, hydrogens and deuterium, other conformers and repeated atoms."""
-    water = map_unique(lambda name: residue_class(name) == "water", table.residue_name)
+    water = table.residue_name.map(lambda name: residue_class(name) == "water")
     table = table.drop(water, "water", "water molecule")
-    table = table.drop(np.isin(table.element, ("H", "D")), "hydrogen", "hydrogen or deuterium")
+    table = table.drop(table.element.equals("H", "D"), "hydrogen", "hydrogen or deuterium")
     return select_conformer(table)
 
 
@@ -36,9 +38,7 @@ def select_conformer(table: AtomTable) -> AtomTable:
     """One conformer per residue, and each of its atoms once."""
     table = _one_conformer(table)
     groups = group_residues(table)
-    _, first = np.unique(join_codes(groups.of_atom, table.name), return_index=True)
-    repeated = np.ones(len(table), np.bool_)
-    repeated[first] = False
+    repeated = is_repeated(join_codes(groups.of_atom, table.name))
     return table.drop(repeated, "duplicate", "atom name repeated in its residue; the first is kept")
 
 
@@ -52,29 +52,32 @@ def group_residues(table: AtomTable) -> Groups:
     codes = join_codes(table.chain, table.number, table.insertion)
     named = join_codes(codes, table.residue_name)
     for rows in _places_with_several(codes, named):
-        amino_acids = all(is_amino_acid(name) for name in np.unique(table.residue_name[rows]))
-        if not amino_acids and (table.altloc[rows] == "").all():
+        amino_acids = all(is_amino_acid(name) for name in table.residue_name.take(rows).words())
+        if not amino_acids and table.altloc.take(rows).equals("").all():
             codes[rows] = codes.max() + 1 + named[rows]
-    _, first, of_atom = np.unique(codes, return_index=True, return_inverse=True)
+    starts = run_starts(codes)
+    _, first, of_run = np.unique(codes[starts], return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    return Groups(rank[of_atom], first[order])
+    of_atom = np.repeat(rank[of_run], np.diff(np.append(starts, len(codes))))
+    return Groups(of_atom, starts[first[order]])
 
 
 def _places_with_several(
     codes: NDArray[np.int64], named: NDArray[np.int64]
 ) -> list[NDArray[np.intp]]:
     """Rows of each code that has more than one value of ``named``."""
-    _, first = np.unique(named, return_index=True)
-    places, count = np.unique(codes[first], return_counts=True)
+    starts = run_starts(named)
+    _, first = np.unique(named[starts], return_index=True)
+    places, count = np.unique(codes[starts[first]], return_counts=True)
     return [np.flatnonzero(codes == place) for place in places[count > 1]]
 
 
 def _one_conformer(table: AtomTable) -> AtomTable:
     """One residue name and location per residue, kept whole; see `_chosen`."""
     groups = group_residues(table)
-    special = table.altloc != ""
+    special = ~table.altloc.equals("")
     named = join_codes(groups.of_atom, table.residue_name)
     several = _places_with_several(groups.of_atom, named)
     special[np.concatenate([np.array([], np.intp), *several])] = True
@@ -91,21 +94,27 @@ def _chosen(table: AtomTable, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
     The conformer (residue name, letter) of highest mean occupancy wins, ties go to the first
     letter, then to the one with most atoms, then to the first in the file. Atoms without a letter
-    belong to each conformer of their residue name that does not have the atom itself.
+    belong to each conformer of their residue name that does not have the atom itself. A conformer
+    of a side chain alone takes the backbone atoms that it lacks from the next best one.
     """
-    names, letters = table.residue_name[rows], table.altloc[rows]
-    lettered = {name for name, letter in zip(names, letters, strict=True) if letter}
-    forms = [
-        form
-        for form in dict.fromkeys(zip(names.tolist(), letters.tolist(), strict=True))
-        if form[1] or form[0] not in lettered
-    ]
+    names, letters = table.residue_name.take(rows).array(), table.altloc.take(rows).array()
+    pairs = dict.fromkeys(zip(names.tolist(), letters.tolist(), strict=True))
+    lettered = {name for name, letter in pairs if letter}
+    forms = [pair for pair in pairs if pair[1] or pair[0] not in lettered]
+
+    def members(form: tuple[str, str]) -> NDArray[np.bool_]:
+        return (names == form[0]) & (letters == form[1])
 
     def rank(form: tuple[str, str]) -> tuple[float, str, int]:
-        own = (names == form[0]) & (letters == form[1])
+        own = members(form)
         return -float(table.occupancy[rows[own]].mean().round(4)), form[1], -int(own.sum())
 
-    name, letter = min(forms, key=rank)
-    own = (names == name) & (letters == letter)
-    shared = (names == name) & (letters == "") & bool(letter)
-    return own | (shared & ~np.isin(table.name[rows], table.name[rows[own]]))
+    best, *others = sorted(forms, key=rank)
+    atoms = table.name.take(rows)
+    backbone = atoms.equals(*BACKBONE)
+    chosen = members(best)
+    chosen |= members((best[0], "")) & ~atoms.equals(*atoms.take(chosen).words())
+    for other in others:
+        if other[0] == best[0]:
+            chosen |= members(other) & backbone & ~atoms.equals(*atoms.take(chosen).words())
+    return chosen

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import is_amino_acid, parent_residue, residue_class
 from hemenet_lab.structures.select import Groups
-from hemenet_lab.structures.table import AtomTable, PolymerHint, map_unique
+from hemenet_lab.structures.table import AtomTable, PolymerHint
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
 MAX_PEPTIDE_BOND = 2.5
@@ -41,7 +41,7 @@ def backbone(table: AtomTable, groups: Groups) -> Backbone:
     """The backbone atoms of every group; `CA` counts only if it is a carbon."""
 
     def places(name: str) -> NDArray[np.float32]:
-        rows = np.flatnonzero((table.name == name) & (table.element == name[0]))
+        rows = np.flatnonzero(table.name.equals(name) & table.element.equals(name[0]))
         result = np.full((len(groups), 3), np.nan, np.float32)
         result[groups.of_atom[rows]] = table.coords[rows]
         return result
@@ -57,7 +57,7 @@ def polymer_order(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[
     stand behind the chain's last TER; mmCIF's sequence positions decide where there are any.
     """
     candidate = _may_be_residue(table, groups, atoms)
-    chain = table.chain[groups.first]
+    chain = table.chain.codes[groups.first]
     chains = dict.fromkeys(chain[candidate].tolist())
     orders = [
         _chain_order(np.flatnonzero(candidate & (chain == one)), table, groups, atoms)
@@ -68,9 +68,9 @@ def polymer_order(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[
 
 
 def _may_be_residue(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[np.bool_]:
-    names = table.residue_name[groups.first]
-    amino = map_unique(is_amino_acid, names)
-    other = map_unique(lambda name: residue_class(name) == "other", names)
+    names = table.residue_name.take(groups.first)
+    amino = names.map(is_amino_acid)
+    other = names.map(lambda name: residue_class(name) == "other")
     has_n, has_ca, has_c = (~np.isnan(x[:, 0]) for x in (atoms.n, atoms.ca, atoms.c))
     named_so = amino & (table.hint[groups.first] != PolymerHint.NO)
     return named_so | (other & has_ca & (has_n | has_c))
@@ -95,10 +95,10 @@ def _is_polymer(
     order: NDArray[np.intp], table: AtomTable, groups: Groups, atoms: Backbone
 ) -> NDArray[np.bool_]:
     first = groups.first[order]
-    names, hint, hetero = table.residue_name[first], table.hint[first], table.hetero[first]
-    modified = map_unique(_is_modified, names) if len(order) else np.zeros(0, np.bool_)
+    hint, hetero, chain = table.hint[first], table.hetero[first], table.chain.codes[first]
+    modified = table.residue_name.take(first).map(_is_modified).astype(np.bool_)
     joined = atoms.peptide_lengths(order) < MAX_PEPTIDE_BOND
-    joined &= table.chain[first[1:]] == table.chain[first[:-1]]
+    joined &= chain[1:] == chain[:-1]
     bonded = np.append(joined, False) | np.append(False, joined)
     unknown = hint == PolymerHint.UNKNOWN
     by_record = ~hetero | bonded | (unknown & modified)
@@ -121,7 +121,7 @@ def sequence_index(
     if not len(order):
         return np.zeros(0, np.int32)
     first = groups.first[order]
-    numbers = table.number[first].astype(np.int64)
+    numbers, chain = table.number[first].astype(np.int64), table.chain.codes[first]
     difference = np.diff(numbers)
     peptide, alpha = atoms.peptide_lengths(order), atoms.ca_distances(order)
     by_alpha = np.where(
@@ -130,6 +130,6 @@ def sequence_index(
     bonded = np.where(np.isnan(peptide), by_alpha, peptide < MAX_PEPTIDE_BOND)
     steps = np.where(bonded, 1, np.where(difference >= 2, difference, UNKNOWN_GAP))
     total = np.append(0, np.cumsum(steps))
-    starts = np.append(True, table.chain[first[1:]] != table.chain[first[:-1]])
+    starts = np.append(True, chain[1:] != chain[:-1])
     of_chain_start = total[starts][np.cumsum(starts) - 1]
     return (total - of_chain_start).astype(np.int32)

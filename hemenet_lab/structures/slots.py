@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import SAME_SLOT, parent_residue
 from hemenet_lab.structures.select import Groups
-from hemenet_lab.structures.table import AtomTable, map_unique
+from hemenet_lab.structures.table import AtomTable
+from hemenet_lab.structures.text import map_rows
 from hemenet_lab.structures.vocabulary import BACKBONE, NUM_CHANNELS, RESIDUE_ATOMS
 
 NO_SLOT = -1
@@ -26,11 +27,12 @@ def slots_of_atoms(
     rows = np.flatnonzero(polymer)
     if not len(rows):
         return slots
-    slots[rows] = map_unique(atom_slot, table.residue_name[rows], table.name[rows])
-    unknown = rows[map_unique(lambda name: parent_residue(name) == "UNK", table.residue_name[rows])]
+    residue_name, name = table.residue_name.take(rows), table.name.take(rows)
+    slots[rows] = map_rows(atom_slot, residue_name, name)
+    unknown = rows[residue_name.map(lambda name: parent_residue(name) == "UNK")]
     for group in np.unique(groups.of_atom[unknown]):
         members = unknown[groups.of_atom[unknown] == group]
-        slots[members] = unknown_residue_slots(table.name[members].tolist())
+        slots[members] = unknown_residue_slots(table.name.take(members).array().tolist())
     return slots
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.structure import Drop
+from hemenet_lab.structures.text import Text
 
 NAMELESS_CHAIN = "_"
 """Id of the chain of atoms whose file gives none (blank in PDB, ``?`` or ``.`` in mmCIF)."""
@@ -38,18 +38,18 @@ class AtomTable:
 
     source: str
     """File name, for messages."""
-    name: NDArray[np.str_]
-    element: NDArray[np.str_]
+    name: Text
+    element: Text
     """Symbols in upper case."""
-    altloc: NDArray[np.str_]
+    altloc: Text
     """Letter of the alternative location, empty for none."""
-    residue_name: NDArray[np.str_]
-    chain: NDArray[np.str_]
+    residue_name: Text
+    chain: Text
     """Author chain ids; `NAMELESS_CHAIN` where blank."""
-    label: NDArray[np.str_]
+    label: Text
     """mmCIF label chain ids; the author ids in PDB files."""
     number: NDArray[np.int32]
-    insertion: NDArray[np.str_]
+    insertion: Text
     hetero: NDArray[np.bool_]
     """True for HETATM records."""
     hint: NDArray[np.int8]
@@ -66,10 +66,10 @@ class AtomTable:
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> AtomTable:
         """The atoms at ``rows`` (indices, or a mask)."""
-        columns = {
-            item.name: getattr(self, item.name)[rows]
-            for item in fields(self)
-            if item.name not in ("source", "drops")
+        columns: dict[str, Any] = {
+            name: value.take(rows) if isinstance(value, Text) else value[rows]
+            for name, value in vars(self).items()
+            if isinstance(value, Text | np.ndarray)
         }
         return replace(self, **columns)
 
@@ -85,28 +85,6 @@ class AtomTable:
         if not count:
             return self
         return replace(self, drops=(*self.drops, Drop(kind, reason, count)))
-
-
-def strip_text(values: NDArray) -> NDArray[np.str_]:
-    """Byte or str array without blanks around; works on the unique values, so it is fast."""
-    unique, inverse = np.unique(values, return_inverse=True)
-    return np.strings.strip(unique.astype(np.str_))[inverse]
-
-
-def join_codes(*columns: NDArray) -> NDArray[np.int64]:
-    """One integer per row, equal where the rows are equal in all columns."""
-    codes = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        unique, inverse = np.unique(column, return_inverse=True)
-        codes = codes * len(unique) + inverse
-    return codes
-
-
-def map_unique(function: Callable[..., Any], *columns: NDArray) -> NDArray:
-    """``function(value of each column)`` per row, called once per distinct combination."""
-    _, first, inverse = np.unique(join_codes(*columns), return_index=True, return_inverse=True)
-    results = [function(*(column[row].item() for column in columns)) for row in first]
-    return np.array(results)[inverse]
 
 
 def check_coords(coords: NDArray[np.float64], source: str) -> None:
