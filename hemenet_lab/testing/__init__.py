@@ -1,0 +1,1 @@
+"""Tests shipped to users: symmetry checks of encoders, and golden numbers of published layers."""
