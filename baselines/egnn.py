@@ -143,7 +143,7 @@ class EGNN(Encoder):
     half precision. It divides by a graph-wide variance where a LayerNorm is meant and ends in a
     Linear without bias; here each node is normalised by itself, and the heads' first Linear is left
     to mix the features. Deep stacks stay bounded with ``normalize`` and ``tanh``: a layer then
-    moves a node by 1 Å at most.
+    moves a node by 1 Å at most (with the mean over edges).
 
     Args:
         hidden_dim: Width of the node features.

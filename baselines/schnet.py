@@ -25,14 +25,14 @@ ATOMIC_NUMBERS = dict(zip(ELEMENT_CLASSES, _STAND_INS, strict=True))
 
 
 class ShiftedSoftplus(nn.Module):
-    """ln(½ eˣ + ½), a softplus through the origin (arXiv 1706.08566, Section 3)."""
+    """ln(½ eˣ + ½), a softplus through the origin (arXiv 1706.08566)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.softplus(x) - math.log(2.0)
 
 
 class GaussianSmearing(nn.Module):
-    """Distances in Gaussians whose centres and widths are part of the state (Eq. 8).
+    """Distances in Gaussians whose centres and widths are part of the state.
 
     Args:
         num: Number of Gaussians, at least 2.

@@ -71,7 +71,7 @@ def softplus(x: Tensor) -> Tensor:
 
 
 def slow_schnet(state: State, graph: ProteinGraph, depth: int) -> Tensor:
-    """schnetpack's `SchNet` (Schütt et al. 2018, Eq. 3-5), one pair of atoms after the other."""
+    """schnetpack's `SchNet` (Schütt et al. 2017), one pair of atoms after the other."""
     cutoff = float(state["cutoff_fn.cutoff"])
     numbers = [NUMBERS[ELEMENT_CLASSES[element]] for element in graph.element.tolist()]
     x = [state["embedding.weight"][number] for number in numbers]
