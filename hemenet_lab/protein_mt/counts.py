@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from hemenet_lab.data.entry import Entry
+from hemenet_lab.data.store_fields import SPLIT_NAMES
 from hemenet_lab.protein_mt.assemble import KINDS, Assembly
 from hemenet_lab.protein_mt.clusters import Clusters, Item
 from hemenet_lab.protein_mt.drops import csv_text
 from hemenet_lab.tasks import Task
 
-PARTS = ("train", "val", "test", "unused")
 ENTRIES_FILE = "entries.csv"
 CHAINS_FILE = "chains.csv"
 Parts = Mapping[str, str]
@@ -51,7 +51,7 @@ class LabelCounts:
 
         Items are complexes for complex-level tasks and chains for chain-level tasks.
         """
-        return {part: self._count(parts, part) for part in PARTS}
+        return {part: self._count(parts, part) for part in SPLIT_NAMES}
 
     def _count(self, parts: Parts, part: str) -> dict[str, Any]:
         here = [labels for name, labels in self._labels.items() if parts[name] == part]

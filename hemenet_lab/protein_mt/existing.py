@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import shutil
 from collections.abc import Mapping
@@ -16,14 +15,6 @@ from hemenet_lab.protein_mt.drops import DROPS_FILE
 PARTIAL = ".partial"
 """Folder in the store's place that holds what an unfinished build has read."""
 TABLES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE)
-
-
-def code_version() -> str:
-    """Version of this package; ``source`` where it is used without being installed."""
-    try:
-        return importlib.metadata.version("hemenet-lab")
-    except importlib.metadata.PackageNotFoundError:
-        return "source"
 
 
 def check_folder(out: Path) -> None:
@@ -50,7 +41,7 @@ def is_up_to_date(out: Path, origin: Mapping[str, Any], *, force: bool) -> bool:
 
     Args:
         out: Folder of the store.
-        origin: ``settings``, ``sources`` and ``code_version`` of the store to build.
+        origin: What the store would be made from (`origin.origin_of`).
         force: Whether another store may be replaced.
 
     Raises:
@@ -101,7 +92,7 @@ def _differences(old: Mapping[str, Any], origin: Mapping[str, Any]) -> list[str]
     for name, value in origin["settings"].items():
         if before.get(name) != value:
             found.append(f"{name} {before.get(name)} instead of {value}")
-    if old.get("sources") != origin["sources"]:
+    if (old.get("sources"), old.get("synthetic")) != (origin["sources"], origin["synthetic"]):
         found.append("other raw files")
     if old.get("code_version") != origin["code_version"]:
         found.append(f"program version {old.get('code_version')}")

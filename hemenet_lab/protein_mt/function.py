@@ -95,8 +95,11 @@ def _vocabulary(path: Path, lines: Iterator[tuple[int, str]], task: Task, named:
     if named:
         _header(path, lines, "")
         names = _fields(next(lines, (0, ""))[1])
-    if not terms:
-        raise ValueError(f"{path}: no {task.name} terms in its header; is it an annotation table?")
+    if not terms or (named and len(names) != len(terms)):
+        raise ValueError(
+            f"{path}: {len(terms)} {task.name} terms and {len(names)} names of them in its header; "
+            "is it the right annotation table?"
+        )
     return task.with_terms(terms, names)
 
 

@@ -59,6 +59,10 @@ class RawFolder:
     """Label files that an other version of the same file replaces."""
     synthetic: bool = False
 
+    def name(self, path: Path) -> str:
+        """A file's place in the folder, the same on every machine."""
+        return path.relative_to(self.path).as_posix()
+
     @property
     def label_files(self) -> tuple[Path, ...]:
         """All files that labels come from."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hemenet_lab.data.store import Store
+from hemenet_lab.data.store_fields import SPLIT_NAMES
 
 Row = Sequence[object]
 
@@ -21,7 +22,7 @@ def summary_text(store: Store) -> str:
         _section("Entries", _entry_rows(counts)),
         _section("Tasks", _task_rows(manifest)),
     ]
-    for name, found in counts["splits"].items():
+    for name, found in _different_splits(counts["splits"]).items():
         title = f"Split {name!r}: labelled items (complexes or chains), entries in brackets"
         parts.append(_section(title, _split_rows(manifest, found)))
     parts += [
@@ -71,8 +72,8 @@ def _entry_rows(counts: Mapping[str, Any]) -> list[Row]:
     names = {"lba": "protein-ligand", "ppa": "protein-protein", "chain": "single chains"}
     rows: list[Row] = [("", "found", "stored", "dropped")]
     rows += [
-        (names[kind], found["found"], found["stored"], found["dropped"])
-        for kind, found in kinds.items()
+        (name, kinds[kind]["found"], kinds[kind]["stored"], kinds[kind]["dropped"])
+        for kind, name in names.items()
     ]
     total = [sum(found[name] for found in kinds.values()) for name in rows[0][1:]]
     rows.append(("all", *total))
@@ -100,10 +101,19 @@ def _task_rows(manifest: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
+def _different_splits(splits: Mapping[str, Any]) -> dict[str, Any]:
+    """The splits by name, equal ones under one joined name."""
+    names: dict[str, list[str]] = {}
+    for name, found in splits.items():
+        equal = next((first for first in names if splits[first] == found), name)
+        names.setdefault(equal, []).append(name)
+    return {" = ".join(same): splits[first] for first, same in names.items()}
+
+
 def _split_rows(manifest: Mapping[str, Any], split: Mapping[str, Any]) -> list[Row]:
     names = [task["name"] for task in manifest["tasks"]]
     rows: list[Row] = [("part", "entries", *names)]
-    for part, found in split.items():
+    for part, found in ((part, split[part]) for part in SPLIT_NAMES):
         cells = [f"{found[name]['items']:,} ({found[name]['entries']:,})" for name in names]
         rows.append((part, found["all"], *cells))
     return rows
@@ -120,8 +130,8 @@ def _leakage_rows(leakage: Mapping[str, Any]) -> list[Row]:
     levels = [str(level) for level in leakage["percent_identity"]]
     header = ("split", "part", "chains", "cover", *(f"{level} %" for level in levels))
     rows: list[Row] = [(*header, "UniProt ids shared", "clusters shared")]
-    for name, parts in leakage["splits"].items():
-        for part, found in parts.items():
+    for name, parts in _different_splits(leakage["splits"]).items():
+        for part, found in sorted(parts.items(), reverse=True):
             shared = (found["shared_uniprot"], found["shared_clusters"])
             for cover in ("both", "mostly"):
                 reached = [found[f"{cover}_covered"][level] for level in levels]

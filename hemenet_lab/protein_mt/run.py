@@ -1,60 +1,18 @@
-"""Reading all items of a raw folder in parallel; what is read already is not read again."""
+"""One function over many jobs: in this process or in several, with a progress bar."""
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hemenet_lab.protein_mt.layout import Source
-from hemenet_lab.protein_mt.partial import is_current, save_result
-from hemenet_lab.protein_mt.read_entry import read_source
-
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class ReadJob:
-    """One item to read, and where the result goes."""
-
-    source: Source
-    partners: tuple[str, ...]
-    keep_hetero: bool
-    signature: str
-    """Changes with everything that decides what is read."""
-    result: Path
-
-
-def read_item(job: ReadJob) -> bool:
-    """Reads an item and saves the result; False where it was there already."""
-    if is_current(job.result, job.signature):
-        return False
-    result = read_source(job.source, job.partners, keep_hetero=job.keep_hetero)
-    save_result(job.result, result, job.signature)
-    return True
-
-
-def digest_files(files: Sequence[tuple[str, Path]]) -> str:
-    """SHA-256 over the names and contents of files.
-
-    Args:
-        files: Name (the same on every machine) and path of each.
-    """
-    total = hashlib.sha256()
-    for name, path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-        total.update(name.encode() + b"\0" + content)
-    return total.hexdigest()
 
 
 def run_all(
@@ -113,5 +71,5 @@ def _context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "hemenet_lab.protein_mt.prepare"])
+    context.set_forkserver_preload(["__main__", "hemenet_lab.protein_mt.read_item"])
     return context
