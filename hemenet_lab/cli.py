@@ -71,7 +71,7 @@ class SuiteCLI(LightningCLI):
     def after_fit(self) -> None:
         """Test the best checkpoint, so that every fit ends with the table of its results."""
         best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
-        if best and not self.trainer.fast_dev_run and not self.trainer.interrupted:
+        if best and not self.trainer.interrupted:
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 
-from hemenet_lab.metrics import Score, task_metrics
+from hemenet_lab.metrics import MaskedMetric, Score, task_metrics
 from hemenet_lab.metrics.base import StoredRows, labelled_rows
 from hemenet_lab.tasks import Task
 
@@ -39,6 +41,8 @@ class TaskEvaluation(nn.Module):
         keep_rows: Keep all predictions, for `rows`.
     """
 
+    constant: Tensor
+
     def __init__(self, task: Task, keep_rows: bool = False) -> None:
         super().__init__()
         self.task = task
@@ -62,24 +66,24 @@ class TaskEvaluation(nn.Module):
         prediction = output.detach().float()
         if self.task.kind == "multilabel":
             prediction = prediction.sigmoid()
-        for metric in self.metrics.values():
+        for metric in _by_name(self.metrics).values():
             metric.update(prediction, target, mask)
         if self.rows is not None:
             self.rows.update(prediction, target, mask)
         if self.has_constant:
-            for metric in self.constant_metrics.values():
+            for metric in _by_name(self.constant_metrics).values():
                 metric.update(self.constant.expand_as(target), target, mask)
         self.loss.update(loss.detach().float(), count)
 
     def scores(self) -> dict[str, Score]:
         """Every metric with its number of labelled items, over all processes."""
-        return {name: metric.compute() for name, metric in self.metrics.items()}
+        return {name: metric.compute() for name, metric in _by_name(self.metrics).items()}
 
     def constant_scores(self) -> dict[str, Score]:
         """The same of the constant predictor; empty without training labels."""
         if not self.has_constant:
             return {}
-        return {name: metric.compute() for name, metric in self.constant_metrics.items()}
+        return {name: m.compute() for name, m in _by_name(self.constant_metrics).items()}
 
     def mean_loss(self) -> Tensor:
         """Mean loss over all labelled items."""
@@ -99,6 +103,10 @@ class TaskEvaluation(nn.Module):
 
     def reset(self) -> None:
         """Forget everything taken in."""
-        parts = [*self.metrics.values(), *self.constant_metrics.values(), self.loss]
-        for metric in parts if self.rows is None else [*parts, self.rows]:
-            metric.reset()
+        for metric in self.modules():
+            if isinstance(metric, Metric):
+                metric.reset()
+
+
+def _by_name(metrics: nn.ModuleDict) -> dict[str, MaskedMetric]:
+    return cast(dict[str, MaskedMetric], dict(metrics.items()))

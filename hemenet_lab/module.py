@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -46,6 +47,10 @@ class MultiTaskModule(LightningModule):
         lr_scheduler: Made from the optimizer; None for a constant rate.
     """
 
+    readouts: nn.ModuleDict
+    heads: nn.ModuleDict
+    train_losses: nn.ModuleDict
+
     def __init__(
         self,
         encoder: Encoder,
@@ -60,7 +65,10 @@ class MultiTaskModule(LightningModule):
         ),
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(logger=False)
+        with warnings.catch_warnings():
+            # under LightningCLI the encoder's settings are kept, and without it nothing is
+            warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module`")
+            self.save_hyperparameters(logger=False)
         _keep_plain(self.hparams)
         self.encoder = encoder
         self.task_names = tasks
@@ -94,15 +102,15 @@ class MultiTaskModule(LightningModule):
         self.train_losses = nn.ModuleDict({task.name: MeanMetric() for task in self.tasks})
         self.evaluations = nn.ModuleDict(
             {
-                stage: nn.ModuleDict(
-                    {
-                        task.name: TaskEvaluation(task, keep_rows=stage == "test")
-                        for task in self.tasks
-                    }
-                )
+                f"{stage}_{task.name}": TaskEvaluation(task, keep_rows=stage == "test")
                 for stage in STAGES
+                for task in self.tasks
             }
         )
+
+    def evaluation(self, stage: str, task: str) -> TaskEvaluation:
+        """Metrics of a task in a stage (``val`` or ``test``)."""
+        return cast(TaskEvaluation, self.evaluations[f"{stage}_{task}"])
 
     def setup(self, stage: str) -> None:
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]  # present while running
@@ -110,12 +118,14 @@ class MultiTaskModule(LightningModule):
             self.build(datamodule.tasks)
             if stage == "fit" and self.start_from_statistics:
                 for task in self.tasks:
-                    self.heads[task.name].initialise_output(datamodule.constant_predictor(task))
+                    head = cast(Head, self.heads[task.name])
+                    head.initialise_output(datamodule.constant_predictor(task))
         else:
             _require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
-        for stages in self.evaluations.values():
-            for task in self.tasks:
-                stages[task.name].set_constant(datamodule.constant_predictor(task))
+        for task in self.tasks:
+            constant = datamodule.constant_predictor(task)
+            for each in STAGES:
+                self.evaluation(each, task.name).set_constant(constant)
 
     def configure_optimizers(self) -> Any:
         optimizer = self._make_optimizer(self.parameters())
@@ -156,14 +166,14 @@ class MultiTaskModule(LightningModule):
         losses = self.losses(batch, self(batch))
         total = torch.stack([self.loss_weights[name] * loss for name, (loss, _) in losses.items()])
         for name, (loss, count) in losses.items():
-            self.train_losses[name].update(loss.detach(), count)
+            cast(MeanMetric, self.train_losses[name]).update(loss.detach(), count)
         self.log("train/loss", total.sum().detach(), prog_bar=True, batch_size=count_graphs(batch))
         return total.sum()
 
     def _evaluation_step(self, batch: ProteinGraph, stage: str) -> None:
         outputs = self(batch)
         for name, (loss, count) in self.losses(batch, outputs).items():
-            evaluation = self.evaluations[stage][name]
+            evaluation = self.evaluation(stage, name)
             evaluation.update(outputs[name], batch[f"y_{name}"], batch[f"mask_{name}"], loss, count)
 
     def validation_step(self, batch: ProteinGraph, batch_idx: int) -> None:
@@ -186,16 +196,17 @@ class MultiTaskModule(LightningModule):
     # --- epoch ends -----------------------------------------------------------------------------
 
     def on_train_epoch_end(self) -> None:
-        for name, mean in self.train_losses.items():
+        for name, module in self.train_losses.items():
+            mean = cast(MeanMetric, module)
             value = mean.compute()
-            if not torch.isnan(value):  # no labelled item in the whole epoch
+            if not torch.isnan(value):  # NaN: no labelled item in the whole epoch
                 self.log(f"train/{name}/loss", value)
             mean.reset()
 
     def _evaluation_end(self, stage: str) -> None:
         total, skills = 0.0, []
         for task in self.tasks:
-            evaluation = self.evaluations[stage][task.name]
+            evaluation = self.evaluation(stage, task.name)
             scores = evaluation.scores()
             self.log(f"{stage}/{task.name}/n", float(max(score.n for score in scores.values())))
             for metric, score in scores.items():
@@ -224,8 +235,8 @@ class MultiTaskModule(LightningModule):
         self._evaluation_end("test")
 
     def _reset(self, stage: str) -> None:
-        for evaluation in self.evaluations[stage].values():
-            evaluation.reset()
+        for task in self.tasks:
+            self.evaluation(stage, task.name).reset()
 
     # --- checkpoints ----------------------------------------------------------------------------
 

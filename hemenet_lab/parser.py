@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import jsonargparse._typehints as typehints
 from jsonargparse import Namespace
+from jsonargparse._util import import_object
 from lightning.pytorch.cli import LightningArgumentParser
 
 from hemenet_lab.plugins import encoder_classes
@@ -27,7 +28,7 @@ class SuiteArgumentParser(LightningArgumentParser):
     is known.
     """
 
-    def parse_args(self, *args: Any, **kwargs: Any) -> Namespace:
+    def parse_args(self, *args: Any, **kwargs: Any) -> Any:
         with _fresh_arguments_on_class_change():
             return super().parse_args(*args, **kwargs)
 
@@ -69,7 +70,7 @@ def _path(spec: Any) -> str:
     if isinstance(spec, type):
         return f"{spec.__module__}.{spec.__qualname__}"
     try:
-        return _path(typehints.import_object(spec))
+        return _path(import_object(spec))
     except (ImportError, ValueError, AttributeError):
         return str(spec)  # unknown: the parser reports it itself
 

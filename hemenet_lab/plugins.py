@@ -31,7 +31,7 @@ def load_encoders() -> None:
 def encoder_classes() -> dict[str, type[Encoder]]:
     """Every concrete encoder imported so far: short name → class, sorted by name."""
     found: dict[str, type[Encoder]] = {}
-    queue: list[type[Encoder]] = [Encoder]
+    queue: list[type] = [Encoder]
     while queue:
         for subclass in queue.pop().__subclasses__():
             queue.append(subclass)

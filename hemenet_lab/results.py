@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hemenet_lab.evaluation import TaskEvaluation
+from hemenet_lab.module import MultiTaskModule
 from hemenet_lab.tasks import Task
 from hemenet_lab.tracking import tracker_of
 from hemenet_lab.uncertainty import bootstrap
@@ -54,12 +55,15 @@ class ResultsTable(Callback):
     """Prints the table after every test and keeps it as ``results.csv`` of the run."""
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        evaluations = pl_module.evaluations["test"]  # type: ignore[index]  # a ModuleDict
+        assert isinstance(pl_module, MultiTaskModule)
+        predicted = {task.name for task in pl_module.tasks}
         data = trainer.datamodule  # type: ignore[attr-defined]  # set while running
         results = [
             line
             for task in data.tasks
-            for line in task_results(task, dict(evaluations.items()).get(task.name))
+            for line in task_results(
+                task, pl_module.evaluation("test", task.name) if task.name in predicted else None
+            )
         ]
         if not trainer.is_global_zero:
             return
