@@ -18,12 +18,17 @@ from hemenet_lab.structures.table import (
     StructureError,
     check_coords,
 )
-from hemenet_lab.structures.text import Text
+from hemenet_lab.structures.text import Text, unique_runs
 
 Columns = dict[str, NDArray]
 """Tag without the category's name → values; text columns have ``""`` for null."""
 
 _COORDS = ("Cartn_x", "Cartn_y", "Cartn_z")
+_NUMBERS = frozenset({*_COORDS, "occupancy", "B_iso_or_equiv"})
+_WORDS = frozenset(
+    {"group_PDB", "type_symbol", "label_alt_id", "pdbx_PDB_ins_code", "pdbx_PDB_model_num"}
+    | {f"{side}_{what}_id" for side in ("label", "auth") for what in "atom comp asym seq".split()}
+)
 
 
 def read_mmcif(data: bytes, source: str) -> AtomTable:
@@ -43,7 +48,12 @@ def read_mmcif(data: bytes, source: str) -> AtomTable:
         category = block.find_mmcif_category("_atom_site.")
         if len(category):
             tags = [tag.removeprefix("_atom_site.") for tag in category.tags]
-            columns = {tag: _unquoted(list(category.column(i))) for i, tag in enumerate(tags)}
+            raw = {
+                tag: np.array(list(category.column(index)))
+                for index, tag in enumerate(tags)
+                if tag in _NUMBERS | _WORDS
+            }
+            columns = {tag: _unquoted(raw[tag]) if tag in _WORDS else raw[tag] for tag in raw}
             return _table(columns, source)
     raise StructureError(_no_atom_site(source, "mmCIF"))
 
@@ -57,8 +67,9 @@ def read_binary_cif(data: bytes, source: str) -> AtomTable:
     try:
         for block in pdbx.BinaryCIFFile.read(BytesIO(data)).values():
             if "atom_site" in block:
-                columns = {tag: _decoded(column) for tag, column in block["atom_site"].items()}
-                return _table(columns, source)
+                category = block["atom_site"]
+                tags = [tag for tag in category if tag in _NUMBERS | _WORDS]
+                return _table({tag: _decoded(category[tag]) for tag in tags}, source)
     except StructureError:
         raise
     except Exception as error:  # msgpack, the decoders and biotite each have errors of their own
@@ -86,14 +97,11 @@ def _check_closed(data: bytes, source: str) -> None:
         )
 
 
-def _unquoted(values: list[str]) -> NDArray[np.str_]:
+def _unquoted(values: NDArray[np.str_]) -> NDArray[np.str_]:
     """Values without their quotes; unquoted ``.`` and ``?`` (null) become empty."""
-    array = np.array(values)
-    unique, inverse = np.unique(array, return_inverse=True)
-    if len(unique) > len(array) // 2:  # numbers: nothing to unquote, and faster so
-        return array
+    unique, codes = unique_runs(values)
     plain = ["" if gemmi.cif.is_null(raw) else gemmi.cif.as_string(raw) for raw in unique.tolist()]
-    return np.array(plain)[inverse]
+    return np.array(plain)[codes]
 
 
 def _decoded(column: Any) -> NDArray:
@@ -191,10 +199,10 @@ def _residue_numbers(columns: Columns, source: str) -> NDArray[np.int32]:
 
 
 def _hint(columns: Columns, residue_name: Text) -> NDArray[np.int8]:
-    """Polymer or not, by ``label_seq_id``; unknown where the file numbers its waters as well."""
+    """Polymer or not, by ``label_seq_id``; unknown where the file numbers waters or every atom."""
     position = columns.get("label_seq_id", np.full(len(residue_name), "")).astype(np.str_)
     placed = ~np.isin(position, ("", ".", "?"))
     water = residue_name.map(lambda name: residue_class(name) == "water")
-    if not placed.any() or placed[water].any():
+    if not placed.any() or placed.all() or placed[water].any():
         return np.full(len(residue_name), PolymerHint.UNKNOWN, np.int8)
     return np.where(placed, PolymerHint.YES, PolymerHint.NO).astype(np.int8)

@@ -67,8 +67,8 @@ class Lines:
         return (last_end >= last_start) | (np.cumsum(starts) <= 1)
 
     def count_unreadable(self) -> int:
-        """Lines with coordinates whose record name is not one of the format's (``AATOM``)."""
-        known = self.record.map(lambda name: name.upper() in _KNOWN or name.startswith("ATOM"))
+        """Lines with coordinates whose record name is none of the format's (``AATOM``, ``atom``)."""
+        known = self.record.map(lambda name: name in _KNOWN or name.startswith("ATOM"))
         unknown = self.raw[~known, 26:58]
         return sum(bool(_THREE_DECIMALS.search(line.tobytes())) for line in unknown)
 
@@ -79,6 +79,13 @@ class Lines:
             StructureError: A line that ends inside the coordinates, a last line that is open and
                 shorter than all other atoms, or a model that is not closed.
         """
+        last_word = self.record[-1]
+        if self.last_is_open and last_word and self.lengths[-1] < len("HETATM"):
+            if "ATOM".startswith(last_word) or "HETATM".startswith(last_word):
+                raise StructureError(
+                    f"{self.source}: the last line is {last_word!r}, the start of an atom record; "
+                    "the file is cut: fetch it again"
+                )
         numbers = np.flatnonzero(self.atoms())
         lengths = self.lengths[numbers]
         for index in np.flatnonzero(lengths < END_OF_COORDS)[:1]:
