@@ -1,0 +1,138 @@
+"""The HeMeNet encoder: symmetries, robustness, precision, and what its options mean."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders import HeMeNet
+from hemenet_lab.testing.random_graphs import random_graph
+from hemenet_lab.testing.symmetry import EncoderSuite
+
+SMALL = {"hidden_dim": 12, "num_layers": 3, "channel_dim": 6, "relation_dim": 4}
+
+
+class TestHeMeNet(EncoderSuite):
+    def encoder(self):
+        return HeMeNet(**SMALL)
+
+
+class TestHeMeNetAlpha(EncoderSuite):
+    def encoder(self):
+        return HeMeNet(**SMALL, norm="layer", view=GraphView(nodes="alpha", k=5))
+
+
+class TestHeMeNetAtoms(EncoderSuite):
+    def encoder(self):
+        return HeMeNet(**SMALL, norm="none", view=GraphView(nodes="atom", k=4, radius=4.5))
+
+
+class TestHeMeNetWithoutRelations(EncoderSuite):
+    def encoder(self):
+        return HeMeNet(**SMALL, relational=False, coords_aggregation="sum")
+
+
+class TestHeMeNetFinalCoords(EncoderSuite):
+    """All layers move coordinates; their parameters need a loss on the coordinates."""
+
+    def encoder(self):
+        return HeMeNet(**SMALL, final_coords=True)
+
+    def test_all_parameters_used(self):
+        encoder = self.prepared()
+        graph = random_graph(encoder.view, 0, dtype=torch.float64)
+        features, coords = encoder._run(graph)
+        (features.square().sum() + coords.square().sum()).backward()
+        assert all(p.grad is not None for p in encoder.parameters())
+
+
+def test_published_size():
+    """A released layer has 2,823,814 parameters; the last one's φ_x and w_r are not made here."""
+    encoder = HeMeNet()
+    layers = sum(p.numel() for p in encoder.stack.parameters())
+    assert layers == 6 * 2_823_814 - (256 * 256 + 256 + 14 * 256 + 6)
+    assert encoder.out_dim == 1536
+    assert encoder.view.num_relations == 6
+
+
+def test_small_gain_and_unit_relation_weights_at_the_start():
+    layer = HeMeNet(**SMALL).stack.layers[0]
+    assert layer.coord_mlp[-1].weight.abs().max() < 1e-3
+    assert layer.coord_mlp[-1].bias is None
+    assert layer.w_r.eq(1).all()
+
+
+def test_without_relations_ignores_edge_type_and_has_no_embedding():
+    torch.manual_seed(0)
+    encoder = HeMeNet(**SMALL, relational=False).eval()
+    graph = random_graph(encoder.view, 0)
+    before = encoder(graph)
+    graph.edge_type = (graph.edge_type + 1) % 6
+    torch.testing.assert_close(encoder(graph), before)
+    assert not any("relation" in name for name, _ in encoder.named_parameters())
+    assert encoder.stack.layers[0].hetero_linear.in_features == 12
+
+
+def test_with_relations_sees_edge_type():
+    torch.manual_seed(0)
+    encoder = HeMeNet(**SMALL).eval()
+    graph = random_graph(encoder.view, 0)
+    before = encoder(graph)
+    graph.edge_type = (graph.edge_type + 1) % 6
+    assert (encoder(graph) - before).abs().max() > 1e-3
+
+
+def test_output_concatenates_normalised_layers():
+    encoder = HeMeNet(**SMALL).eval()
+    features = encoder(random_graph(encoder.view, 0)).view(-1, 3, 12)
+    torch.testing.assert_close(
+        features.mean(-1), torch.zeros(features.shape[:2]), atol=1e-5, rtol=0
+    )
+
+
+def test_a_missing_atom_does_not_shift_the_others():
+    """The channel of a hole gets no say, the others keep their scores."""
+    torch.manual_seed(0)
+    encoder = HeMeNet(**SMALL).double().eval()
+    graph = random_graph(encoder.view, 0, dtype=torch.float64)
+    node = int(graph.channel_mask.sum(1).argmax())
+    hole = int(graph.channel_mask[node].nonzero()[2])
+    holed = graph.clone()
+    holed.channel_mask[node, hole] = False
+    renumbered = graph.clone()
+    for name in ("coords", "channel_type", "channel_mask"):
+        value = renumbered[name]
+        value[node, hole:-1] = value[node, hole + 1 :].clone()
+    renumbered.channel_mask[node, -1] = False
+    seen = [encoder.equivariant(g).positions["coords"] for g in (holed, renumbered)]
+    assert seen[0].shape == seen[1].shape
+    assert (seen[0] - seen[1]).abs().max() > 1e-9
+
+
+@pytest.mark.parametrize("nodes", ["residue", "alpha", "atom"])
+def test_bf16_autocast_stays_finite_and_near(nodes):
+    torch.manual_seed(0)
+    encoder = HeMeNet(**SMALL, dropout=0.0, view=GraphView(nodes=nodes)).eval()
+    graph = random_graph(encoder.view, 0)
+    want = encoder(graph)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = encoder(graph)
+        coords = encoder.equivariant(graph).positions["coords"]
+    assert coords.dtype == torch.float32
+    assert (got - want).abs().max() < 0.1 * want.abs().max()
+    got.float().square().sum().backward()
+    assert all(p.grad.isfinite().all() for p in encoder.parameters() if p.grad is not None)
+
+
+def test_backward_inside_autocast():
+    encoder = HeMeNet(**SMALL)
+    graph = random_graph(encoder.view, 0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        encoder(graph).float().square().sum().backward()
+    assert encoder.channel_embedding.weight.grad.isfinite().all()
+
+
+def test_norm_is_checked():
+    with pytest.raises(ValueError, match="allowed: batch, layer, none"):
+        HeMeNet(**SMALL, norm="group")
