@@ -204,7 +204,8 @@ class MultiTaskModule(LightningModule):
             mean.reset()
 
     def _evaluation_end(self, stage: str) -> None:
-        total, skills = 0.0, []
+        total: Tensor | float = 0.0
+        skills: list[float] = []
         for task in self.tasks:
             evaluation = self.evaluation(stage, task.name)
             scores = evaluation.scores()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 
 from hemenet_lab.encoders.base import Encoder
@@ -30,11 +31,15 @@ def load_encoders() -> None:
 
 def encoder_classes() -> dict[str, type[Encoder]]:
     """Every concrete encoder imported so far: short name → class, sorted by name."""
-    found: dict[str, type[Encoder]] = {}
-    queue: list[type] = [Encoder]
-    while queue:
-        for subclass in queue.pop().__subclasses__():
-            queue.append(subclass)
-            if not getattr(subclass, "__abstractmethods__", None):
-                found[subclass.__name__] = subclass
-    return dict(sorted(found.items()))
+    return dict(sorted((cls.__name__, cls) for cls in _descendants(Encoder) if _is_concrete(cls)))
+
+
+def _descendants(cls: type) -> Iterator[type]:
+    children: list[type] = cls.__subclasses__()
+    for subclass in children:
+        yield subclass
+        yield from _descendants(subclass)
+
+
+def _is_concrete(cls: type) -> bool:
+    return not getattr(cls, "__abstractmethods__", None)
