@@ -27,7 +27,8 @@ _COORDS = ("Cartn_x", "Cartn_y", "Cartn_z")
 _NUMBERS = frozenset({*_COORDS, "occupancy", "B_iso_or_equiv"})
 _WORDS = frozenset(
     {"group_PDB", "type_symbol", "label_alt_id", "pdbx_PDB_ins_code", "pdbx_PDB_model_num"}
-    | {f"{side}_{what}_id" for side in ("label", "auth") for what in "atom comp asym seq".split()}
+    | {f"label_{what}_id" for what in ("atom", "comp", "asym", "seq")}
+    | {f"auth_{what}_id" for what in ("atom", "comp", "asym", "seq")}
 )
 
 

@@ -67,7 +67,7 @@ class Lines:
         return (last_end >= last_start) | (np.cumsum(starts) <= 1)
 
     def count_unreadable(self) -> int:
-        """Lines with coordinates whose record name is none of the format's (``AATOM``, ``atom``)."""
+        """Lines with coordinates whose record name is not in the format (``AATOM``, ``atom``)."""
         known = self.record.map(lambda name: name in _KNOWN or name.startswith("ATOM"))
         unknown = self.raw[~known, 26:58]
         return sum(bool(_THREE_DECIMALS.search(line.tobytes())) for line in unknown)
@@ -79,33 +79,38 @@ class Lines:
             StructureError: A line that ends inside the coordinates, a last line that is open and
                 shorter than all other atoms, or a model that is not closed.
         """
-        last_word = self.record[-1]
-        if self.last_is_open and last_word and self.lengths[-1] < len("HETATM"):
-            if "ATOM".startswith(last_word) or "HETATM".startswith(last_word):
-                raise StructureError(
-                    f"{self.source}: the last line is {last_word!r}, the start of an atom record; "
-                    "the file is cut: fetch it again"
-                )
-        numbers = np.flatnonzero(self.atoms())
-        lengths = self.lengths[numbers]
-        for index in np.flatnonzero(lengths < END_OF_COORDS)[:1]:
-            raise StructureError(
-                f"{self.source}: line {numbers[index] + 1} ends inside the coordinates "
-                f"({lengths[index]} of at least {END_OF_COORDS} columns); the file is cut or "
-                "damaged: fetch it again"
-            )
-        ends_in_atom = self.last_is_open and numbers[-1] == len(self.lengths) - 1
-        if ends_in_atom and len(lengths) > 1 and lengths[-1] < lengths[:-1].min():
-            raise StructureError(
-                f"{self.source}: the last line is an atom of {lengths[-1]} columns without a line "
-                f"end, all other atoms have {lengths[:-1].min()} or more; the file is cut: fetch "
-                "it again"
-            )
+        self._check_last_word()
+        self._check_lengths(np.flatnonzero(self.atoms()))
         marks = np.flatnonzero(self.record.equals("MODEL", "ENDMDL", "END"))
         if len(marks) and self.record[marks[-1]] == "MODEL":
             raise StructureError(
                 f"{self.source}: the file ends inside a MODEL (no ENDMDL, no END); it is cut: "
                 "fetch it again, or add ENDMDL if it is complete"
+            )
+
+    def _check_last_word(self) -> None:
+        word = self.record[-1]
+        starts_atom = "ATOM".startswith(word) or "HETATM".startswith(word)
+        if word and self.last_is_open and self.lengths[-1] < len("HETATM") and starts_atom:
+            raise StructureError(
+                f"{self.source}: the last line is {word!r}, the start of an atom record; the file "
+                "is cut: fetch it again"
+            )
+
+    def _check_lengths(self, atoms: NDArray[np.intp]) -> None:
+        lengths = self.lengths[atoms]
+        for index in np.flatnonzero(lengths < END_OF_COORDS)[:1]:
+            raise StructureError(
+                f"{self.source}: line {atoms[index] + 1} ends inside the coordinates "
+                f"({lengths[index]} of at least {END_OF_COORDS} columns); the file is cut or "
+                "damaged: fetch it again"
+            )
+        ends_in_atom = self.last_is_open and atoms[-1] == len(self.lengths) - 1
+        if ends_in_atom and len(lengths) > 1 and lengths[-1] < lengths[:-1].min():
+            raise StructureError(
+                f"{self.source}: the last line is an atom of {lengths[-1]} columns without a line "
+                f"end, all other atoms have {lengths[:-1].min()} or more; the file is cut: fetch "
+                "it again"
             )
 
 
