@@ -1,1 +1,13 @@
-"""The embedded default data: small synthetic proteins in the public raw formats."""
+"""The embedded default data: small synthetic proteins in the public raw formats.
+
+`demo_store` is what ``--data.root demo`` opens. Nothing here is a real protein or a measured
+value; ``docs/demo.md`` lists the rules that the labels are planted by.
+"""
+
+from __future__ import annotations
+
+from hemenet_lab.protein_mt.demo.settings import DemoSettings
+from hemenet_lab.protein_mt.demo.store import cache_folder, demo_store, tiny_store
+from hemenet_lab.protein_mt.demo.write import write_demo
+
+__all__ = ["DemoSettings", "cache_folder", "demo_store", "tiny_store", "write_demo"]

@@ -13,12 +13,13 @@ from hemenet_lab.protein_mt.demo.geometry import Floats, build_backbones, random
 _ELEMENTS = {"helical": "HHHEE", "mixed": "HHEEE", "stranded": "HEEEE"}
 _STRAND = 8
 _SCAFFOLD = {
-    "H": ("ALA", "LEU", "GLN", "ALA", "LEU", "ILE", "ALA", "VAL"),
-    "E": ("VAL", "THR", "ILE", "THR", "VAL", "LEU"),
-    "L": ("SER", "ASN", "THR", "GLN", "ALA", "SER"),
+    "H": ("ALA", "LEU", "GLN", "ILE", "VAL", "SER", "ASN", "THR"),
+    "E": ("VAL", "THR", "ILE", "LEU", "GLN", "SER", "ALA", "ASN"),
+    "L": ("SER", "ASN", "THR", "GLN", "ALA", "VAL", "LEU"),
 }
 """Residues of the scaffold by secondary structure; those of the motifs are kept for the motifs."""
 _PATCH = 9
+_INERT = ("ALA", "SER", "THR")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Slots:
     triples: tuple[int, ...]
     """First residues of M-Y-x or M-x-Y triples."""
     patch: tuple[int, ...]
-    """Residues of the binding patch, close together on the surface."""
+    """Residues of the binding patch, close together on the surface; its middle first."""
     charges: tuple[int, ...]
     """Residues that carry the chain's net charge."""
 
@@ -119,7 +120,7 @@ def _windows(
 
 
 def _find_patch(fold: Fold, free: list[int], rng: np.random.Generator) -> list[int]:
-    """The free residues that lie most together on one side of the fold."""
+    """The free residues that lie most together on one side of the fold, the middle first."""
     atoms, _ = build_backbones(fold.phi[None], fold.psi[None], np.full((1, fold.num_residues), 180))
     points = atoms[0, :, 4] - atoms[0, :, 4].mean(axis=0)
     best: tuple[float, list[int]] = (-np.inf, [])
@@ -128,7 +129,7 @@ def _find_patch(fold: Fold, free: list[int], rng: np.random.Generator) -> list[i
         order = np.argsort(-score, kind="stable")[:_PATCH]
         quality = float(score[order].mean() - 0.5 * max(_cap(points, axis).max() - score.max(), 0))
         if quality > best[0]:
-            best = (quality, sorted(free[k] for k in order))
+            best = (quality, [free[k] for k in order])
     return best[1]
 
 
@@ -161,12 +162,11 @@ def make_protein(family: Family, uniprot: str, rng: np.random.Generator) -> Prot
 
 
 def _patch_residues(count: int, rng: np.random.Generator) -> list[str]:
-    """An aromatic, a polar or an inert patch: how many residues of it bind well varies, too."""
-    kind = int(rng.choice(3, p=[0.36, 0.36, 0.28]))
-    strong = int(rng.integers(5, count + 1)) if kind < 2 else int(rng.integers(0, 3))
+    """An aromatic, a polar or an inert patch: its middle binds, and how wide that is varies."""
+    kind = int(rng.choice(3, p=[0.38, 0.34, 0.28]))
+    strong = int(rng.integers(4, count + 1)) if kind < 2 else int(rng.integers(0, 3))
     hot = ("PHE", "ARG", str(rng.choice(["PHE", "ARG"])))[kind]
-    names = [hot] * strong + [str(rng.choice(["ALA", "SER", "THR"])) for _ in range(count - strong)]
-    return [str(name) for name in rng.permutation(names)]
+    return [hot] * strong + [str(rng.choice(_INERT)) for _ in range(count - strong)]
 
 
 def _substitute(names: list[str], fold: Fold, rng: np.random.Generator) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +58,7 @@ class Fold:
             *(i for i in range(1, len(self.elements)) if self._turns(i)),
             len(self.elements),
         ]
-        spans = [range(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        spans = [range(a, b) for a, b in itertools.pairwise(edges)]
         return [span for span in spans if self.elements[span.start] == letter]
 
     def _turns(self, i: int) -> bool:

@@ -14,9 +14,10 @@ from hemenet_lab.protein_mt.demo.geometry import Floats, build_backbones, random
 from hemenet_lab.protein_mt.demo.ligands import Molecule
 from hemenet_lab.protein_mt.demo.pack import Packer, Site
 
-_ATTEMPTS = 60
 _LIGAND_GAP, _CHAIN_GAP = 3.6, 4.6
 """Least distance of a docked body from the backbone (with CB) before side chains are placed, Å."""
+_DEPTH = 14.0
+"""How deep under the patch a chain's points count when it is docked, Å."""
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,17 @@ class _Body:
 
 
 def build_model(
-    proteins: tuple[Protein, ...], ligand: Molecule | None, rng: np.random.Generator
-) -> Model:
-    """Fold, dock and pack until nothing clashes.
-
-    Raises:
-        RuntimeError: No attempt succeeded; another seed is needed.
-    """
-    for _ in range(_ATTEMPTS):
+    proteins: tuple[Protein, ...],
+    ligand: Molecule | None,
+    rng: np.random.Generator,
+    attempts: int = 80,
+) -> Model | None:
+    """Fold, dock and pack until nothing clashes; None where no attempt succeeds."""
+    for _ in range(attempts):
         model = _attempt(proteins, ligand, rng)
         if model is not None:
             return model
-    raise RuntimeError(
-        f"no model of {[p.uniprot for p in proteins]} without clashes in {_ATTEMPTS} attempts; "
-        "generate the demo with another seed"
-    )
+    return None
 
 
 def _attempt(
@@ -100,15 +97,16 @@ def _backbone(protein: Protein, rng: np.random.Generator) -> _Body:
 def _dock_chain(first: _Body, second: _Body, rng: np.random.Generator) -> _Body:
     target, axis = first.patch()
     centre, normal = second.patch()
-    fixed, moving = _surface(first), _surface(second) - centre
+    fixed, moving = _surface(first, target, axis), _surface(second, centre, normal) - centre
     turns = facing(axis, normal, rng, 12)
     rotation, shift = dock(fixed, target, axis, moving, turns, _CHAIN_GAP)
     return second.moved(rotation, shift - rotation @ centre)
 
 
-def _surface(body: _Body) -> Floats:
-    """Points that stand for a chain while it is docked: CA, O and CB."""
-    return body.atoms[:, [1, 3, 4]].reshape(-1, 3)
+def _surface(body: _Body, centre: Floats, normal: Floats) -> Floats:
+    """Points that stand for a chain while it is docked: CA, O and CB of the side that it shows."""
+    points = body.atoms[:, [1, 3, 4]].reshape(-1, 3)
+    return points[(points - centre) @ normal > -_DEPTH]
 
 
 def _dock_ligand(body: _Body, ligand: Molecule, rng: np.random.Generator) -> Floats:
@@ -141,7 +139,7 @@ def _lures(bodies: list[_Body], ligand: Floats | None, starts: np.ndarray) -> di
     for number, (body, start) in enumerate(zip(bodies, starts, strict=False)):
         if ligand is None and len(bodies) == 1:
             continue
-        other = _surface(bodies[1 - number]) if ligand is None else ligand
+        other = bodies[1 - number].atoms.reshape(-1, 3) if ligand is None else ligand
         for i in body.protein.family.slots.patch:
             lures[int(start) + i] = other
     return lures
