@@ -13,6 +13,7 @@ from hemenet_lab.data.build_graph import build_graph
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES
 from hemenet_lab.testing.compare import assert_close, equivariant, features, map_equivariant
 from hemenet_lab.testing.moves import (
     match_nodes,
@@ -85,10 +86,34 @@ def assert_permutation_invariant(
         _assert_same(encoder, mixed, outputs, tolerance, what)
 
 
+def assert_padding_ignored(
+    encoder: Encoder, graph: ProteinGraph, seed: int = 0, tolerance: float = TOLERANCE
+) -> None:
+    """Whatever stands in channels without an atom, the outputs are the same."""
+    generator = torch.Generator().manual_seed(seed)
+    empty = ~graph.channel_mask
+    filled = graph.clone()
+    noise = 100 * torch.randn(graph.coords.shape, generator=generator, dtype=graph.coords.dtype)
+    filled.coords = torch.where(empty.unsqueeze(-1), noise, graph.coords)
+    kinds = torch.randint(0, NUM_ELEMENT_CLASSES, empty.shape, generator=generator)
+    filled.channel_type = torch.where(empty, kinds, graph.channel_type)
+    what = "with filled padding"
+    want = features(encoder, graph)
+    assert_close(features(encoder, filled), want, tolerance, f"node features {what}")
+    _assert_same(encoder, filled, _real_outputs(encoder, graph), tolerance, what)
+
+
 def _real(values: Tensor, graph: ProteinGraph) -> Tensor:
     """Without padding channels: outputs [N, C, ...] become [A, ...], others stay."""
     mask = graph.channel_mask
     return values[mask] if values.shape[: mask.ndim] == mask.shape else values
+
+
+def _real_outputs(encoder: Encoder, graph: ProteinGraph) -> dict[str, Tensor]:
+    def real(values: Tensor) -> Tensor:
+        return _real(values, graph)
+
+    return map_equivariant(equivariant(encoder, graph), real, real)
 
 
 def _assert_same(
@@ -96,10 +121,7 @@ def _assert_same(
 ) -> None:
     """The equivariant outputs of ``graph``, without padding, are ``want``."""
 
-    def real(values: Tensor) -> Tensor:
-        return _real(values, graph)
-
-    got = map_equivariant(equivariant(encoder, graph), real, real)
+    got = _real_outputs(encoder, graph)
     if got.keys() != want.keys():
         raise AssertionError(f"equivariant outputs {list(got)} instead of {list(want)}, {what}")
     for name, values in got.items():

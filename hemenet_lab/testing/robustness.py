@@ -14,7 +14,6 @@ from torch_geometric.data import Batch
 
 from hemenet_lab.data.graph import ProteinGraph, node_batch
 from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES
 from hemenet_lab.testing.compare import (
     assert_close,
     assert_finite,
@@ -61,19 +60,6 @@ def assert_batch_equals_singles(encoder: Encoder, graphs: Sequence[ProteinGraph]
         return {"node features": features(encoder, batch), **outputs}
 
     assert_batch_independent(predict, graphs)
-
-
-def assert_padding_ignored(encoder: Encoder, graph: ProteinGraph, seed: int = 0) -> None:
-    """Whatever stands in channels without an atom, the output is the same."""
-    generator = torch.Generator().manual_seed(seed)
-    empty = ~graph.channel_mask
-    filled = graph.clone()
-    noise = 100 * torch.randn(graph.coords.shape, generator=generator, dtype=graph.coords.dtype)
-    filled.coords = torch.where(empty.unsqueeze(-1), noise, graph.coords)
-    kinds = torch.randint(0, NUM_ELEMENT_CLASSES, empty.shape, generator=generator)
-    filled.channel_type = torch.where(empty, kinds, graph.channel_type)
-    want = features(encoder, graph)
-    assert_close(features(encoder, filled), want, TOLERANCE, "node features with filled padding")
 
 
 def assert_no_leak(encoder: Encoder, batch: ProteinGraph) -> None:

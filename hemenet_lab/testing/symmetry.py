@@ -19,6 +19,7 @@ from hemenet_lab.testing.compare import equivariant, prepare
 from hemenet_lab.testing.invariance import (
     assert_equivariant,
     assert_invariant,
+    assert_padding_ignored,
     assert_permutation_invariant,
 )
 from hemenet_lab.testing.moves import INVERSION, random_rotation, without_edges_of
@@ -35,7 +36,6 @@ from hemenet_lab.testing.robustness import (
     assert_handles,
     assert_input_unchanged,
     assert_no_leak,
-    assert_padding_ignored,
     assert_runs_in,
     assert_state_dict_round_trip,
     assert_trainable,

@@ -14,6 +14,7 @@ from tests.testing import wrong_encoders as wrong
 ODD = {"one_residue_chain", "single_atom_ligand", "isolated_nodes"}
 FAULTS: list[tuple[type[Encoder], set[str]]] = [
     (wrong.Directional, {"rotation"}),
+    (wrong.QuietlyDirectional, {"rotation"}),
     (wrong.Handed, {"reflection"}),
     (wrong.DeclaredHanded, set()),
     (wrong.Anchored, {"translation"}),
@@ -22,6 +23,7 @@ FAULTS: list[tuple[type[Encoder], set[str]]] = [
     (wrong.Coupled, {"batch_equals_singles"} | ODD),
     (wrong.Leaking, {"no_gradient_between_structures"}),
     (wrong.PaddingRead, {"padding"}),
+    (wrong.PaddingMoved, {"padding"}),
     (wrong.ChainSpread, {"one_residue_chain"}),
     (wrong.LigandSpread, {"single_atom_ligand"}),
     (wrong.Averaging, {"isolated_nodes"}),

@@ -80,6 +80,17 @@ class Directional(Sound):
         return h + segment_sum(along_x, graph.edge_index[1], _n(graph))
 
 
+class QuietlyDirectional(Directional):
+    """The fault is multiplied by 0 in a fresh encoder, but not for long in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(WIDTH))
+
+    def fault(self, graph: ProteinGraph, h: Tensor) -> Tensor:
+        return self.strength * super().fault(graph, h)
+
+
 class Handed(Sound):
     def fault(self, graph: ProteinGraph, h: Tensor) -> Tensor:
         d = _offsets(graph) / 10
@@ -117,6 +128,12 @@ class Leaking(Sound):
 class PaddingRead(Sound):
     def fault(self, graph: ProteinGraph, h: Tensor) -> Tensor:
         return h * graph.channel_type.sum(1, keepdim=True)
+
+
+class PaddingMoved(Sound):
+    def equivariant(self, graph: ProteinGraph) -> Equivariant:
+        empty = ~graph.channel_mask[:, -1:]
+        return Equivariant(vectors={"last": torch.where(empty, graph.coords[:, -1], 0.0)})
 
 
 class ChainSpread(Sound):

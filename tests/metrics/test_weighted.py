@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from hemenet_lab.metrics.weighted import METRICS, MULTILABEL, weighted_metric
+from tests.metrics.reference import average_precision_by_definition, fmax_by_definition
+
+Values = NDArray[np.float64]
+
+
+def rows(name: str, seed: int, levels: int = 6) -> tuple[Values, Values]:
+    """Few levels, so that there are ties."""
+    rng = np.random.default_rng(seed)
+    if name in MULTILABEL:
+        scores = rng.integers(0, levels, (9, 5)) / levels
+        return scores, (rng.random((9, 5)) < 0.3).astype(float)
+    target = rng.integers(0, levels, (12, 1)).astype(float)
+    return target + rng.integers(-2, 3, (12, 1)), target
+
+
+def by_definition(name: str, prediction: Values, target: Values) -> float:
+    if name == "fmax":
+        return fmax_by_definition(prediction.tolist(), target.tolist())
+    p, t = prediction.flatten(), target.flatten()
+    slow: dict[str, Callable[..., Any]] = {
+        "aupr": average_precision_by_definition,
+        "rmse": lambda p, t: np.sqrt(np.mean((p - t) ** 2)),
+        "mae": lambda p, t: np.mean(np.abs(p - t)),
+        "pearson": lambda p, t: stats.pearsonr(p, t)[0],
+        "spearman": lambda p, t: stats.spearmanr(p, t)[0],
+    }
+    return float(slow[name](p, t))
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_weights_repeat_rows(name: str, seed: int) -> None:
+    prediction, target = rows(name, seed)
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(len(target), np.full(len(target), 1 / len(target)), 20)
+    got = weighted_metric(name, prediction, target)(weights.astype(float))
+    for row, value in zip(weights, got, strict=True):
+        repeated = [np.repeat(part, row, axis=0) for part in (prediction, target)]
+        assert value == pytest.approx(by_definition(name, *repeated), abs=1e-10)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_scale_of_weights_does_not_matter(name: str) -> None:
+    metric = weighted_metric(name, *rows(name, 0))
+    weights = np.random.default_rng(0).random((3, 9 if name in MULTILABEL else 12))
+    np.testing.assert_allclose(metric(weights), metric(7 * weights), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", MULTILABEL)
+def test_many_thresholds(name: str) -> None:
+    """Several blocks of thresholds, and equal weights by sorting, agree with the definition."""
+    rng = np.random.default_rng(1)
+    targets = (rng.random((40, 40)) < 0.5).astype(float)
+    scores = rng.random((40, 40)) + 0.4 * targets
+    assert targets.sum() > 600
+    value = by_definition(name, scores, targets)
+    metric = weighted_metric(name, scores, targets)
+    np.testing.assert_allclose(metric(np.ones((2, 40))), value, rtol=1e-10)
+    np.testing.assert_allclose(metric(np.ones((1, 40))), value, rtol=1e-10)
+    few = weighted_metric(name, scores, targets, max_thresholds=100)(np.ones((1, 40)))
+    assert few[0] != value
+    assert few[0] == pytest.approx(value, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["pearson", "spearman"])
+def test_constant_resample_is_undefined(name: str) -> None:
+    prediction = np.array([[0.1], [0.1], [0.1], [5.0]])
+    target = np.array([[1.0], [2.0], [3.0], [4.0]])
+    weights = np.array([[1.0, 1, 1, 0], [1.0, 1, 1, 1], [0.0, 0, 0, 4]])
+    values = weighted_metric(name, prediction, target)(weights)
+    assert np.isnan(values).tolist() == [True, False, True]
+
+
+def test_no_positives() -> None:
+    scores, targets = np.random.default_rng(0).random((3, 2)), np.zeros((3, 2))
+    assert weighted_metric("fmax", scores, targets)(np.ones((1, 3))).tolist() == [0.0]
+    assert np.isnan(weighted_metric("aupr", scores, targets)(np.ones((1, 3)))).all()
+
+
+def test_wrong_calls() -> None:
+    with pytest.raises(ValueError, match="metric 'f1'; allowed: fmax, aupr, rmse"):
+        weighted_metric("f1", np.ones((2, 1)), np.ones((2, 1)))
+    with pytest.raises(ValueError, match="do not fit"):
+        weighted_metric("rmse", np.ones((2, 1)), np.ones((3, 1)))
+    with pytest.raises(ValueError, match="one column, not 2"):
+        weighted_metric("rmse", np.ones((2, 2)), np.ones((2, 2)))
