@@ -14,6 +14,8 @@ from hemenet_lab.structures.text import Text
 
 END_OF_COORDS = 54
 _WIDTH = 80
+_NAME_WIDTH = 6
+_BETWEEN_ATOMS = ("ATOM", "HETATM", "ANISOU")
 _RECORDS = (
     "HEADER OBSLTE TITLE SPLIT CAVEAT COMPND SOURCE KEYWDS EXPDTA NUMMDL MDLTYP AUTHOR REVDAT "
     "SPRSDE JRNL REMARK DBREF DBREF1 DBREF2 SEQADV SEQRES MODRES HET HETNAM HETSYN FORMUL HELIX "
@@ -79,8 +81,8 @@ class Lines:
             StructureError: A line that ends inside the coordinates, a last line that is open and
                 shorter than all other atoms, or a model that is not closed.
         """
-        self._check_last_word()
-        self._check_lengths(np.flatnonzero(self.atoms()))
+        self._check_coords_whole(np.flatnonzero(self.atoms()))
+        self._check_last_line()
         marks = np.flatnonzero(self.record.equals("MODEL", "ENDMDL", "END"))
         if len(marks) and self.record[marks[-1]] == "MODEL":
             raise StructureError(
@@ -88,29 +90,25 @@ class Lines:
                 "fetch it again, or add ENDMDL if it is complete"
             )
 
-    def _check_last_word(self) -> None:
-        word = self.record[-1]
-        starts_atom = "ATOM".startswith(word) or "HETATM".startswith(word)
-        if word and self.last_is_open and self.lengths[-1] < len("HETATM") and starts_atom:
+    def _check_coords_whole(self, atoms: NDArray[np.intp]) -> None:
+        for index in atoms[self.lengths[atoms] < END_OF_COORDS][:1]:
             raise StructureError(
-                f"{self.source}: the last line is {word!r}, the start of an atom record; the file "
-                "is cut: fetch it again"
-            )
-
-    def _check_lengths(self, atoms: NDArray[np.intp]) -> None:
-        lengths = self.lengths[atoms]
-        for index in np.flatnonzero(lengths < END_OF_COORDS)[:1]:
-            raise StructureError(
-                f"{self.source}: line {atoms[index] + 1} ends inside the coordinates "
-                f"({lengths[index]} of at least {END_OF_COORDS} columns); the file is cut or "
+                f"{self.source}: line {index + 1} ends inside the coordinates "
+                f"({self.lengths[index]} of at least {END_OF_COORDS} columns); the file is cut or "
                 "damaged: fetch it again"
             )
-        ends_in_atom = self.last_is_open and atoms[-1] == len(self.lengths) - 1
-        if ends_in_atom and len(lengths) > 1 and lengths[-1] < lengths[:-1].min():
+
+    def _check_last_line(self) -> None:
+        """A last line without a line end must not be a piece of a line between the atoms."""
+        word, length = self.record[-1], self.lengths[-1]
+        between_atoms = word != "" and any(name.startswith(word) for name in _BETWEEN_ATOMS)
+        if not self.last_is_open or not between_atoms:
+            return
+        alike = self.lengths[:-1][self.record.map(lambda name: name.startswith(word))[:-1]]
+        if length < _NAME_WIDTH or (len(alike) and length < alike.min()):
             raise StructureError(
-                f"{self.source}: the last line is an atom of {lengths[-1]} columns without a line "
-                f"end, all other atoms have {lengths[:-1].min()} or more; the file is cut: fetch "
-                "it again"
+                f"{self.source}: the last line ends after {length} columns without a line end, "
+                f"the other {word} lines are longer; the file is cut: fetch it again"
             )
 
 

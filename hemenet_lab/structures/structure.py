@@ -10,19 +10,20 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Drop:
-    """Atoms or residues left out while reading: how many, and why."""
+    """Something left out while reading: what, why, and how much of it."""
 
     kind: str
     """Class of what was dropped, such as ``water`` or ``hydrogen``."""
     reason: str
     count: int
+    """Atoms; lines for ``record``, numbers for ``value``, molecules for ``molecule``."""
 
 
 @dataclass(frozen=True)
 class Structure:
     """Heavy atoms of a structure's polymer residues (and kept single-atom groups), in Å.
 
-    Atoms lie grouped by residue and residues by chain, in file order. Arrays of the same level
+    Atoms lie grouped by residue in slot order, and residues by chain along the sequence. Arrays of the same level
     have the same length: A atoms, R residues, C chains.
     """
 
