@@ -106,10 +106,15 @@ class MaskedMetric(Metric):
 
 
 class StoredRows(MaskedMetric):
-    """A metric that keeps all labelled rows, for values that no running sum can give."""
+    """A metric that keeps all labelled rows, for values that no running sum can give.
+
+    Predictions are kept in float32 on every process: what they gather must have one type.
+    """
 
     predictions: list[Tensor]
     targets: list[Tensor]
+    target_dtype: torch.dtype = torch.float32
+    """How targets are kept."""
 
     def __init__(self, width: int, **options: Any) -> None:
         super().__init__(width, **options)
@@ -118,8 +123,8 @@ class StoredRows(MaskedMetric):
 
     def store(self, prediction: Tensor, target: Tensor) -> None:
         """Keeps labelled rows [m, width]."""
-        self.predictions.append(prediction)
-        self.targets.append(target)
+        self.predictions.append(prediction.float())
+        self.targets.append(target.to(self.target_dtype))
 
     @property
     def n(self) -> int:
@@ -143,8 +148,5 @@ class StoredRows(MaskedMetric):
         # torchmetrics would send a one-dimensional float tensor, which the others cannot receive
         if isinstance(self.targets, list) and not self.targets:
             empty = torch.zeros(0, self.width, device=self.device)
-            self.store(empty, empty.to(self.target_dtype))
+            self.store(empty, empty)
         super().sync(*args, **kwargs)
-
-    target_dtype: torch.dtype = torch.float32
-    """How targets are kept."""

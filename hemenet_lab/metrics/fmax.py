@@ -94,7 +94,7 @@ class Fmax(StoredRows):
         """Takes in probabilities [n, C] and targets [n, C] of the rows where ``mask`` [n] holds."""
         prediction, target = labelled_rows(prediction, target, mask, self.width)
         check_probabilities(prediction)
-        self.store(prediction, target.to(self.target_dtype))
+        self.store(prediction, target)
 
     def compute(self) -> Score:
         """Fmax over all labelled rows; absent without any."""

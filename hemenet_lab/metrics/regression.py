@@ -23,7 +23,7 @@ class Regression(StoredRows):
     def update(self, prediction: Tensor, target: Tensor, mask: Tensor) -> None:
         """Takes in predictions and targets [n, 1] or [n] of the rows where ``mask`` [n] holds."""
         prediction, target = labelled_rows(prediction, target, mask, 1)
-        self.store(prediction, target.to(self.target_dtype))
+        self.store(prediction, target)
 
     def compute(self) -> Score:
         """The value over all labelled rows; absent without any, or where undefined."""
