@@ -13,8 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+SMALL = 500
+"""Up to this many sequences every pair is aligned, without a k-mer filter before it."""
 MAX_TARGETS = 10_000
 """Targets that a query may have; MMseqs2's own default of 300 cuts large families short."""
+_ALL_PAIRS = ["--prefilter-mode", "2"]
+_PROTEIN = ["--dbtype", "1"]
+"""Peptides that consist of the letters A, C, G and T would be taken for nucleotides."""
 
 
 class MMseqsError(ValueError):
@@ -65,7 +70,10 @@ def mmseqs_version() -> str:
 def cluster(
     sequences: Sequence[str], *, min_seq_id: float, coverage: float, threads: int = 1
 ) -> NDArray[np.int64]:
-    """Clusters sequences with ``easy-cluster``.
+    """Clusters sequences by greedy set cover, MMseqs2's default.
+
+    Large sets go through the cascade of ``easy-cluster``; up to `SMALL` sequences ``clust`` works
+    on the alignments of all pairs, which takes less time and misses nothing.
 
     Args:
         sequences: Different sequences in sorted order: another order gives another answer.
@@ -83,7 +91,10 @@ def cluster(
     with tempfile.TemporaryDirectory(prefix="hemenet-cluster-") as folder:
         fasta = _write_fasta(Path(folder), sequences)
         options = _options(min_seq_id, coverage, cov_mode=0, threads=threads)
-        _run(["easy-cluster", fasta, f"{folder}/out", f"{folder}/tmp", *options])
+        if len(sequences) > SMALL:
+            _run(["easy-cluster", fasta, f"{folder}/out", f"{folder}/tmp", *options, *_PROTEIN])
+        else:
+            _cluster_all_pairs(folder, fasta, options)
         pairs = np.loadtxt(f"{folder}/out_cluster.tsv", dtype=np.int64, ndmin=2)
     representative[pairs[:, 1]] = pairs[:, 0]
     return representative
@@ -92,7 +103,9 @@ def cluster(
 def search(
     sequences: Sequence[str], *, min_seq_id: float, coverage: float, threads: int = 1
 ) -> Hits:
-    """Searches all sequences against all with ``easy-search`` (sensitivity 5.7, E-value 1e-3).
+    """Searches all sequences against all with ``easy-search`` (E-value up to 1e-3).
+
+    Large sets are filtered by k-mers first (sensitivity 5.7); up to `SMALL` sequences are not.
 
     Args:
         sequences: Different sequences in sorted order.
@@ -107,8 +120,8 @@ def search(
     with tempfile.TemporaryDirectory(prefix="hemenet-search-") as folder:
         fasta, result = _write_fasta(Path(folder), sequences), Path(folder) / "hits.tsv"
         options = _options(min_seq_id, coverage, cov_mode=2, threads=threads)
-        options += ["--alignment-mode", "3", "--max-seqs", str(MAX_TARGETS)]
-        options += ["--format-output", columns]
+        options += [*_PROTEIN, "--max-seqs", str(MAX_TARGETS), "--format-output", columns]
+        options += _ALL_PAIRS if len(sequences) <= SMALL else []
         if len(sequences) > 1:
             _run(["easy-search", fasta, fasta, str(result), f"{folder}/tmp", *options])
         found = result.is_file() and result.stat().st_size > 0
@@ -119,11 +132,19 @@ def search(
     return Hits(pairs[:, 0], pairs[:, 1], table[:, 2], table[:, 3], table[:, 4])
 
 
+def _cluster_all_pairs(folder: str, fasta: str, options: list[str]) -> None:
+    database, found, clusters = f"{folder}/db", f"{folder}/found", f"{folder}/clusters"
+    _run(["createdb", fasta, database, *_PROTEIN, "-v", "1"])
+    options = [*options, *_ALL_PAIRS, "--add-self-matches", "1"]
+    _run(["search", database, database, found, f"{folder}/tmp", *options])
+    _run(["clust", database, found, clusters, "-v", "1"])
+    _run(["createtsv", database, database, clusters, f"{folder}/out_cluster.tsv", "-v", "1"])
+
+
 def _options(min_seq_id: float, coverage: float, *, cov_mode: int, threads: int) -> list[str]:
     return [
         *("--min-seq-id", str(min_seq_id), "-c", str(coverage), "--cov-mode", str(cov_mode)),
-        # short peptides of A, C, G and T letters would be taken for nucleotides
-        *("--dbtype", "1", "--threads", str(threads), "-v", "1"),
+        *("--alignment-mode", "3", "--threads", str(threads), "-v", "1"),
     ]
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import hemenet_lab
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.data.store_fields import ATOM_FIELDS, NODE_FIELDS
 from hemenet_lab.protein_mt.drops import DropRow
@@ -65,7 +64,7 @@ def signature_of(*parts: object) -> str:
 
 def code_digest() -> str:
     """Digest of the code that reads items, so that nothing read by older code is used."""
-    package = Path(hemenet_lab.__file__).parent
+    package = Path(__file__).parents[1]
     files = sorted(path for pattern in _READING_CODE for path in package.glob(pattern))
     texts = [path.read_bytes() for path in files]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()

@@ -10,7 +10,7 @@ from hemenet_lab.data.convert import entry_from_structure
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.protein_mt.drops import DropRow
 from hemenet_lab.protein_mt.layout import Source
-from hemenet_lab.protein_mt.select_chain import select_chain
+from hemenet_lab.protein_mt.select_chain import protein_chains, select_chain
 from hemenet_lab.structures.ligand import LigandError, read_ligand
 from hemenet_lab.structures.parse import StructureError, read_structure
 from hemenet_lab.structures.structure import Drop, Ligand
@@ -73,11 +73,11 @@ def _read(
 ) -> Entry:
     structure = read_structure(source.structure, id=source.id, keep_hetero=keep_hetero)
     if source.chain:
-        notes += [RENAMED_CHAIN] if source.chain not in structure.chain_id else []
+        notes += [RENAMED_CHAIN] if source.chain not in protein_chains(structure) else []
         structure = select_chain(structure, source.chain)
     rows += _atom_rows(source, structure.drops)
     ligand = _read_ligand(source, rows, notes) if source.kind == "lba" else None
-    present = tuple(chain for chain in partners if chain in structure.chain_id)
+    present = tuple(chain for chain in protein_chains(structure) if chain in partners)
     notes += [MISSING_PARTNER] * (len(partners) - len(present))
     return entry_from_structure(structure, ligand=ligand, partner_chains=present, kind=source.kind)
 

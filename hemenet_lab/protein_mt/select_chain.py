@@ -16,6 +16,12 @@ RESIDUE_ARRAYS = (
 )
 
 
+def protein_chains(structure: Structure) -> tuple[str, ...]:
+    """Author ids of the chains with residues; chains of ions and cofactors only have none."""
+    chains = np.unique(structure.residue_chain[structure.is_polymer])
+    return tuple(structure.chain_id[chain] for chain in chains)
+
+
 def select_chain(structure: Structure, chain: str) -> Structure:
     """The structure with one chain only; the atoms of the others are counted as dropped.
 
@@ -25,15 +31,13 @@ def select_chain(structure: Structure, chain: str) -> Structure:
     Raises:
         StructureError: There are several chains and none has this name.
     """
-    if chain in structure.chain_id:
-        index = structure.chain_id.index(chain)
-    elif structure.num_chains == 1:
-        index = 0
-    else:
+    names = protein_chains(structure)
+    if chain not in names and len(names) != 1:
         raise StructureError(
             f"{structure.id}: chain {chain!r} is not in the file, which has the chains "
-            f"{', '.join(map(repr, structure.chain_id)) or 'none'}; check the file's name"
+            f"{', '.join(map(repr, names)) or 'none'}; check the file's name"
         )
+    index = structure.chain_id.index(chain if chain in names else names[0])
     residues = structure.residue_chain == index
     atoms = residues[structure.atom_residue]
     others = int((~atoms).sum())
