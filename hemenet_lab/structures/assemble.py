@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,8 +51,9 @@ def assemble(table: AtomTable, id: str, keep_hetero: bool) -> Structure:
     order = order[np.isin(order, groups.of_atom[keep])]
     if not len(order):
         raise StructureError(_no_protein(table))
+    layout = _lay_out(table, groups, order, keep, np.flatnonzero(hetero), slots)
     index = np.append(sequence_index(order, table, groups, places), np.zeros(hetero.sum(), int))
-    return _build(table, id, groups, order, keep, np.flatnonzero(hetero), slots, index)
+    return _build(table, id, layout, slots, index[layout.by_chain])
 
 
 def _count_unslotted(
@@ -97,53 +100,78 @@ def _no_protein(table: AtomTable) -> str:
     )
 
 
-def _build(
+@dataclass(frozen=True)
+class _Layout:
+    """Which atoms and residues a structure has, in their order."""
+
+    rows: NDArray[np.intp]
+    """[A], rows of the atom table."""
+    residue: NDArray[np.intp]
+    """[A], residue of each atom."""
+    head: NDArray[np.intp]
+    """[R], first row of each residue."""
+    by_chain: NDArray[np.intp]
+    """[R], place of each residue among the polymer residues and then the hetero atoms."""
+    polymer: NDArray[np.bool_]
+    """[R]."""
+    chain: NDArray[np.intp]
+    """[R], index of the chain."""
+
+
+def _lay_out(
     table: AtomTable,
-    id: str,
     groups: Groups,
     order: NDArray[np.intp],
     keep: NDArray[np.bool_],
     hetero: NDArray[np.intp],
     slots: NDArray[np.int8],
-    index: NDArray[np.int64],
-) -> Structure:
+) -> _Layout:
     """Polymer residues ``order`` and one residue per atom of ``hetero``, sorted by chain."""
     head = np.concatenate([groups.first[order], hetero])
-    chain_codes = table.chain.codes[head]
-    chains = list(dict.fromkeys(chain_codes.tolist()))
-    chain_index = np.argsort(chains)[np.searchsorted(np.sort(chains), chain_codes)]
-    by_chain = np.argsort(chain_index, kind="stable")
+    codes = table.chain.codes[head]
+    chain_rank = {code: rank for rank, code in enumerate(dict.fromkeys(codes.tolist()))}
+    chain = np.array([chain_rank[code] for code in codes.tolist()])
+    by_chain = np.argsort(chain, kind="stable")
     place = np.empty_like(by_chain)
     place[by_chain] = np.arange(len(head))
-    rank = np.full(len(groups), -1, np.int64)
-    rank[order] = place[: len(order)]
+    of_group = np.full(len(groups), -1, np.intp)
+    of_group[order] = place[: len(order)]
     rows = np.append(np.flatnonzero(keep), hetero)
-    residue = np.append(rank[groups.of_atom[keep]], place[len(order) :])
-    sorting = np.lexsort((slots[rows], residue))
-    rows = rows[sorting]
-    head, polymer = head[by_chain], by_chain < len(order)
-    residue_name = table.residue_name.take(head)
-    types = residue_name.map(lambda name: RESIDUE_INDEX[parent_residue(name)])
-    kept = table.take(rows)
+    residue = np.append(of_group[groups.of_atom[keep]], place[len(order) :])
+    atoms = np.lexsort((slots[rows], residue))
+    return _Layout(
+        rows=rows[atoms],
+        residue=residue[atoms],
+        head=head[by_chain],
+        by_chain=by_chain,
+        polymer=by_chain < len(order),
+        chain=chain[by_chain],
+    )
+
+
+def _build(
+    table: AtomTable, id: str, layout: _Layout, slots: NDArray[np.int8], index: NDArray[np.int64]
+) -> Structure:
+    atoms, residues = table.take(layout.rows), table.take(layout.head)
+    types = residues.residue_name.map(lambda name: RESIDUE_INDEX[parent_residue(name)])
+    chains = np.searchsorted(layout.chain, np.arange(layout.chain[-1] + 1))
     return Structure(
         id=id,
-        coords=kept.coords,
-        element=map_rows(mapped_element, kept.residue_name, kept.name, kept.element),
-        atom_name=kept.name.array(),
-        slot=slots[rows],
-        occupancy=kept.occupancy,
-        b_factor=kept.b_factor,
-        atom_residue=residue[sorting].astype(np.int32),
-        residue_name=residue_name.array(),
-        residue_type=np.where(polymer, types, UNKNOWN_RESIDUE).astype(np.int8),
-        residue_number=table.number[head],
-        insertion_code=table.insertion.take(head).array(),
-        residue_chain=chain_index[by_chain].astype(np.int32),
-        is_polymer=polymer,
-        sequence_index=index[by_chain].astype(np.int32),
-        chain_id=tuple(table.chain.values[chains].tolist()),
-        chain_label=tuple(
-            table.label[head[np.argmax(chain_codes[by_chain] == code)]] for code in chains
-        ),
+        coords=atoms.coords,
+        element=map_rows(mapped_element, atoms.residue_name, atoms.name, atoms.element),
+        atom_name=atoms.name.array(),
+        slot=slots[layout.rows],
+        occupancy=atoms.occupancy,
+        b_factor=atoms.b_factor,
+        atom_residue=layout.residue.astype(np.int32),
+        residue_name=residues.residue_name.array(),
+        residue_type=np.where(layout.polymer, types, UNKNOWN_RESIDUE).astype(np.int8),
+        residue_number=residues.number,
+        insertion_code=residues.insertion.array(),
+        residue_chain=layout.chain.astype(np.int32),
+        is_polymer=layout.polymer,
+        sequence_index=index.astype(np.int32),
+        chain_id=tuple(residues.chain[row] for row in chains),
+        chain_label=tuple(residues.label[row] for row in chains),
         drops=table.drops,
     )

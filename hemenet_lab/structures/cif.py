@@ -7,7 +7,6 @@ from typing import Any
 
 import gemmi
 import numpy as np
-from biotite.structure.io import pdbx
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import residue_class
@@ -65,6 +64,8 @@ def read_binary_cif(data: bytes, source: str) -> AtomTable:
     Raises:
         StructureError: The file cannot be decoded, has no ``_atom_site``, or bad values in it.
     """
+    from biotite.structure.io import pdbx  # takes a second, and nothing else needs it
+
     try:
         for block in pdbx.BinaryCIFFile.read(BytesIO(data)).values():
             if "atom_site" in block:

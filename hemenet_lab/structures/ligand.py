@@ -50,7 +50,8 @@ def read_ligand(path: str | PathLike[str]) -> Ligand:
             f"{path.name}: not a ligand file by its ending; allowed: {', '.join(_KINDS)} "
             "(plain or .gz); for a residue of an mmCIF file use ligand_from_mmcif"
         )
-    text = unzipped(path.read_bytes(), path.name, LigandError).decode("utf-8", errors="replace")
+    data = unzipped(path.read_bytes(), path.name, LigandError)
+    text = data.decode("latin-1").encode("ascii", "replace").decode()  # columns are bytes
     block, sanitized, note = read_with_rdkit(text, kind)
     if block is None:
         block = read_atom_block(text, kind, path.name)

@@ -23,8 +23,9 @@ class Drop:
 class Structure:
     """Heavy atoms of a structure's polymer residues (and kept single-atom groups), in Å.
 
-    Atoms lie grouped by residue in slot order, and residues by chain along the sequence. Arrays of the same level
-    have the same length: A atoms, R residues, C chains.
+    Atoms lie grouped by residue in slot order, residues by chain along the sequence, kept
+    single-atom groups behind their chain's residues. Arrays of the same level have the same
+    length: A atoms, R residues, C chains.
     """
 
     id: str
