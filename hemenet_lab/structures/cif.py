@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -23,11 +24,11 @@ Columns = dict[str, NDArray]
 """Tag without the category's name → values; text columns have ``""`` for null."""
 
 _COORDS = ("Cartn_x", "Cartn_y", "Cartn_z")
-_NUMBERS = frozenset({*_COORDS, "occupancy", "B_iso_or_equiv"})
+_NUMBERS = frozenset({*_COORDS, "occupancy", "B_iso_or_equiv", "auth_seq_id"})
 _WORDS = frozenset(
     {"group_PDB", "type_symbol", "label_alt_id", "pdbx_PDB_ins_code", "pdbx_PDB_model_num"}
-    | {f"label_{what}_id" for what in ("atom", "comp", "asym", "seq")}
-    | {f"auth_{what}_id" for what in ("atom", "comp", "asym", "seq")}
+    | {"label_atom_id", "label_comp_id", "label_asym_id", "label_seq_id"}
+    | {"auth_atom_id", "auth_comp_id", "auth_asym_id"}
 )
 
 
@@ -48,12 +49,11 @@ def read_mmcif(data: bytes, source: str) -> AtomTable:
         category = block.find_mmcif_category("_atom_site.")
         if len(category):
             tags = [tag.removeprefix("_atom_site.") for tag in category.tags]
-            raw = {
-                tag: np.array(list(category.column(index)))
+            columns = {
+                tag: _values(list(category.column(index)), tag in _NUMBERS)
                 for index, tag in enumerate(tags)
                 if tag in _NUMBERS | _WORDS
             }
-            columns = {tag: _unquoted(raw[tag]) if tag in _WORDS else raw[tag] for tag in raw}
             return _table(columns, source)
     raise StructureError(_no_atom_site(source, "mmCIF"))
 
@@ -97,6 +97,14 @@ def _check_closed(data: bytes, source: str) -> None:
             f"{source}: the file ends with an atom, while its other categories are closed by '#'; "
             "it is cut: fetch it again"
         )
+
+
+def _values(values: list[str], are_numbers: bool) -> NDArray:
+    """Numbers where all values are such, else text."""
+    if are_numbers:
+        with suppress(ValueError):
+            return np.array(list(map(float, values)))
+    return _unquoted(np.array(values))
 
 
 def _unquoted(values: NDArray[np.str_]) -> NDArray[np.str_]:
@@ -176,9 +184,8 @@ def _numbers(columns: Columns, tag: str, default: float, source: str) -> NDArray
     values = columns[tag]
     if values.dtype.kind in "iuf":
         return values.astype(np.float64)
-    null = (values == "") | (values == "?") | (values == ".")
     try:
-        return np.where(null, str(default), values).astype(np.float64)
+        return np.where(values == "", str(default), values).astype(np.float64)
     except ValueError as error:
         raise StructureError(
             f"{source}: _atom_site.{tag} holds a value that is not a number ({error}); "
@@ -197,13 +204,15 @@ def _residue_numbers(columns: Columns, source: str) -> NDArray[np.int32]:
             f"{source}: {int(np.isnan(numbers).sum())} atoms have neither auth_seq_id nor "
             "label_seq_id; residue numbers are needed"
         )
+    if (numbers != np.round(numbers)).any():
+        raise StructureError(f"{source}: residue numbers that are not whole; repair the file")
     return numbers.astype(np.int32)
 
 
 def _hint(columns: Columns, residue_name: Text) -> NDArray[np.int8]:
     """Polymer or not, by ``label_seq_id``; unknown where the file numbers waters or every atom."""
     position = columns.get("label_seq_id", np.full(len(residue_name), "")).astype(np.str_)
-    placed = ~np.isin(position, ("", ".", "?"))
+    placed = position != ""
     water = residue_name.map(lambda name: residue_class(name) == "water")
     if not placed.any() or placed.all() or placed[water].any():
         return np.full(len(residue_name), PolymerHint.UNKNOWN, np.int8)
