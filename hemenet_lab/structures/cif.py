@@ -18,7 +18,7 @@ from hemenet_lab.structures.table import (
     StructureError,
     check_coords,
 )
-from hemenet_lab.structures.text import Text, unique_runs
+from hemenet_lab.structures.text import Text
 
 Columns = dict[str, NDArray]
 """Tag without the category's name → values; text columns have ``""`` for null."""
@@ -104,14 +104,14 @@ def _values(values: list[str], are_numbers: bool) -> NDArray:
     if are_numbers:
         with suppress(ValueError):
             return np.array(list(map(float, values)))
-    return _unquoted(np.array(values))
+    return _unquoted(values)
 
 
-def _unquoted(values: NDArray[np.str_]) -> NDArray[np.str_]:
+def _unquoted(values: list[str]) -> NDArray[np.str_]:
     """Values without their quotes; unquoted ``.`` and ``?`` (null) become empty."""
-    unique, codes = unique_runs(values)
-    plain = ["" if gemmi.cif.is_null(raw) else gemmi.cif.as_string(raw) for raw in unique.tolist()]
-    return np.array(plain)[codes]
+    place = {raw: index for index, raw in enumerate(dict.fromkeys(values))}
+    plain = ["" if gemmi.cif.is_null(raw) else gemmi.cif.as_string(raw) for raw in place]
+    return np.array(plain)[np.fromiter(map(place.__getitem__, values), np.int64, len(values))]
 
 
 def _decoded(column: Any) -> NDArray:
