@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_max, segment_mean, segment_sum
+from hemenet_lab.nn.segment import segment_count, segment_max, segment_mean
 
-CHUNK_NUMBERS = 2**25
-"""Numbers (128 MB in float32) that one chunk of outer products may hold."""
+BLOCK = 1024
+"""Points whose neighbours are laid out side by side at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Neighborhood:
         features: Direction and frame of j in the frame of i, distance (Å), [E, 7].
         kernel: Which discrete kernel, int64 [E].
         window: Smooth cutoff, [E, 1].
+        count: Number of neighbours of each point, int64 [N]; pairs are sorted by target.
     """
 
     source: Tensor
@@ -57,6 +58,23 @@ class Neighborhood:
     features: Tensor
     kernel: Tensor
     window: Tensor
+    count: Tensor
+
+    def blocks(self) -> Iterator[tuple[slice, Tensor, int, int]]:
+        """Blocks of points: their pairs, the cells these fill in a table, and its size.
+
+        The table has a row per point and as many columns as the block's largest count.
+        """
+        start = self.count.cumsum(0) - self.count
+        parts = self.count.split(BLOCK)
+        sizes = torch.stack([torch.stack([part.sum(), part.max()]) for part in parts]).tolist()
+        first = 0
+        for number, (pairs, columns) in enumerate(sizes):
+            part = slice(first, first + pairs)
+            target = self.target[part]
+            rank = torch.arange(first, first + pairs, device=target.device) - start[target]
+            yield part, (target - number * BLOCK) * columns + rank, len(parts[number]), columns
+            first += pairs
 
 
 def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Tensor]:
@@ -104,6 +122,8 @@ def neighborhood(points: Points, radius: float, kernel_size: int) -> Neighborhoo
         kernel_size: Number l of discrete kernels, odd and at least 3.
     """
     source, target = radius_pairs(points.pos.detach(), points.batch, radius)
+    target, order = target.sort(stable=True)
+    source = source[order]
     half = kernel_size // 2
     step = points.pos[source] - points.pos[target]
     distance = safe_norm(step, keepdim=True)
@@ -117,7 +137,8 @@ def neighborhood(points: Points, radius: float, kernel_size: int) -> Neighborhoo
     spread = (distance / radius) * (offset.abs() / half).unsqueeze(-1)
     window = 0.5 - 0.5 * torch.tanh(16.0 * spread - 14.0)
     features = torch.cat([direction, turn, distance], dim=-1)
-    return Neighborhood(source, target, features, (offset + half).long(), window)
+    count = segment_count(target, len(points.pos))
+    return Neighborhood(source, target, features, (offset + half).long(), window, count)
 
 
 class KernelNetwork(nn.Module):
@@ -139,9 +160,12 @@ class KernelNetwork(nn.Module):
 
     def forward(self, features: Tensor, kernel: Tensor) -> Tensor:
         """Features [E, 7] and kernels int64 [E] → [E, channels]."""
-        for weight, bias in zip(self.Ws, self.bs, strict=True):
-            features = torch.bmm(features.unsqueeze(1), weight[kernel]).squeeze(1) + bias[kernel]
-            features = F.leaky_relu(features, self.slope)
+        # distances in Å need more digits than bfloat16 has
+        with torch.autocast(features.device.type, enabled=False):
+            for weight, bias in zip(self.Ws, self.bs, strict=True):
+                own = weight.index_select(0, kernel)
+                features = torch.bmm(features.unsqueeze(1), own).squeeze(1)
+                features = F.leaky_relu(features + bias.index_select(0, kernel), self.slope)
         return features
 
 
@@ -171,12 +195,20 @@ class ContinuousDiscreteConv(nn.Module):
 
     def forward(self, x: Tensor, near: Neighborhood) -> Tensor:
         """[N, in_dim] → [N, out_dim]."""
-        weight = self.WeightNet(near.features.to(x.dtype), near.kernel) * near.window.to(x.dtype)
-        total = x.new_zeros(len(x), weight.shape[1] * x.shape[1])
-        for part in _chunks(len(weight), total.shape[1]):
-            outer = weight[part].unsqueeze(2) * x[near.source[part]].unsqueeze(1)
-            total = total + segment_sum(outer.flatten(1), near.target[part], len(x))
-        return total @ self.W
+        weight = (self.WeightNet(near.features, near.kernel) * near.window).to(x.dtype)
+        parts = []
+        for part, cell, rows, columns in near.blocks():
+            # Σ_j as a product of matrices: the outer products of all pairs would be far larger
+            kernels = _table(weight[part], cell, rows, columns)
+            values = _table(x.index_select(0, near.source[part]), cell, rows, columns)
+            parts.append(torch.bmm(kernels.transpose(1, 2), values).flatten(1))
+        return torch.cat(parts) @ self.W
+
+
+def _table(values: Tensor, cell: Tensor, rows: int, columns: int) -> Tensor:
+    """Values [E, d] put into the cells of a table [rows, columns, d] of zeros."""
+    table = values.new_zeros(rows * columns, values.shape[1])
+    return table.index_copy(0, cell, values).view(rows, columns, -1)
 
 
 def average_pool(x: Tensor, points: Points, cluster: Tensor, num: int) -> tuple[Tensor, Points]:
@@ -200,12 +232,6 @@ def average_pool(x: Tensor, points: Points, cluster: Tensor, num: int) -> tuple[
         segment_max(points.batch, cluster, num),
     )
     return segment_mean(x, cluster, num), pooled
-
-
-def _chunks(rows: int, width: int) -> Iterator[slice]:
-    """Slices of rows with a bounded number of numbers each; at least one."""
-    step = max(1, CHUNK_NUMBERS // max(1, width))
-    yield from (slice(first, first + step) for first in range(0, max(1, rows), step))
 
 
 def _uniform(shape: tuple[int, ...], fan: tuple[int, ...]) -> nn.Parameter:

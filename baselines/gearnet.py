@@ -141,8 +141,8 @@ class GearNet(Encoder):
     """GearNet on alpha carbons, or GearNet-Edge with ``edge_messages`` (Zhang et al., ICLR 2023).
 
     Args:
-        dim: Width of each layer.
-        depth: Number of layers.
+        hidden_dim: Width of each layer.
+        num_layers: Number of layers.
         embedding_dim: Width of the input; 42 can express as much as one-hot type, element and
             entity side by side, the published kind of input.
         implementation: ``torchdrug`` (the published results) or ``gearnet``, the authors' later
@@ -152,7 +152,7 @@ class GearNet(Encoder):
         batch_norm: Batch norm in the layers.
         layer_norm: Layer norm after each layer.
         short_cut: Residual connections.
-        concat_hidden: Output is all layers side by side (width ``depth * dim``).
+        concat_hidden: Output is all layers side by side (width ``num_layers * hidden_dim``).
         dropout: Dropout in each layer.
         element_only: The element class is the only node feature.
         view: Graph; by default the seven relations of the paper.
@@ -162,8 +162,8 @@ class GearNet(Encoder):
 
     def __init__(
         self,
-        dim: int = 512,
-        depth: int = 6,
+        hidden_dim: int = 512,
+        num_layers: int = 6,
         embedding_dim: int = 42,
         implementation: Implementation = "torchdrug",
         edge_messages: bool = False,
@@ -176,13 +176,13 @@ class GearNet(Encoder):
         element_only: bool = False,
         view: GraphView = ALPHA_VIEW,
     ) -> None:
-        super().__init__(view, depth * dim if concat_hidden else dim)
+        super().__init__(view, num_layers * hidden_dim if concat_hidden else hidden_dim)
         self.edge_messages = edge_messages
         self.embedding = NodeEmbedding(embedding_dim, element_only)
         edge_dim = 2 * NUM_NODE_TYPES + view.num_relations + MAX_SEQUENCE_DISTANCE + 2
         self.stack = GearNetStack(
             embedding_dim,
-            [dim] * depth,
+            [hidden_dim] * num_layers,
             view.num_relations,
             implementation=implementation,
             edge_dim=edge_dim if edge_messages else 0,
@@ -230,7 +230,7 @@ class GearNetFullAtom(GearNet):
     """GearNet on heavy atoms, HeMeNet's full-atom baseline: the same layers on another graph.
 
     Args:
-        dim: Width of each layer.
+        hidden_dim: Width of each layer.
         view: Graph; by default seven relations between atoms.
         **options: Options of `GearNet`.
     """
@@ -238,5 +238,7 @@ class GearNetFullAtom(GearNet):
     view_nodes = ("atom",)
     paper = "Zhang et al., NeurIPS 2023 (SiamDiff), arXiv 2301.12068"
 
-    def __init__(self, dim: int = 128, view: GraphView = FULLATOM_VIEW, **options: Any) -> None:
-        super().__init__(dim=dim, view=view, **options)
+    def __init__(
+        self, hidden_dim: int = 128, view: GraphView = FULLATOM_VIEW, **options: Any
+    ) -> None:
+        super().__init__(hidden_dim=hidden_dim, view=view, **options)

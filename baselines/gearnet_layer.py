@@ -155,7 +155,7 @@ class RelationalConv(nn.Module):
             message = message * edges.weight[first:last, None]
         slot = (edges.target[first:last] - low) * edges.num_relations + edges.relation[first:last]
         total = segment_sum(message, slot, (high - low) * edges.num_relations)
-        return self.linear(total.view(high - low, -1))
+        return self.linear(total.view(high - low, edges.num_relations * values.shape[1]))
 
 
 def line_graph(edges: RelationalEdges, pos: Tensor, num_bins: int) -> RelationalEdges:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -46,8 +48,8 @@ class GVP(Encoder):
     of gvp-pytorch, nodes carry types and edges unit vector and Gaussians; that is E(3).
 
     Args:
-        dim: Scalars of a node, the width of the output.
-        depth: Number of layers.
+        hidden_dim: Scalars of a node, the width of the output.
+        num_layers: Number of layers.
         vector_dim: Vectors of a node.
         edge_dim: Scalars of an edge.
         edge_vector_dim: Vectors of an edge.
@@ -61,14 +63,14 @@ class GVP(Encoder):
         view: Graph of residues or atoms.
     """
 
-    symmetry = "SE(3)"
+    symmetry: ClassVar[Literal["E(3)", "SE(3)"]] = "SE(3)"
     view_nodes = ("residue", "atom")
     paper = "Jing et al., ICLR 2021, arXiv 2009.01411 and 2106.03843"
 
     def __init__(
         self,
-        dim: int = 128,
-        depth: int = 3,
+        hidden_dim: int = 128,
+        num_layers: int = 3,
         vector_dim: int = 16,
         edge_dim: int = 16,
         edge_vector_dim: int = 1,
@@ -80,7 +82,7 @@ class GVP(Encoder):
         element_only: bool = False,
         view: GraphView = RESIDUE_VIEW,
     ) -> None:
-        super().__init__(view, dim)
+        super().__init__(view, hidden_dim)
         if vector_dim < 1:
             raise ValueError(f"GVP vector_dim is {vector_dim}; it must be 1 or more")
         self.backbone = view.nodes == "residue"
@@ -91,7 +93,7 @@ class GVP(Encoder):
         if self.backbone:
             nodes = (NUM_DIHEDRAL_FEATURES + embedding_dim, NUM_DIRECTIONS)
             edges = (num_radial + NUM_POSITIONAL, 1)
-        node_dims, edge_dims = (dim, vector_dim), (edge_dim, edge_vector_dim)
+        node_dims, edge_dims = (hidden_dim, vector_dim), (edge_dim, edge_vector_dim)
         activations: Activations = (F.relu, None if vector_gate else torch.sigmoid)
         plain: Activations = (None, None)
         self.embed_nodes = nn.Sequential(
@@ -108,15 +110,15 @@ class GVP(Encoder):
                 activations=activations,
                 vector_gate=vector_gate,
             )
-            for _ in range(depth)
+            for _ in range(num_layers)
         )
         self.out = nn.Sequential(
             PairNorm(node_dims),
-            VectorPerceptron(node_dims, (dim, 0), None, activations, vector_gate),
+            VectorPerceptron(node_dims, (hidden_dim, 0), None, activations, vector_gate),
         )
 
     def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, dim]."""
+        """Node features [N, hidden_dim]."""
         return self.out(self._encode(graph))[0]
 
     def equivariant(self, graph: ProteinGraph) -> Equivariant:
@@ -171,9 +173,9 @@ class GVP(Encoder):
         )
         if wrong:
             raise ValueError(
-                f"these weights do not fit GVP(dim={self.out_dim}, depth={len(self.layers)}): "
+                f"these weights do not fit GVP(hidden_dim={self.out_dim}): "
                 f"{', '.join(wrong[:5])} missing, unknown or of another shape; give the encoder "
-                "the widths, depth and vector_gate of the checkpoint"
+                "the widths, number of layers and vector_gate of the checkpoint"
             )
         self.load_state_dict(loaded, strict=False)
         if _SEQUENCE in state_dict:
