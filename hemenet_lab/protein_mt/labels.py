@@ -86,7 +86,7 @@ def _merge_affinities(
         earlier = set(found)
         repeated = [record for record in table.records if record.id in earlier]
         if repeated:
-            reason = f"affinity not used, an other file has the complex: {path.name}"
+            reason = f"affinity not used, another file has the complex: {path.name}"
             rows.append(DropRow("*", kind, "label", reason, len(repeated)))
         for record in table.records:
             if record.id in earlier:

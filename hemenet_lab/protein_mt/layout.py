@@ -56,7 +56,7 @@ class RawFolder:
     go: Path | None = None
     sifts: Path | None = None
     unused: tuple[Path, ...] = ()
-    """Label files that an other version of the same file replaces."""
+    """Label files that another version of the same file replaces."""
     synthetic: bool = False
 
     def name(self, path: Path) -> str:

@@ -8,6 +8,7 @@ import os
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -50,11 +51,15 @@ def load_result(path: Path) -> ReadResult:
 
 
 def is_current(path: Path, signature: str) -> bool:
-    """Whether a file is there that was made from the same raw files, settings and code."""
+    """Whether a whole file is there that was made from the same raw files, settings and code."""
     if not path.is_file():
         return False
-    with np.load(path, allow_pickle=False) as file:
-        return bool(json.loads(str(file["meta"]))["signature"] == signature)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return bool(json.loads(str(file["meta"]))["signature"] == signature)
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+        # a power cut can leave a file of the right name without its content
+        return False
 
 
 def signature_of(*parts: object) -> str:

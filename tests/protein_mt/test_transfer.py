@@ -6,6 +6,7 @@ import csv
 import gzip
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,10 +40,10 @@ UNIPROT = UniprotMap(
 )
 
 
-def entry(chains: str, **fields: object) -> Entry:
+def entry(chains: str, **fields: Any) -> Entry:
     """An entry with one residue per chain."""
     n = len(chains)
-    arrays = {
+    arrays: dict[str, Any] = {
         "node_type": np.zeros(n, np.int8),
         "entity": np.zeros(n, np.int8),
         "node_chain": np.arange(n, dtype=np.int16),
