@@ -106,14 +106,13 @@ def _only_builder(out: Path) -> Iterator[Path]:
     partial.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(partial / "lock", timeout=0):
+            finished = False
             try:
                 yield partial
-            except BaseException:
-                if any(partial.glob("*.npz")):
-                    raise
-                shutil.rmtree(partial)
-                raise
-            shutil.rmtree(partial)
+                finished = True
+            finally:
+                if finished or not any(partial.glob("*.npz")):
+                    shutil.rmtree(partial)
     except Timeout as error:
         raise ValueError(f"another build is writing {out}; wait for it to end") from error
 

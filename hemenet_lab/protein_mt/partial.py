@@ -55,7 +55,8 @@ def is_current(path: Path, signature: str) -> bool:
     if not path.is_file():
         return False
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a damaged file open if it opens it itself
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return bool(json.loads(str(file["meta"]))["signature"] == signature)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile):
         # a power cut can leave a file of the right name without its content

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -51,7 +51,7 @@ def _run(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     chunk = max(1, min(32, len(jobs) // (workers * 4)))
     with ProcessPoolExecutor(workers, mp_context=_context()) as pool:
         try:
-            yield from _results(pool.map(function, jobs, chunksize=chunk))
+            yield from pool.map(function, jobs, chunksize=chunk)
         except BrokenProcessPool as error:
             raise ValueError(
                 "a worker process died, perhaps for want of memory; run the same command again, "
@@ -60,10 +60,6 @@ def _run(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _results(results: Iterable[Result]) -> Iterator[Result]:
-    yield from results
 
 
 def _context() -> multiprocessing.context.BaseContext:
