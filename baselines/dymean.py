@@ -11,8 +11,10 @@ from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
 from hemenet_lab.encoders.multichannel import (
+    Aggregation,
     ChannelGraph,
     channel_graph,
+    check_aggregation,
     coordinate_change,
     first_linear,
     fold_radial,
@@ -24,7 +26,6 @@ from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.segment import segment_sum
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
-Aggregation = Literal["mean", "sum"]
 Variant = Literal["dymean", "gmsl"]
 
 
@@ -82,6 +83,7 @@ class DyMEANLayer(nn.Module):
         super().__init__()
         if variant not in ("dymean", "gmsl"):
             raise ValueError(f"variant {variant!r}; allowed: dymean, gmsl")
+        check_aggregation(coords_aggregation)
         radial, wide = radial_dim or channel_dim, message_dim or dim
         self.widths = (dim, dim, radial, edge_dim)
         self.variant = variant
@@ -164,10 +166,9 @@ class DyMEANLayer(nn.Module):
         scores = self.coord_mlp(message)
         if self.tanh:
             scores = scores.tanh()
-        change = coordinate_change(coords, scores, graph, self.centroid_eps)
-        if self.coords_aggregation == "mean":
-            change = change / graph.degree.view(-1, 1, 1)
-        return change if self.move_padding else change * graph.mask.unsqueeze(-1)
+        return coordinate_change(
+            coords, scores, graph, self.coords_aggregation, self.centroid_eps, self.move_padding
+        )
 
 
 class DyMEAN(Encoder):
@@ -225,13 +226,14 @@ class DyMEAN(Encoder):
 
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, hidden_dim]."""
-        return self._run(graph)[0]
+        return self.encode(graph)[0]
 
     def equivariant(self, graph: ProteinGraph) -> Equivariant:
         """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
-        return Equivariant(positions={"coords": self._run(graph)[1][graph.channel_mask]})
+        return Equivariant(positions={"coords": self.encode(graph)[1][graph.channel_mask]})
 
-    def _run(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+    def encode(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+        """Node features, and the coordinates of all channels [N, C, 3] Å with padding at 0."""
         h = self.node_embedding(graph.node_type)
         coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
         coords = coords.masked_fill(~graph.channel_mask.unsqueeze(-1), 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,10 @@ from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
 from hemenet_lab.encoders.multichannel import (
+    Aggregation,
     ChannelGraph,
     channel_graph,
+    check_aggregation,
     coordinate_change,
     first_linear,
     fold_radial,
@@ -26,8 +28,6 @@ from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.norm import Norm, node_norm
 from hemenet_lab.nn.segment import segment_sum
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
-
-Aggregation = Literal["mean", "sum"]
 
 
 class HeMeNetLayer(nn.Module):
@@ -69,6 +69,7 @@ class HeMeNetLayer(nn.Module):
         move_padding: bool = False,
     ) -> None:
         super().__init__()
+        check_aggregation(coords_aggregation)
         self.widths = (dim, dim, channel_dim, edge_dim)
         self.num_relations = num_relations
         self.coords_aggregation = coords_aggregation
@@ -155,10 +156,9 @@ class HeMeNetLayer(nn.Module):
     def displacement(self, message: Tensor, coords: Tensor, graph: ChannelGraph) -> Tensor:
         """Change of the coordinates (Eq. 2 and 4), [N, C, 3] Å."""
         scores = self.coord_mlp(message) * self.w_r.index_select(0, graph.relation)
-        change = coordinate_change(coords, scores, graph, self.centroid_eps)
-        if self.coords_aggregation == "mean":
-            change = change / graph.degree.view(-1, 1, 1)
-        return change if self.move_padding else change * graph.mask.unsqueeze(-1)
+        return coordinate_change(
+            coords, scores, graph, self.coords_aggregation, self.centroid_eps, self.move_padding
+        )
 
 
 class HeMeNetStack(nn.Module):
@@ -216,6 +216,8 @@ class HeMeNet(Encoder):
         final_coords: bool = False,
         view: GraphView = GraphView(),  # noqa: B008 - frozen
     ) -> None:
+        if num_layers < 1:
+            raise ValueError(f"HeMeNet num_layers is {num_layers}; it must be 1 or more")
         super().__init__(view, num_layers * hidden_dim)
         self.num_relations = view.num_relations if relational else 1
         self.relational = relational
@@ -245,13 +247,14 @@ class HeMeNet(Encoder):
 
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, num_layers · hidden_dim]."""
-        return self._run(graph)[0]
+        return self.encode(graph)[0]
 
     def equivariant(self, graph: ProteinGraph) -> Equivariant:
         """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
-        return Equivariant(positions={"coords": self._run(graph)[1][graph.channel_mask]})
+        return Equivariant(positions={"coords": self.encode(graph)[1][graph.channel_mask]})
 
-    def _run(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+    def encode(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+        """Node features, and the coordinates of all channels [N, C, 3] Å with padding at 0."""
         h = self.node_embedding(graph.node_type)
         coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
         coords = coords.masked_fill(~graph.channel_mask.unsqueeze(-1), 0.0)

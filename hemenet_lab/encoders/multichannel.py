@@ -15,6 +15,7 @@ Geometry stays in float32 or better under autocast.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ from torch.nn import functional
 from hemenet_lab.nn.radial import safe_sqrt
 from hemenet_lab.nn.segment import segment_count, segment_sum
 from hemenet_lab.nn.typed_distances import TypedDistances
+
+Aggregation = Literal["mean", "sum"]
 
 
 @dataclass(frozen=True)
@@ -189,10 +192,21 @@ def fold_radial(weight: Tensor, embedding: Tensor) -> Tensor:
         return (embedding @ half.view(-1, d, k)).flatten(1)
 
 
+def check_aggregation(kind: str) -> None:
+    """Refuses another way of adding up coordinate messages than ``mean`` and ``sum``."""
+    if kind not in ("mean", "sum"):
+        raise ValueError(f"coords_aggregation {kind!r}; allowed: mean, sum")
+
+
 def coordinate_change(
-    coords: Tensor, scores: Tensor, graph: ChannelGraph, centroid_eps: float = 0.0
+    coords: Tensor,
+    scores: Tensor,
+    graph: ChannelGraph,
+    aggregation: Aggregation = "mean",
+    centroid_eps: float = 0.0,
+    move_padding: bool = False,
 ) -> Tensor:
-    """Σ_j T_S(X_i - x̄_j, z_ij) over the incoming edges of every node.
+    """Sum or mean of T_S(X_i - x̄_j, z_ij) over the incoming edges of every node.
 
     T_S and X_i are the same for all edges of a node, so the scores are added up first, plain and
     times the offset of the centroids, and pooled once per node.
@@ -201,18 +215,25 @@ def coordinate_change(
         coords: [N, C, 3], Å.
         scores: z, [E, C].
         graph: Edges and channels.
+        aggregation: ``mean`` over the incoming edges of all relations, or ``sum``.
         centroid_eps: Added to the number of atoms of a centroid.
+        move_padding: Lets padding channels drift; they stay in place otherwise.
 
     Returns:
-        [N, C, 3], Å, for all channels, padding included.
+        [N, C, 3], Å.
     """
     with torch.autocast(coords.device.type, enabled=False):
-        scores = scores.to(coords.dtype).unsqueeze(-1)
+        scores = scores.to(coords.dtype)
         centre = centroids(coords, graph.mask, centroid_eps)
         offset = centre.index_select(0, graph.source) - centre.index_select(0, graph.target)
-        terms = torch.cat([scores, scores * offset.unsqueeze(1)], dim=-1)
-        pooled = graph.pooling @ segment_sum(terms, graph.target, graph.num_nodes)
-        return (coords - centre.unsqueeze(1)) * pooled[..., :1] - pooled[..., 1:]
+        terms = torch.cat([scores, *(scores * axis for axis in offset.split(1, dim=1))], dim=1)
+        total = segment_sum(terms, graph.target, graph.num_nodes).view(len(coords), 4, -1)
+        pooled = total @ graph.pooling.transpose(1, 2)
+        plain, shifted = pooled[:, 0].unsqueeze(-1), pooled[:, 1:].transpose(1, 2)
+        change = (coords - centre.unsqueeze(1)) * plain - shifted
+        if aggregation == "mean":
+            change = change / graph.degree.view(-1, 1, 1)
+        return change if move_padding else change * graph.mask.unsqueeze(-1)
 
 
 def first_linear(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 PAIRS_AT_ONCE = 8192
 """Node pairs whose [C, C] distances exist at the same time."""
@@ -68,7 +69,7 @@ class TypedDistances(torch.autograd.Function):
                 distances = pair_distances(x_i, x_j)
                 if of_coords is not None:
                     weight = s_i @ grad[part] @ s_j.transpose(1, 2)
-                    weight = (weight / distances).masked_fill_(distances == 0, 0.0)
+                    weight.div_(distances).masked_fill_(distances == 0, 0.0)
                     _add_coordinate_gradient(of_coords, weight, x_i, x_j, i, j)
                 if of_channels is not None:
                     of_i = distances @ (s_j @ grad[part].transpose(1, 2))
@@ -84,6 +85,11 @@ def _add_coordinate_gradient(
     # relative to one atom of the pair, so that the products stay small numbers
     origin = x_i[:, :1]
     x_i, x_j = x_i - origin, x_j - origin
-    total.index_add_(0, i, x_i * weight.sum(2, keepdim=True) - weight @ x_j)
-    weight = weight.transpose(1, 2)
-    total.index_add_(0, j, x_j * weight.sum(2, keepdim=True) - weight @ x_i)
+    total.index_add_(0, i, _weighted_differences(weight, x_i, x_j))
+    total.index_add_(0, j, _weighted_differences(weight.transpose(1, 2), x_j, x_i))
+
+
+def _weighted_differences(weight: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Σ_q weight_pq (x_p - y_q), [P, C, 3]."""
+    with_sum = weight @ functional.pad(y, (0, 1), value=1.0)
+    return x * with_sum[..., 3:] - with_sum[..., :3]

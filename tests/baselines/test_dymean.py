@@ -100,3 +100,5 @@ def test_bf16_autocast_stays_finite():
 def test_variant_is_checked():
     with pytest.raises(ValueError, match="allowed: dymean, gmsl"):
         DyMEAN(**SMALL, variant="original")
+    with pytest.raises(ValueError, match="allowed: mean, sum"):
+        DyMEAN(**SMALL, coords_aggregation="max")

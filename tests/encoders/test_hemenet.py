@@ -42,7 +42,7 @@ class TestHeMeNetFinalCoords(EncoderSuite):
     def test_all_parameters_used(self):
         encoder = self.prepared()
         graph = random_graph(encoder.view, 0, dtype=torch.float64)
-        features, coords = encoder._run(graph)
+        features, coords = encoder.encode(graph)
         (features.square().sum() + coords.square().sum()).backward()
         assert all(p.grad is not None for p in encoder.parameters())
 
@@ -133,6 +133,14 @@ def test_backward_inside_autocast():
     assert encoder.channel_embedding.weight.grad.isfinite().all()
 
 
-def test_norm_is_checked():
-    with pytest.raises(ValueError, match="allowed: batch, layer, none"):
-        HeMeNet(**SMALL, norm="group")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"norm": "group"}, "allowed: batch, layer, none"),
+        ({"coords_aggregation": "max"}, "allowed: mean, sum"),
+        ({"num_layers": 0}, "must be 1 or more"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        HeMeNet(**SMALL | options)

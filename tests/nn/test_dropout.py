@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hemenet_lab.nn.dropout import Dropout, keep_mask
+from hemenet_lab.nn.dropout import Dropout, random_bits, scaled_mask
 
 
 @pytest.mark.parametrize("p", [0.01, 0.1, 0.5, 0.9])
 def test_frequency_and_independence_of_neighbours(p):
     torch.manual_seed(3)
-    keep = keep_mask(torch.empty(1000, 401), p).double()
+    x = torch.empty(1000, 401)
+    keep = (scaled_mask(random_bits(x), p, x) != 0).double()
     assert abs(keep.mean() - (1 - p)) < 0.003
     columns = keep - (1 - p)
     for shift in (1, 2, 3):
@@ -38,10 +39,18 @@ def test_evaluation_and_zero_leave_the_input_alone():
 def test_same_seed_same_mask_and_no_rows():
     x = torch.empty(7, 3)
     torch.manual_seed(1)
-    first = keep_mask(x, 0.3)
+    first = random_bits(x)
     torch.manual_seed(1)
-    assert torch.equal(first, keep_mask(x, 0.3))
-    assert keep_mask(torch.empty(0, 3), 0.3).shape == (0, 3)
+    assert torch.equal(first, random_bits(x))
+    assert Dropout(0.3)(torch.empty(0, 3)).shape == (0, 3)
+
+
+def test_half_precision_keeps_its_dtype():
+    x = torch.ones(100, 8, dtype=torch.bfloat16, requires_grad=True)
+    y = Dropout(0.5)(x)
+    y.sum().backward()
+    assert y.dtype == x.grad.dtype == torch.bfloat16
+    assert torch.equal(y, x.grad)
 
 
 def test_impossible_probability_is_refused():
