@@ -73,12 +73,17 @@ class TrainingPlan:
         self.items = items
         self.seed = seed
         packing = pack(items, limits, seed, world_size, balanced)
-        self.num_batches = packing.num_batches
+        self._num_batches = packing.num_batches
         self._batch_end = np.cumsum([len(batch) for batch in packing.batches])
         self._batch_of_slot = np.repeat(
-            np.arange(self.num_batches), [len(batch) for batch in packing.batches]
+            np.arange(self._num_batches), [len(batch) for batch in packing.batches]
         )
         self._classes = _classes(items, packing)
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of all ranks, in every epoch."""
+        return self._num_batches
 
     def batches(self, epoch: int) -> list[Ints]:
         """Entry indices of each batch of an epoch."""
@@ -89,6 +94,22 @@ class TrainingPlan:
         cost = np.bincount(self._batch_of_slot, weights=self.items.atoms[chosen])
         batches = np.split(self.items.index[chosen], self._batch_end[:-1])
         return [batches[position] for position in _order(cost, rng)]
+
+
+@dataclass(frozen=True)
+class FirstEpochOnly:
+    """The same batches in the same order in every epoch, for overfitting on purpose."""
+
+    plan: TrainingPlan
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of all ranks."""
+        return self.plan.num_batches
+
+    def batches(self, epoch: int) -> list[Ints]:
+        """Entry indices of each batch."""
+        return self.plan.batches(0)
 
 
 def evaluation_batches(items: Items, limits: Limits, world_size: int = 1) -> list[list[int]]:

@@ -76,7 +76,8 @@ def test_all_promises_or_a_clear_error(seed, count, graphs, atoms, edge_factor, 
         plan = TrainingPlan(items, limits, seed, world, balanced)
     except ValueError as error:
         message = str(error)
-        expected = "no way to put" if items.atoms.max() <= atoms else "too large"
+        too_large = items.atoms.max() > limits.atoms or items.edges.max() > limits.edges
+        expected = "too large" if too_large else "no way to put"
         event("refused")
     else:
         message = expected = ""

@@ -1,0 +1,227 @@
+"""ProteinMTDataModule: a store as Lightning wants it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hemenet_lab.data.datamodule_statistics import label_means
+from hemenet_lab.data.datamodule_summary import print_summary
+from hemenet_lab.data.edge_cache import EdgeCache
+from hemenet_lab.data.loader import GraphLoader, TrainLoader
+from hemenet_lab.data.loader_dataset import GraphDataset
+from hemenet_lab.data.sampler import FirstEpochOnly, TrainingPlan, evaluation_batches
+from hemenet_lab.data.sampler_items import Items, Limits
+from hemenet_lab.data.store import Store
+from hemenet_lab.data.store_fields import SPLIT_NAMES
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.tasks import Task, select_tasks
+
+DEMO = "demo"
+
+
+class ProteinMTDataModule(LightningDataModule):
+    """Batches of a store's structures, in the view that the model's encoder asks for.
+
+    Training uses the entries of the training split with a label of at least one of the tasks; see
+    `hemenet_lab.data.sampler.TrainingPlan` for how they make batches. Validation and test hold
+    every labelled entry of their split once. Loaders share the batches between processes
+    themselves, with the same number for each.
+
+    Args:
+        root: Folder of a store made by ``hemenet data build``, or ``demo`` for the embedded
+            synthetic data.
+        tasks: Names of the tasks to load labels of; those that the model learns if None.
+        split: Name of one of the store's splits.
+        view: Kind of graph; that of the model's encoder if None.
+        batch_graphs: Most structures per batch and process: the global batch is this times the
+            number of processes (published: 8 per GPU).
+        max_atoms_per_batch: Most heavy atoms per batch and process.
+        max_edges_per_batch: Most edges per batch and process.
+        balanced: Every training batch has a labelled item of every task that has any.
+        num_workers: Processes that load ahead, per process and loader.
+        pin_memory: Faster copies to a GPU; where there is one if None.
+        seed: Base of the order of batches.
+
+    Raises:
+        ValueError: No store at ``root``, a task or split that it does not have, or a view other
+            than the encoder's (all in `setup`).
+    """
+
+    def __init__(
+        self,
+        root: str = DEMO,
+        tasks: list[str] | None = None,
+        split: str = "default",
+        view: GraphView | None = None,
+        batch_graphs: int = 8,
+        max_atoms_per_batch: int = 60_000,
+        max_edges_per_batch: int = 2_000_000,
+        balanced: bool = True,
+        num_workers: int = 0,
+        pin_memory: bool | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        root = str(root)
+        self.save_hyperparameters(logger=False, ignore=["view"])
+        self.root = root
+        self.task_names = tasks
+        self.split_name = split
+        self.limits = Limits(batch_graphs, max_atoms_per_batch, max_edges_per_batch)
+        self.balanced = balanced
+        self.num_workers = num_workers
+        self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
+        self.seed = seed
+        self._given_view = view
+        self._store: Store | None = None
+        self._dataset: GraphDataset | None = None
+
+    # --- what there is --------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The store; opened on first use."""
+        if self._store is None:
+            self._store = Store(_place(self.root))
+        return self._store
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The selected tasks, those without a label in this store included."""
+        names = self.task_names or getattr(self._module(), "task_names", None)
+        return select_tasks(self.store.tasks, names)
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Labelled items (complexes or chains) by part of the split and selected task."""
+        names = [task.name for task in self.tasks]
+        return {
+            part: {name: counts[name] for name in names}
+            for part, counts in self.store.counts(self.split_name).items()
+        }
+
+    @property
+    def view(self) -> GraphView:
+        """The encoder's view, or the one given, or the default one."""
+        wanted = getattr(getattr(self._module(), "encoder", None), "view", None)
+        if wanted is not None and self._given_view not in (None, wanted):
+            raise ValueError(
+                f"the encoder asks for {wanted}, the data are set to {self._given_view}; "
+                "leave data.view out, or change the encoder's view"
+            )
+        return wanted or self._given_view or GraphView()
+
+    def constant_predictor(self, task: Task) -> Tensor | None:
+        """What the best predictor without input says, [outputs] (see `label_means`)."""
+        return label_means(self.store, task, self.store.split(self.split_name) == 0)
+
+    # --- Lightning's hooks ----------------------------------------------------------------------
+
+    def prepare_data(self) -> None:
+        """Makes the demo data if they are asked for and not there yet."""
+        _place(self.root)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Opens the store and computes the edges of the view if they are not there yet."""
+        tasks, view = self.tasks, self.view
+        self.store.split(self.split_name)
+        if self._dataset is None:
+            rank_zero_only(print_summary)(self.store, self.split_name, tasks)
+        if self._dataset is None or (self._dataset.tasks, self._dataset.edges.view) != (
+            tasks,
+            view,
+        ):
+            self._dataset = GraphDataset(self.store, EdgeCache(self.store, view), tasks)
+
+    def train_dataloader(self) -> TrainLoader:
+        """Batches of the training split, planned for each epoch."""
+        items = self._items("train")
+        if not len(items):
+            names = [task.name for task in self.tasks]
+            raise ValueError(
+                f"split {self.split_name!r} of {self.store.path} has no training entry with a "
+                f"label of {names}; it has {self.counts['train']}: choose other tasks or another "
+                f"split ({', '.join(self.store.split_names)})"
+            )
+        rank, world_size = self._rank()
+        plan = TrainingPlan(items, self.limits, self.seed, world_size, self.balanced)
+        overfit = getattr(self.trainer, "overfit_batches", 0) > 0
+        return TrainLoader(
+            self.dataset,
+            FirstEpochOnly(plan) if overfit else plan,
+            rank,
+            world_size,
+            self.num_workers,
+            self.pin_memory,
+        )
+
+    def val_dataloader(self) -> GraphLoader | list[GraphLoader]:
+        """Every labelled validation entry once."""
+        return self._evaluation_loader(self._items("val"))
+
+    def test_dataloader(self) -> GraphLoader | list[GraphLoader]:
+        """Every labelled test entry once."""
+        return self._evaluation_loader(self._items("test"))
+
+    def predict_dataloader(self) -> GraphLoader | list[GraphLoader]:
+        """Every test entry, labelled or not."""
+        return self._evaluation_loader(self._items("test", labelled_only=False))
+
+    @property
+    def dataset(self) -> GraphDataset:
+        """Graphs of all entries of the store."""
+        if self._dataset is None:
+            self.setup()
+        assert self._dataset is not None
+        return self._dataset
+
+    # --- details --------------------------------------------------------------------------------
+
+    def _evaluation_loader(self, items: Items) -> GraphLoader | list[GraphLoader]:
+        if not len(items):
+            return []  # no loader at all: Lightning refuses empty ones with several processes
+        rank, world_size = self._rank()
+        batches = evaluation_batches(items, self.limits, world_size)[rank::world_size]
+        return GraphLoader(self.dataset, batches, self.num_workers, self.pin_memory)
+
+    def _items(self, part: str, labelled_only: bool = True) -> Items:
+        store, tasks = self.store, self.tasks
+        columns = [column for column, task in enumerate(store.tasks) if task in tasks]
+        labelled: NDArray[np.bool_] = store.labelled[:, columns]
+        chosen = store.split(self.split_name) == SPLIT_NAMES.index(part)
+        if labelled_only:
+            chosen = chosen & labelled.any(axis=1)
+        index = np.flatnonzero(chosen)
+        return Items(
+            index=index,
+            names=tuple(store.ids[entry] for entry in index.tolist()),
+            atoms=store.num_atoms[index],
+            edges=self.dataset.edges.num_edges[index],
+            labelled=labelled[index],
+            tasks=tasks,
+        )
+
+    def _module(self) -> object:
+        return getattr(self.trainer, "lightning_module", None)
+
+    def _rank(self) -> tuple[int, int]:
+        """Number of this process and of all processes."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+
+def _place(root: str) -> Path:
+    """Folder of the store; the demo is made where it is not there yet."""
+    if root != DEMO:
+        return Path(root)
+    from hemenet_lab.protein_mt.demo import demo_store  # slow to import, rarely needed
+
+    return demo_store()

@@ -1,0 +1,91 @@
+"""The edge cache: the same edges as computed directly, once, wherever it may write."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hemenet_lab.data import edge_cache
+from hemenet_lab.data.build_graph import view_edges
+from hemenet_lab.data.edge_cache import EdgeCache
+from hemenet_lab.data.store import Store, StoreWriter
+from hemenet_lab.data.view import GraphView
+from tests.data.entries import TASKS, random_entry
+
+VIEW = GraphView(k=3)
+
+
+def write_store(path, count):
+    with StoreWriter(path, TASKS) as writer:
+        for seed in range(count):
+            writer.add(random_entry(seed, chains=(6, 3), ligand=seed % 3))
+        writer.close()
+    return Store(path)
+
+
+def assert_right(cache, store, view):
+    for index in range(len(store)):
+        expected, kind = view_edges(store[index], view)
+        found = cache[index]
+        assert np.array_equal(found[0], expected)
+        assert np.array_equal(found[1], kind)
+        assert cache.num_edges[index] == len(kind)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_equals_edges_computed_directly(tmp_path, workers):
+    store = write_store(tmp_path / "store", 70)
+    cache = EdgeCache(store, VIEW, workers)
+    assert cache.path == tmp_path / "store" / "edges" / VIEW.key()
+    assert_right(cache, store, VIEW)
+    assert_right(pickle.loads(pickle.dumps(cache)), store, VIEW)
+
+
+def test_is_computed_once_per_view(tmp_path, monkeypatch):
+    store = write_store(tmp_path / "store", 3)
+    EdgeCache(store, VIEW)
+    other = GraphView(nodes="alpha")
+    assert_right(EdgeCache(store, other), store, other)
+    monkeypatch.setattr(edge_cache, "_compute", lambda *args: pytest.fail("computed again"))
+    assert_right(EdgeCache(store, VIEW), store, VIEW)
+
+
+def test_is_computed_again_for_another_store_or_a_cut_file(tmp_path):
+    store = write_store(tmp_path / "store", 3)
+    cache = EdgeCache(store, VIEW)
+    with (cache.path / "edge_type.npy").open("r+b") as file:
+        file.truncate(130)
+    assert_right(EdgeCache(store, VIEW), store, VIEW)
+    more = write_store(tmp_path / "more", 5)
+    (more.path / "edges").mkdir()
+    cache.path.rename(more.path / "edges" / VIEW.key())
+    assert_right(EdgeCache(more, VIEW), more, VIEW)
+
+
+def test_read_only_store_uses_the_cache_folder(tmp_path, monkeypatch):
+    store = write_store(tmp_path / "store", 2)
+    monkeypatch.setenv("HEMENET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    cache = EdgeCache(store, VIEW)
+    assert cache.path == tmp_path / "cache" / "edges" / store.hash[:16] / VIEW.key()
+    assert_right(cache, store, VIEW)
+
+
+def test_two_processes_at_once(tmp_path):
+    store = write_store(tmp_path / "store", 20)
+    code = (
+        "import sys; from hemenet_lab.data.store import Store\n"
+        "from hemenet_lab.data.edge_cache import EdgeCache\n"
+        "from hemenet_lab.data.view import GraphView\n"
+        "print(EdgeCache(Store(sys.argv[1]), GraphView(k=3)).num_edges.sum())"
+    )
+    command = [sys.executable, "-c", code, str(store.path)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    totals = {process.communicate(timeout=120)[0].strip() for process in running}
+    assert totals == {str(EdgeCache(store, VIEW).num_edges.sum())}
+    assert [path.name for path in (store.path / "edges").iterdir() if path.is_dir()] == [VIEW.key()]
