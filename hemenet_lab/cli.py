@@ -54,6 +54,7 @@ class SuiteCLI(LightningCLI):
         defaults = checkpoint_defaults(given)
         for subparser in self._subcommand_parsers.values():
             subparser.set_defaults(defaults)
+        self._subcommand_parsers["test"].set_defaults({"verbose": False})  # ResultsTable prints
         super().parse_arguments(parser, args)
 
     def _parse_ckpt_path(self) -> None:
@@ -72,7 +73,7 @@ class SuiteCLI(LightningCLI):
         """Test the best checkpoint, so that every fit ends with the table of its results."""
         best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
         if best and not self.trainer.interrupted:
-            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best)
+            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
 
 
 def lightning(args: Sequence[str] | None = None) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchmetrics import MeanMetric, Metric
@@ -17,16 +18,41 @@ MAIN_METRIC = {"regression": "rmse", "multilabel": "fmax"}
 
 
 class LabelledRows(StoredRows):
-    """Keeps predictions and targets of the labelled rows, for intervals over items."""
+    """Keeps predictions, targets and whereabouts of the labelled rows, for intervals over items."""
 
-    def update(self, prediction: Tensor, target: Tensor, mask: Tensor) -> None:
-        """Takes in a batch: prediction and target [n, out], mask bool [n]."""
+    items: list[Tensor]
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.add_state("items", default=[], dist_reduce_fx="cat")
+
+    def update(self, prediction: Tensor, target: Tensor, mask: Tensor, items: Tensor) -> None:
+        """Takes in a batch: prediction and target [n, out], mask bool [n], items int64 [n, 2]."""
         self.store(*labelled_rows(prediction, target, mask, self.width))
+        self.items.append(items[mask])
 
-    def compute(self) -> tuple[Tensor, Tensor]:
-        """Predictions and targets [m, out] of all processes, on the CPU."""
+    def compute(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Predictions and targets [m, out] and items [m, 2] of all processes, by item, on the CPU.
+
+        An item is (index of the entry in the store, chain), with chain -1 at the complex level.
+        """
         prediction, target = self.rows()
-        return prediction.cpu(), target.cpu()
+        parts = self.items if isinstance(self.items, list) else [self.items]
+        items = torch.cat(parts) if parts else torch.zeros(0, 2, dtype=torch.long)
+        order = np.lexsort(items.cpu().numpy().T[::-1])
+        return prediction.cpu()[order], target.cpu()[order], items.cpu()[order]
+
+    def gathered(self) -> tuple[Tensor, Tensor, Tensor]:
+        """`compute` with the shapes that it states: torchmetrics squeezes those of a single row."""
+        prediction, target, items = self.compute()
+        shape = (-1, self.width)
+        return prediction.reshape(shape), target.reshape(shape), items.reshape(-1, 2)
+
+    def sync(self, *args: Any, **kwargs: Any) -> None:
+        """Gathers all processes' rows; one without rows takes part with an empty tensor."""
+        if isinstance(self.items, list) and not self.items:
+            self.items.append(torch.zeros(0, 2, dtype=torch.long, device=self.device))
+        super().sync(*args, **kwargs)
 
 
 class TaskEvaluation(nn.Module):
@@ -60,20 +86,33 @@ class TaskEvaluation(nn.Module):
             self.constant = torch.as_tensor(constant, dtype=torch.float32).to(self.constant.device)
 
     def update(
-        self, output: Tensor, target: Tensor, mask: Tensor, loss: Tensor, count: Tensor
+        self,
+        output: Tensor,
+        target: Tensor,
+        mask: Tensor,
+        loss: tuple[Tensor, Tensor],
+        items: Tensor,
     ) -> None:
-        """Takes in a batch: raw outputs and targets [n, out], mask [n], its mean loss and count."""
+        """Takes in a batch.
+
+        Args:
+            output: [n, out], raw outputs (logits for multi-label tasks).
+            target: [n, out].
+            mask: bool [n], True where a row is labelled.
+            loss: Mean loss over the labelled rows, and their number.
+            items: int64 [n, 2], see `LabelledRows.compute`.
+        """
         prediction = output.detach().float()
         if self.task.kind == "multilabel":
             prediction = prediction.sigmoid()
         for metric in _by_name(self.metrics).values():
             metric.update(prediction, target, mask)
         if self.rows is not None:
-            self.rows.update(prediction, target, mask)
+            self.rows.update(prediction, target, mask, items)
         if self.has_constant:
             for metric in _by_name(self.constant_metrics).values():
                 metric.update(self.constant.expand_as(target), target, mask)
-        self.loss.update(loss.detach().float(), count)
+        self.loss.update(loss[0].detach().float(), loss[1])
 
     def scores(self) -> dict[str, Score]:
         """Every metric with its number of labelled items, over all processes."""

@@ -12,7 +12,13 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, Reduce
 from torch import Tensor, nn
 from torchmetrics import MeanMetric
 
-from hemenet_lab.data.graph import ProteinGraph, count_chains, count_graphs, node_batch
+from hemenet_lab.data.graph import (
+    ProteinGraph,
+    count_chains,
+    count_graphs,
+    node_batch,
+    row_items,
+)
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.evaluation import TaskEvaluation
 from hemenet_lab.heads import Head
@@ -172,9 +178,12 @@ class MultiTaskModule(LightningModule):
 
     def _evaluation_step(self, batch: ProteinGraph, stage: str) -> None:
         outputs = self(batch)
-        for name, (loss, count) in self.losses(batch, outputs).items():
-            evaluation = self.evaluation(stage, name)
-            evaluation.update(outputs[name], batch[f"y_{name}"], batch[f"mask_{name}"], loss, count)
+        losses = self.losses(batch, outputs)
+        for task in self.tasks:
+            name = task.name
+            labels = batch[f"y_{name}"], batch[f"mask_{name}"]
+            items = row_items(batch, task.level)
+            self.evaluation(stage, name).update(outputs[name], *labels, losses[name], items)
 
     def validation_step(self, batch: ProteinGraph, batch_idx: int) -> None:
         self._evaluation_step(batch, "val")

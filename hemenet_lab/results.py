@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hemenet_lab.evaluation import TaskEvaluation
 from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.predictions import labelled_predictions
 from hemenet_lab.tasks import Task
 from hemenet_lab.tracking import tracker_of
 from hemenet_lab.uncertainty import bootstrap
@@ -38,7 +39,7 @@ def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -
     scores = evaluation.scores() if evaluation is not None else {}
     if evaluation is None or evaluation.rows is None or not any(s.n for s in scores.values()):
         return [Result(task.name, "-", None, None, None, 0, None)]
-    predictions, targets = (part.numpy() for part in evaluation.rows.compute())
+    predictions, targets, _ = (part.numpy() for part in evaluation.rows.gathered())
     constants = evaluation.constant_scores()
     results = []
     for name, score in scores.items():
@@ -52,7 +53,7 @@ def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -
 
 
 class ResultsTable(Callback):
-    """Prints the table after every test and keeps it as ``results.csv`` of the run."""
+    """Prints the table after every test; keeps it and the predictions as artifacts of the run."""
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MultiTaskModule)
@@ -65,12 +66,15 @@ class ResultsTable(Callback):
                 task, pl_module.evaluation("test", task.name) if task.name in predicted else None
             )
         ]
+        predictions = labelled_predictions(pl_module, data.store)
         if not trainer.is_global_zero:
             return
         Console().print(render(results, synthetic=bool(data.store.manifest.get("synthetic"))))
         tracker = tracker_of(trainer)
         if tracker is not None:
             tracker.log_text(to_csv(results), "results.csv")
+            tracker.log_arrays(predictions, "test_predictions.npz")
+            tracker.set_tags({"completed": "true"})
 
 
 def render(results: list[Result], synthetic: bool = False) -> Table:

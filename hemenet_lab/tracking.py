@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from numpy.typing import NDArray
 
 
 class Tracker(MLFlowLogger):
@@ -103,6 +106,18 @@ class Tracker(MLFlowLogger):
         self.guarded(name, lambda: self.experiment.log_text(self.run_id, text, name))
 
     @rank_zero_only
+    def log_arrays(self, arrays: Mapping[str, NDArray[Any]], name: str) -> None:
+        """Keep arrays as the compressed ``.npz`` artifact ``name`` of the run."""
+
+        def write() -> None:
+            with TemporaryDirectory() as folder:
+                path = Path(folder) / name
+                np.savez_compressed(path, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub
+                self.experiment.log_artifact(self.run_id, str(path))
+
+        self.guarded(name, write)
+
+    @rank_zero_only
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags of the run."""
 
@@ -140,4 +155,4 @@ class SaveConfigArtifact(SaveConfigCallback):
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         tracker = tracker_of(trainer)
         if tracker is not None:
-            tracker.log_text(self.parser.dump(self.config, skip_none=False), "config.yaml")
+            tracker.log_text(self.parser.dump(self.config, skip_unset=False), "config.yaml")

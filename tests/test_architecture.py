@@ -29,6 +29,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.evaluation", "hemenet_lab.uncertainty"),
     ("hemenet_lab.module",),
     ("hemenet_lab.tracking", "hemenet_lab.run_record", "hemenet_lab.callbacks"),
+    ("hemenet_lab.predictions",),
     ("hemenet_lab.results",),
     ("hemenet_lab.plugins", "hemenet_lab.config_file", "hemenet_lab.checkpoint_defaults"),
     ("hemenet_lab.parser", "hemenet_lab.predict"),

@@ -19,6 +19,7 @@ attribute          shape             dtype     meaning
 ``y_<task>``       [1 | chains, out] float32   labels, one row per graph or per chain
 ``mask_<task>``    [1 | chains]      bool      True where the row is labelled
 ``entry_id``       str               -         id of the entry
+``entry_index``    [1]               int64     its index in the store (only in a store's graphs)
 ``chain_names``    list of str       -         author ids of the chains
 =================  ================  ========  =================================================
 
@@ -65,3 +66,19 @@ def count_graphs(graph: Data) -> int:
 def count_chains(graph: Data) -> int:
     """Number of polymer chains in the batch."""
     return int(torch.as_tensor(graph.num_chains).sum())
+
+
+def row_items(graph: Data, level: str) -> Tensor:
+    """Whereabouts of each label row: (index of its entry in the store, chain), int64 [rows, 2].
+
+    Args:
+        graph: A batch from a store, with ``entry_index`` [G].
+        level: ``complex`` (a row per graph, chain -1) or ``chain``.
+    """
+    entries = graph.entry_index
+    if level == "complex":
+        return torch.stack([entries, torch.full_like(entries, -1)], dim=1)
+    counts = torch.as_tensor(graph.num_chains, device=entries.device).reshape(-1)
+    first = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+    chains = torch.arange(len(first), device=entries.device) - first
+    return torch.stack([torch.repeat_interleave(entries, counts), chains], dim=1)
