@@ -93,9 +93,9 @@ def _choose_slots(fold: Fold, rng: np.random.Generator) -> Slots:
     free = ~(fold.left | fold.prolines)
     pairs = _windows(fold, free, taken, 2, 3, rng) if rng.random() < 0.9 else []
     triples = _windows(fold, free, taken, 3, 3, rng) if rng.random() < 0.9 else []
-    patch = _find_patch(fold, [i for i in np.flatnonzero(free) if i not in taken], rng)
+    patch = _find_patch(fold, [int(i) for i in np.flatnonzero(free) if i not in taken], rng)
     taken |= set(patch)
-    rest = rng.permutation([i for i in np.flatnonzero(free) if i not in taken])
+    rest = rng.permutation([int(i) for i in np.flatnonzero(free) if i not in taken])
     numbers = (dyads, pairs, triples, patch, sorted(rest[:7]))
     return Slots(*(tuple(int(i) for i in group) for group in numbers))
 

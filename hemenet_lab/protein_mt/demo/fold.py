@@ -140,17 +140,28 @@ def compactness(phi: Floats, psi: Floats) -> Floats:
     where CA, CB or O come closer than `_ROOM`, which leaves space for side chains.
     """
     atoms, _ = build_backbones(phi, psi, np.full_like(phi, 180.0))
+    second = np.linalg.norm(atoms[:, :-2, :, None] - atoms[:, 2:, None], axis=-1)
+    clash = _overlap(second, _SECOND_ROOM, np.ones(second.shape[1:], np.float32))
     points = {name: atoms[:, :, i].astype(np.float32) for i, name in enumerate(_POINTS)}
     index = np.arange(phi.shape[1])
     gap = np.subtract.outer(index, index)
-    second = np.linalg.norm(atoms[:, :-2, :, None] - atoms[:, 2:, None], axis=-1)
-    clash = (np.clip(_SECOND_ROOM - second, 0, None) ** 2).sum((1, 2, 3))
+    between_cb = distances(points["CB"], points["CB"])
     for (a, b), room in _ROOM.items():
-        gaps = distances(points[a], points[b])[:, np.abs(gap) >= 3 if a != b else gap >= 3]
-        clash += (np.clip(room - gaps, 0, None) ** 2).sum(-1)
-    contacts = (distances(points["CB"], points["CB"])[:, gap >= 5] < 9.0).sum(-1)
+        gaps = between_cb if a == b == "CB" else distances(points[a], points[b])
+        clash += _overlap(gaps, room, (np.abs(gap) >= 3 if a != b else gap >= 3).astype(np.float32))
+    contacts = ((between_cb < 9.0) & (gap >= 5)).sum((1, 2))
     spread = np.sqrt(((points["CA"] - points["CA"].mean(1, keepdims=True)) ** 2).sum(-1).mean(-1))
-    return contacts - 25.0 * clash - 12.0 * spread
+    return np.asarray(contacts - 25.0 * clash - 12.0 * spread, np.float64)
+
+
+def _overlap(
+    gaps: Floats | NDArray[np.float32], room: float, counted: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Sum [B] of the squares of what distances [B, ...] lack of ``room``, where ``counted``."""
+    lack = np.subtract(room, gaps, dtype=np.float32)
+    np.maximum(lack, 0.0, out=lack)
+    lack *= counted
+    return np.square(lack, out=lack).reshape(len(lack), -1).sum(axis=1)
 
 
 def distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:

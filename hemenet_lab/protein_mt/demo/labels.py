@@ -41,7 +41,7 @@ class DemoLabels:
     """Kind → code → pKd."""
     annotations: list[Annotation] = field(default_factory=list)
     uniprot: list[tuple[str, str, str]] = field(default_factory=list)
-    """(code, chain id, UniProt id) of every chain."""
+    """(code, chain id, UniProt id) of the chains that have one."""
 
 
 def label_items(items: Iterable[Item], settings: DemoSettings) -> DemoLabels:
@@ -54,7 +54,8 @@ def label_items(items: Iterable[Item], settings: DemoSettings) -> DemoLabels:
             labels.affinities[item.kind][item.code] = _affinity(item, settings, rng)
         for letter, chain in zip(CHAIN_IDS, item.model.chains, strict=False):
             uniprot = chain.protein.uniprot
-            labels.uniprot.append((item.code, letter, uniprot))
+            if item.kind == "chain" or rng.random() >= settings.unmapped:
+                labels.uniprot.append((item.code, letter, uniprot))
             if uniprot in annotated:
                 continue
             annotated.add(uniprot)
@@ -83,14 +84,15 @@ def _affinity(item: Item, settings: DemoSettings, rng: np.random.Generator) -> f
 def _weather(
     terms: dict[str, tuple[str, ...]], settings: DemoSettings, rng: np.random.Generator
 ) -> dict[str, tuple[str, ...]]:
-    """Lose some terms, and leave the chain out of a table now and then."""
+    """Lose some terms, and leave the chain out of one of the tables now and then."""
     kept: dict[str, tuple[str, ...]] = {}
-    for tasks in TABLES.values():
-        shown = rng.random() >= settings.hidden
+    draw = rng.random()
+    left_out = {"ec": draw < settings.hidden, "go": draw > 1.0 - settings.hidden}
+    for table, tasks in TABLES.items():
         for task in tasks:
             lost = rng.random(len(TERMS[task])) < settings.missing
             gone = {term.id for term, flag in zip(TERMS[task], lost, strict=True) if flag}
             left = tuple(term for term in terms[task] if term not in gone)
-            if shown and left:
+            if left and not left_out[table]:
                 kept[task] = left
     return kept

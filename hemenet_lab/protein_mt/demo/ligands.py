@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from hemenet_lab.protein_mt.demo.geometry import Floats
 
@@ -68,11 +68,9 @@ def library() -> tuple[Molecule, ...]:
 
 def _embed(smiles: str) -> Molecule:
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
-    parameters = AllChem.ETKDGv3()
-    parameters.randomSeed = 7
-    if AllChem.EmbedMolecule(mol, parameters) != 0:
+    if rdDistGeom.EmbedMolecule(mol, randomSeed=7) != 0:
         raise RuntimeError(f"RDKit found no 3D conformer of {smiles}")
-    AllChem.MMFFOptimizeMolecule(mol, maxIters=200)
+    rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=200)
     heavy = Chem.RemoveHs(mol)
     # three decimals, so that no last bit of the embedding reaches a file or a docking choice
     coords = np.round(heavy.GetConformer().GetPositions(), 3)

@@ -125,7 +125,8 @@ def _pack(bodies: list[_Body], ligand: Floats | None, rng: np.random.Generator) 
     backbone = np.concatenate([body.atoms[:, :4] for body in bodies])
     rotation = np.concatenate([body.rotation for body in bodies])
     obstacles = np.zeros((0, 3)) if ligand is None else ligand
-    packer = Packer(Site(names, backbone, rotation, obstacles), rng, _lures(bodies, ligand, starts))
+    site = Site(names, backbone, rotation, obstacles, tuple(int(start) for start in starts[:-1]))
+    packer = Packer(site, rng, _lures(bodies, ligand, starts))
     for body, start in zip(bodies, starts, strict=False):
         for first in body.protein.family.slots.dyads:
             if not place_dyad(packer, int(start) + first, body.protein.formed):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,6 @@ from hemenet_lab.protein_mt.demo.geometry import Floats
 from hemenet_lab.protein_mt.demo.sidechains import rotamers
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
-_REACH = 11.0
-"""No side-chain atom's neighbour within `_SOFT` is farther than this from its CA, Å."""
 _SOFT, _HARD, _CLASH = 3.5, 2.7, 2.3
 """Contacts cost something below the first, are repaired below the second, refused below the last
 distance, Å."""
@@ -30,12 +29,14 @@ class Site:
         backbone: N, CA, C, O of each residue, [L, 4, 3], Å.
         rotation: Residue frames, [L, 3, 3].
         obstacles: Other atoms that are in the way, such as a ligand, [K, 3], Å.
+        starts: First residue of each chain.
     """
 
     names: tuple[str, ...]
     backbone: Floats
     rotation: Floats
     obstacles: Floats
+    starts: tuple[int, ...] = (0,)
 
     def candidates(self, i: int) -> Floats:
         """All rotamers of residue i in place, [R, atoms, 3], Å."""
@@ -61,15 +62,17 @@ class Packer:
         self._fixed_owner = np.concatenate(
             [np.repeat(np.arange(count), 4), np.full(len(site.obstacles), -1)]
         )
+        self._prolines = [i for i, name in enumerate(site.names) if name == "PRO"]
         # the residue's own N, CA and C are bonded to its side chain; its O is kept
         self._own_backbone = np.tile(np.array([True, True, True, False]), count)
 
     def surroundings(self, i: int) -> Floats:
-        """Atoms near residue i that are placed and not part of it, [K, 3], Å."""
+        """Placed atoms, not of residue i, that its side chain may come near, [K, 3], Å."""
         keep = ~((self._fixed_owner == i) & _padded(self._own_backbone, len(self._fixed)))
         others = [side for j, side in self.side.items() if j != i]
         atoms = np.concatenate([self._fixed[keep], *others])
-        return atoms[((atoms - self.site.backbone[i, 1]) ** 2).sum(-1) < _REACH**2]
+        reach = _length(self.site.names[i]) + _SOFT
+        return atoms[((atoms - self.site.backbone[i, 1]) ** 2).sum(-1) < reach**2]
 
     def gaps(self, i: int, candidates: Floats) -> Floats:
         """Distances [R, atoms beyond CB, K] of rotamers to their surroundings, Å."""
@@ -80,8 +83,8 @@ class Packer:
     def cost(self, i: int, candidates: Floats) -> Floats:
         """Penalty [R] of rotamers for close contacts, less a reward for contacts with lures."""
         gaps = self.gaps(i, candidates)
-        cost = (np.clip(_SOFT - gaps, 0.0, None) ** 2).sum((1, 2))
-        cost += 100.0 * (np.clip(_CLASH + 0.1 - gaps, 0.0, None) > 0).sum((1, 2))
+        cost = (np.maximum(_SOFT - gaps, 0.0) ** 2).sum((1, 2))
+        cost += 100.0 * (gaps < _CLASH + 0.1).sum((1, 2))
         if i in self.lures:
             tips = np.ascontiguousarray(candidates).reshape(-1, 3)
             touching = (cdist(tips, self.lures[i]) < 4.5).reshape(*candidates.shape[:2], -1)
@@ -112,14 +115,12 @@ class Packer:
         atoms, owner, backbone = self._all_atoms()
         pairs = cKDTree(atoms).query_pairs(distance, output_type="ndarray")
         a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
-        joined = (np.abs(a - b) == 1) & (backbone[pairs].all(axis=1) | self._proline(a, b))
-        bad = (a != b) & ~joined
-        return {int(i) for i in np.concatenate([a[bad], b[bad]]) if i >= 0}
-
-    def _proline(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Pairs of residues whose second is a proline: its CD lies near the C before it."""
         later = np.maximum(a, b)
-        return np.array([i >= 0 and self.site.names[i] == "PRO" for i in later], dtype=bool)
+        neighbours = (np.abs(a - b) == 1) & ~np.isin(later, self.site.starts)
+        # a proline's CD lies near the C of the residue before it
+        near = backbone[pairs].all(axis=1) | np.isin(later, self._prolines)
+        bad = (a != b) & ~(neighbours & near)
+        return {int(i) for i in np.concatenate([a[bad], b[bad]]) if i >= 0}
 
     def _all_atoms(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
         sides = sorted(self.side.items())
@@ -132,3 +133,9 @@ class Packer:
 
 def _padded(flags: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
     return np.concatenate([flags, np.zeros(length - len(flags), bool)])
+
+
+@cache
+def _length(residue: str) -> float:
+    """Largest distance of a side-chain atom from the CA, Å."""
+    return float(np.linalg.norm(rotamers(residue), axis=-1).max(initial=0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 3
 """Raised when the same settings give other files; part of the cache folder's name."""
 
 
@@ -18,7 +18,8 @@ class DemoSettings:
         ligand_complexes: Protein-ligand complexes over all families.
         protein_complexes: Complexes of two chains of one family.
         single_chains: Single chains; half of them are proteins of the complexes.
-        hidden: Share of chains that a table of annotations leaves out.
+        hidden: Share of chains that each table of annotations leaves out.
+        unmapped: Share of chains of complexes that have no UniProt id.
         missing: Share of terms that are left out of an annotated chain.
         affinity_noise: Standard deviation of the noise on affinities, pKd.
         fold_draws: Effort of the search for compact folds.
@@ -30,6 +31,7 @@ class DemoSettings:
     protein_complexes: int = 108
     single_chains: int = 144
     hidden: float = 0.1
+    unmapped: float = 0.03
     missing: float = 0.02
     affinity_noise: float = 0.25
     fold_draws: int = 32
