@@ -230,13 +230,18 @@ def row(name: str, threads: int, form: str, result: dict[str, Any]) -> str:
     return f"| {name} | {size} | {threads} | {form} | {times} |"
 
 
-def main() -> None:
-    """Command line."""
+def argument_parser() -> argparse.ArgumentParser:
+    """Options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worker", choices=["fast", "published"], help="measure in this process")
     for name, default in {"threads": 1, "residues": 400, "layers": 1, "repeat": 5}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Command line."""
+    options = argument_parser().parse_args()
     if options.worker:
         print(json.dumps(worker(options)))
     else:

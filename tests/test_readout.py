@@ -26,12 +26,14 @@ def make(kind: type[Readout]) -> Readout:
     return readout
 
 
-def slow_task_aware(readout: TaskAware, h: torch.Tensor, group: torch.Tensor) -> torch.Tensor:
+def slow_task_aware(
+    readout: TaskAware, h: torch.Tensor, group: torch.Tensor, groups: int = GROUPS
+) -> torch.Tensor:
     """Eq. 5-6 for each group, task and head, with keys and values of every node."""
-    width, result = DIM // readout.num_heads, []
+    width, result = h.shape[1] // readout.num_heads, []
     for prompt in readout.prompt:
         query, rows = readout.query(prompt), []
-        for number in range(GROUPS):
+        for number in range(groups):
             x = h[group == number]
             keys, values, context = readout.key(x), readout.value(x), []
             for head in range(readout.num_heads):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn.functional import linear, silu
 
 from baselines.dymean import DyMEAN, DyMEANLayer
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.multichannel import channel_graph, one_hot_channels
 from hemenet_lab.testing.random_graphs import random_graph
 from hemenet_lab.testing.symmetry import EncoderSuite
-from tests.encoders.slow_layer import centroid, distances, length, pool
+from tests.baselines.slow_dymean import slow_dymean
+from tests.encoders.slow_layer import Inputs, Options
 from tests.encoders.test_hemenet_layer import C, random_case
 
 SMALL = {"hidden_dim": 12, "num_layers": 3, "channel_dim": 6}
@@ -41,31 +41,18 @@ def run_fast(layer, case):
 
 
 def run_slow(layer, case):
-    p = dict(layer.named_parameters())
-    x, h, mask = case["coords"], case["h"], case["mask"]
-    messages = torch.zeros(len(h), len(p["edge_mlp.2.bias"]), dtype=h.dtype)
-    moved, degree = torch.zeros_like(x), torch.zeros(len(h), dtype=h.dtype)
-    for j, i in case["edge_index"].t().tolist():
-        a_i, a_j = (case["embedding"][case["types"][n]][mask[n]] for n in (i, j))
-        r = a_i.T @ distances(x[i][mask[i]], x[j][mask[j]]) @ a_j
-        if layer.variant == "dymean":
-            rho = linear(r.flatten(), p["radial_linear.weight"], p["radial_linear.bias"])
-            rho = rho / (r.norm() + 1)
-        else:
-            rho = linear(
-                r.flatten() / (r.norm() + 1e-3), p["radial_linear.weight"], p["radial_linear.bias"]
-            )
-        m = layer.edge_mlp(torch.cat([h[i], h[j], rho]))
-        z = linear(m, p["coord_mlp.0.weight"], p["coord_mlp.0.bias"])
-        z = pool(linear(silu(z), p["coord_mlp.2.weight"]), length(mask[i]))
-        moved[i] += (x[i] - centroid(x[j], mask[j], 0.0)) * (z * mask[i])[:, None]
-        messages[i] += m
-        degree[i] += 1
-    if layer.variant == "dymean":
-        update = layer.node_mlp(torch.cat([h, messages], dim=1))
-    else:
-        update = layer.phi_h(messages)
-    return h + update, x + moved / degree.clamp(min=1)[:, None, None]
+    edges = [(j, i, 0) for j, i in case["edge_index"].t().tolist()]
+    data = Inputs(
+        case["h"],
+        case["coords"],
+        case["embedding"][case["types"]],
+        case["mask"].double(),
+        edges,
+        torch.zeros(len(edges), 0, dtype=torch.float64),
+        torch.ones(len(edges), dtype=torch.float64),
+    )
+    options = Options(eps=layer.eps)
+    return slow_dymean(dict(layer.named_parameters()), data, options, layer.variant == "gmsl")
 
 
 @pytest.mark.parametrize("variant", ["dymean", "gmsl"])

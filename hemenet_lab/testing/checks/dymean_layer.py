@@ -12,6 +12,7 @@ from baselines.dymean import DyMEANLayer
 from hemenet_lab.encoders.multichannel import ChannelGraph
 from hemenet_lab.testing.checks.released import (
     embedding,
+    present_inputs,
     released_epsilon,
     released_graph,
     require_silu,
@@ -67,15 +68,15 @@ def _layer(params: dict[str, Tensor], options: dict[str, Any], gmsl: bool) -> Dy
 
 
 def _run(layer: DyMEANLayer, fixture: Fixture, gmsl: bool) -> tuple[Tensor, Tensor]:
-    inputs = {name: fixture.input(name) for name in _INPUTS}
+    inputs = present_inputs(fixture, _INPUTS)
     edge_index = fixture.input("edge_index")
     graph = released_graph(
         inputs,
         edge_index,
         torch.zeros_like(edge_index[0]),
         1,
-        None if gmsl else inputs["edge_attr"],
-        inputs["edge_weights"] if gmsl else None,
+        inputs.get("edge_attr") if layer.widths[-1] else None,
+        inputs.get("edge_weights") if gmsl else None,
     )
     width = inputs["channel_attr"].shape[-1]
     return layer(inputs["h"], inputs["coords"], graph, embedding(width))

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from hemenet_lab.encoders.hemenet import HeMeNetStack
-from hemenet_lab.testing.checks.hemenet_layer import released_layer, shared_arguments
-from hemenet_lab.testing.checks.released import batch_norm_names, require_silu
+from hemenet_lab.testing.checks.hemenet_layer import INPUTS, released_layer, shared_arguments
+from hemenet_lab.testing.checks.released import batch_norm_names, present_inputs, require_silu
 from hemenet_lab.testing.fixture import Comparison, Fixture
-
-_INPUTS = ("h", "coords", "channel_weights", "channel_attr", "edge_weights", "edge_attr")
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:
     """Compares a ``hemenet_encoder`` fixture, layer by layer and as a whole."""
     require_silu(fixture)
     stack = _stack(fixture)
-    inputs = {name: fixture.input(name) for name in _INPUTS}
+    uses_edge_attr = bool(fixture.hyper.get("edge_input_dim"))
+    inputs = present_inputs(fixture, INPUTS if uses_edge_attr else INPUTS[:-1])
     seen: list[tuple[Tensor, Tensor]] = []
     for layer in stack.layers:
         layer.register_forward_hook(lambda module, args, output: seen.append(output))

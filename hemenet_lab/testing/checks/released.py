@@ -62,9 +62,11 @@ def released_epsilon(coords: Tensor, graph: ChannelGraph, eps: float) -> Tensor:
     return eps * (largest + eps)
 
 
-def float_inputs(fixture: Fixture, names: list[str]) -> dict[str, Tensor]:
-    """Inputs of those names, as leaves that collect gradients."""
-    return {name: fixture.input(name).requires_grad_() for name in names}
+def present_inputs(fixture: Fixture, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Those inputs that the file has, as leaves that collect gradients."""
+    return {
+        name: fixture.input(name).requires_grad_() for name in names if fixture.has(f"input/{name}")
+    }
 
 
 def batch_norm_names(params: dict[str, Tensor]) -> dict[str, Tensor]:
