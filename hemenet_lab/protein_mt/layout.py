@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hemenet_lab.protein_mt.chain_list import read_chain_list
 from hemenet_lab.protein_mt.function import split_chain_name
 
 STRUCTURE_ENDINGS = tuple(
@@ -75,7 +76,8 @@ def find_raw(path: str | Path) -> RawFolder:
 
     Looks for ``<any>/<id>/<id>_protein.pdb`` with ``<id>_ligand.sdf`` and ``.mol2`` (up to two
     folders deep, as PDBbind's archives unpack), ``PP/<id>.ent.pdb``, ``EnzymeCommission/all`` and
-    ``GeneOntology/all`` with ``<ID>-<CHAIN>.pdb``, ``pp_affinity.csv``, ``pl_affinity.csv``,
+    ``GeneOntology/all`` with ``<ID>-<CHAIN>.pdb``, ``structures/chains.csv`` with files of whole
+    entries, ``pp_affinity.csv``, ``pl_affinity.csv``,
     ``index/INDEX_general_*``, ``nrPDB-EC_*_annot.tsv``, ``nrPDB-GO_*_annot.tsv`` and
     ``sifts/pdb_chain_uniprot.csv``. Structures may be .pdb, .ent, .cif or .bcif, plain or .gz.
 
@@ -168,6 +170,8 @@ def _chains(path: Path) -> Iterator[tuple[str, str, Path]]:
             stem = structure_stem(file.name) or ""
             if re.fullmatch(r"[0-9][A-Za-z0-9]{3}-.+", stem):
                 yield "chain", stem, file
+    for chain, file in read_chain_list(path):
+        yield "chain", chain, file
 
 
 def _structures(folder: Path) -> list[Path]:

@@ -1,0 +1,104 @@
+"""``hemenet data fetch`` and ``hemenet data sources``: raw files from the public sources."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from hemenet_lab.protein_mt.fetch.benchmark import fetch_benchmark
+from hemenet_lab.protein_mt.fetch.options import FetchOptions
+from hemenet_lab.protein_mt.fetch.pdbbind import LIGAND_SETS
+from hemenet_lab.protein_mt.fetch.report import report_text
+from hemenet_lab.protein_mt.fetch.session import Policy
+from hemenet_lab.protein_mt.sources import HOSTS, MIRRORS_VARIABLE, STRUCTURES, hosts_with
+from hemenet_lab.protein_mt.sources import sources_text as table_text
+
+INCOMPLETE = 1
+"""Exit status of a run after which something is missing."""
+
+
+def add_fetch_parser(data_subparsers: Any) -> None:
+    """Adds ``fetch`` to the subparsers of ``hemenet data``."""
+    fetch = data_subparsers.add_parser(
+        "fetch",
+        help="get the raw files from the public sources",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    fetch.add_argument("--out", required=True, metavar="DIR", help="folder for the raw files")
+    fetch.add_argument("--format", choices=tuple(STRUCTURES), default="bcif", help="of structures")
+    fetch.add_argument("--ids", metavar="FILE", help="only these PDB codes or chains (1ABC-A)")
+    complexes = fetch.add_mutually_exclusive_group()
+    complexes.add_argument("--pdbbind", metavar="DIR", help="folder of PDBbind's unpacked archives")
+    complexes.add_argument(
+        "--affinity-table", metavar="CSV", help="complexes to take from the PDB, with affinities"
+    )
+    fetch.add_argument(
+        "--ligand-set", choices=LIGAND_SETS, default="refined", help="complexes of PDBbind"
+    )
+    fetch.add_argument("--copy", action="store_true", help="copy PDBbind's files, do not link")
+    fetch.add_argument("--workers", type=int, default=8, help="transfers side by side")
+    fetch.add_argument("--rate", type=float, default=Policy().rate, help="requests per second")
+    fetch.add_argument("--attempts", type=int, default=Policy().attempts, help="for each file")
+    fetch.add_argument("--timeout", type=float, default=Policy().timeout, help="seconds")
+    _add_mirror(fetch)
+    fetch.set_defaults(run=_fetch)
+
+
+def add_sources_parser(data_subparsers: Any) -> None:
+    """Adds ``sources`` to the subparsers of ``hemenet data``."""
+    sources = data_subparsers.add_parser("sources", help="print where the raw files come from")
+    _add_mirror(sources)
+    sources.set_defaults(run=_sources)
+
+
+def _add_mirror(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mirror",
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help=f"another address for one of {', '.join(HOSTS)}; also by {MIRRORS_VARIABLE}",
+    )
+
+
+def _fetch(args: argparse.Namespace) -> int:
+    options = FetchOptions(
+        format=args.format,
+        ids=_path(args.ids),
+        pdbbind=_path(args.pdbbind),
+        ligand_set=args.ligand_set,
+        copy=args.copy,
+        affinity_table=_path(args.affinity_table),
+        workers=args.workers,
+        policy=Policy(rate=args.rate, attempts=args.attempts, timeout=args.timeout),
+        hosts=hosts_with(args.mirror),
+        progress=sys.stderr.isatty(),
+    )
+    result = fetch_benchmark(args.out, options)
+    print(report_text(result, _command(args)))
+    return 0 if result.complete else INCOMPLETE
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command that goes on with the same folder."""
+    words = ["hemenet", "data", "fetch", "--out", args.out]
+    for name in ("ids", "pdbbind", "affinity_table"):
+        if getattr(args, name):
+            words += [f"--{name.replace('_', '-')}", getattr(args, name)]
+    if args.format != "bcif":
+        words += ["--format", args.format]
+    if args.pdbbind and args.ligand_set != "refined":
+        words += ["--ligand-set", args.ligand_set]
+    return shlex.join(words)
+
+
+def _sources(args: argparse.Namespace) -> int:
+    print(table_text(hosts_with(args.mirror)))
+    return 0
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
