@@ -92,6 +92,8 @@ def _command(args: argparse.Namespace) -> str:
         words += ["--format", args.format]
     if args.pdbbind and args.ligand_set != "refined":
         words += ["--ligand-set", args.ligand_set]
+    for mirror in args.mirror:
+        words += ["--mirror", mirror]
     return shlex.join(words)
 
 
