@@ -9,7 +9,6 @@ import numpy as np
 
 from hemenet_lab.protein_mt.demo.dataset import Item
 from hemenet_lab.protein_mt.demo.rules import (
-    TERMS,
     find_traits,
     ligand_affinity,
     pair_affinity,
@@ -86,13 +85,15 @@ def _weather(
 ) -> dict[str, tuple[str, ...]]:
     """Lose some terms, and leave the chain out of one of the tables now and then."""
     kept: dict[str, tuple[str, ...]] = {}
+    for task, ids in terms.items():
+        lost = rng.random(len(ids)) < settings.missing
+        left = tuple(term for term, gone in zip(ids, lost, strict=True) if not gone)
+        if left:
+            kept[task] = left
     draw = rng.random()
-    left_out = {"ec": draw < settings.hidden, "go": draw > 1.0 - settings.hidden}
-    for table, tasks in TABLES.items():
-        for task in tasks:
-            lost = rng.random(len(TERMS[task])) < settings.missing
-            gone = {term.id for term, flag in zip(TERMS[task], lost, strict=True) if flag}
-            left = tuple(term for term in terms[task] if term not in gone)
-            if left and not left_out[table]:
-                kept[task] = left
-    return kept
+    hidden = (draw < settings.hidden, draw > 1.0 - settings.hidden)
+    gone = {
+        task for tasks, out in zip(TABLES.values(), hidden, strict=True) if out for task in tasks
+    }
+    # a chain that only this table knows stays in it
+    return {task: left for task, left in kept.items() if task not in gone} or kept

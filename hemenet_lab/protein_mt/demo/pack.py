@@ -117,8 +117,9 @@ class Packer:
         a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
         later = np.maximum(a, b)
         neighbours = (np.abs(a - b) == 1) & ~np.isin(later, self.site.starts)
-        # a proline's CD lies near the C of the residue before it
-        near = backbone[pairs].all(axis=1) | np.isin(later, self._prolines)
+        # a proline's CD lies near the backbone of the residue before it
+        before = np.where((a < b)[:, None], backbone[pairs], backbone[pairs][:, ::-1])[:, 0]
+        near = backbone[pairs].all(axis=1) | (np.isin(later, self._prolines) & before)
         bad = (a != b) & ~(neighbours & near)
         return {int(i) for i in np.concatenate([a[bad], b[bad]]) if i >= 0}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-VERSION = 3
+VERSION = 5
 """Raised when the same settings give other files; part of the cache folder's name."""
 
 
@@ -17,7 +17,7 @@ class DemoSettings:
         families: Sequence families, each with a fold of its own.
         ligand_complexes: Protein-ligand complexes over all families.
         protein_complexes: Complexes of two chains of one family.
-        single_chains: Single chains; half of them are proteins of the complexes.
+        single_chains: Single chains; half of them are proteins of complexes, too.
         hidden: Share of chains that each table of annotations leaves out.
         unmapped: Share of chains of complexes that have no UniProt id.
         missing: Share of terms that are left out of an annotated chain.
@@ -27,9 +27,9 @@ class DemoSettings:
 
     seed: int = 7
     families: int = 36
-    ligand_complexes: int = 144
+    ligand_complexes: int = 198
     protein_complexes: int = 108
-    single_chains: int = 144
+    single_chains: int = 90
     hidden: float = 0.1
     unmapped: float = 0.03
     missing: float = 0.02

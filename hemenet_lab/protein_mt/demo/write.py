@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from hemenet_lab.protein_mt.demo.dataset import Item, make_items
@@ -12,10 +12,10 @@ from hemenet_lab.protein_mt.demo.labels import CHAIN_IDS, TABLES, DemoLabels, la
 from hemenet_lab.protein_mt.demo.ligands import sdf_block
 from hemenet_lab.protein_mt.demo.model import Chain
 from hemenet_lab.protein_mt.demo.rules import TERMS
-from hemenet_lab.protein_mt.demo.settings import VERSION, DemoSettings, settings_for
+from hemenet_lab.protein_mt.demo.settings import VERSION, settings_for
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
-NOTICE = "SYNTHETIC: made by a program for demonstration, no real protein, no measured value"
+NOTICE = "SYNTHETIC: made by a program, no real protein and no measured value"
 _FOLDERS = {"ec": "EnzymeCommission", "go": "GeneOntology"}
 _STEMS = {"ec": "nrPDB-EC_2020.04", "go": "nrPDB-GO_2019.06.18"}
 _BRANCHES = {"mf": "molecular_function", "bp": "biological_process", "cc": "cellular_component"}
@@ -39,7 +39,7 @@ def write_demo(raw: str | Path, size: str = "full", seed: int | None = None) -> 
     """
     settings = settings_for(size)
     if seed is not None:
-        settings = DemoSettings(**{**asdict(settings), "seed": seed})
+        settings = replace(settings, seed=seed)
     raw = Path(raw)
     if raw.exists() and (not raw.is_dir() or any(raw.iterdir())):
         raise ValueError(f"{raw} is not an empty folder; choose another one for the demo's files")
@@ -75,8 +75,7 @@ def _write_structures(raw: Path, items: Iterable[Item], labels: DemoLabels) -> N
             _write(folder / f"{code}_ligand.sdf", ligand)
         else:
             chain = f"{code.upper()}-A"
-            # a protein's first single chain carries its annotation; no table may list the others
-            for table in [t for t in TABLES if chain in listed[t]] or ["ec"]:
+            for table in (table for table in TABLES if chain in listed[table]):
                 _write(raw / _FOLDERS[table] / "all" / f"{chain}.pdb", text)
 
 
@@ -90,7 +89,7 @@ def _listed(labels: DemoLabels) -> dict[str, set[str]]:
 
 def pdb_text(code: str, chains: Iterable[Chain]) -> str:
     """A PDB file of chains A, B, … with a remark that it is synthetic."""
-    lines = [f"HEADER    SYNTHETIC PROTEIN{'':33}{code.upper()}", f"REMARK 999 {NOTICE}"]
+    lines = [f"HEADER    SYNTHETIC PROTEIN{'':35}{code.upper()}", f"REMARK 999 {NOTICE}"]
     serial = 0
     for letter, chain in zip(CHAIN_IDS, chains, strict=False):
         pairs = zip(chain.protein.names, chain.residues, strict=True)
