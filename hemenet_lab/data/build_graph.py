@@ -111,17 +111,18 @@ def _channels(entry: Entry, nodes: _ViewNodes, view: GraphView) -> dict[str, Ten
         slot = entry.atom_slot[nodes.atom].astype(np.int64)
     else:
         slot = np.zeros(len(nodes.atom), dtype=np.int64)
-    shape = (len(nodes.node), view.num_channels)
-    coords = np.zeros((*shape, 3), dtype=np.float32)
-    coords[nodes.atom_node, slot] = entry.coords[nodes.atom]
-    kind = np.zeros(shape, dtype=np.int64)
-    kind[nodes.atom_node, slot] = entry.atom_element[nodes.atom]
-    mask = np.zeros(shape, dtype=bool)
-    mask[nodes.atom_node, slot] = True
+    size, channels = len(nodes.node), view.num_channels
+    place = nodes.atom_node * channels + slot
+    coords = np.zeros((size * channels, 3), dtype=np.float32)
+    coords[place] = entry.coords[nodes.atom]
+    kind = np.zeros(size * channels, dtype=np.int64)
+    kind[place] = entry.atom_element[nodes.atom]
+    mask = np.zeros(size * channels, dtype=bool)
+    mask[place] = True
     return {
-        "coords": torch.from_numpy(coords),
-        "channel_type": torch.from_numpy(kind),
-        "channel_mask": torch.from_numpy(mask),
+        "coords": torch.from_numpy(coords.reshape(size, channels, 3)),
+        "channel_type": torch.from_numpy(kind.reshape(size, channels)),
+        "channel_mask": torch.from_numpy(mask.reshape(size, channels)),
     }
 
 

@@ -14,10 +14,11 @@ import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
-from torch_geometric.data import Batch
 
 from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.loader_collate import collate
 from hemenet_lab.data.loader_dataset import GraphDataset
+from hemenet_lab.data.loader_packed import PackedBatch, collate_packed
 
 Indices = Sequence[int] | NDArray[np.int64]
 
@@ -49,20 +50,21 @@ class GraphLoader:
         pin_memory: bool = False,
     ) -> None:
         self._upcoming = _Upcoming(batches)
-        self._loader: DataLoader[ProteinGraph] = DataLoader(
+        self._loader: DataLoader[Any] = DataLoader(
             dataset,
             batch_sampler=self._upcoming,
             num_workers=num_workers,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
-            collate_fn=Batch.from_data_list,
+            collate_fn=collate_packed if num_workers else collate,
         )
 
     def __len__(self) -> int:
         return len(self._upcoming.batches)
 
     def __iter__(self) -> Iterator[ProteinGraph]:
-        return iter(self._loader)
+        for batch in self._loader:
+            yield batch.unpack() if isinstance(batch, PackedBatch) else batch
 
     @property
     def _iterator(self) -> Any:
@@ -132,7 +134,7 @@ class TrainLoader(GraphLoader):
         batches = self._plan.batches(self._epoch)[self._rank :: self._world_size]
         self._upcoming.batches = batches[self._start :]
         self._consumed, self._start = self._start, 0
-        for batch in self._loader:
+        for batch in super().__iter__():
             self._consumed += 1  # what the training loop took, not what workers loaded ahead
             yield batch
 
