@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from hemenet_lab.benchmark.identity_record import RecordIdentity, plain_config
 from hemenet_lab.callbacks import NonFiniteGuard, ReproducibleSteps, Throughput
 from hemenet_lab.checkpoint_defaults import checkpoint_defaults
-from hemenet_lab.commands import data, encoders, predict
+from hemenet_lab.commands import benchmark, data, encoders, predict
 from hemenet_lab.config_file import IncludingConfigFile
 from hemenet_lab.data.datamodule import ProteinMTDataModule
 from hemenet_lab.module import MultiTaskModule
@@ -22,7 +23,10 @@ from hemenet_lab.parser import SuiteArgumentParser
 from hemenet_lab.plugins import load_encoders
 from hemenet_lab.results import ResultsTable
 from hemenet_lab.run_record import RUN_KEY, RunCheckpoint, RunRecord
-from hemenet_lab.tracking import SaveConfigArtifact, tracker_of
+from hemenet_lab.tracking import tracker_of
+
+
+CLI = TypeVar("CLI", bound="SuiteCLI")
 
 
 class SuiteCLI(LightningCLI):
@@ -76,13 +80,44 @@ class SuiteCLI(LightningCLI):
             self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
 
 
+class ConfigReader(SuiteCLI):
+    """Reads commands without carrying them out."""
+
+    def parse_arguments(self, parser: Any, args: Any) -> None:
+        self.config = parser.parse_args(list(args))
+
+    def _set_seed(self) -> None:
+        """Nothing: random numbers are none of its business."""
+
+    def instantiate_classes(self) -> None:
+        """Nothing: the config is all that is wanted."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing."""
+
+    def read(self, args: Sequence[str]) -> dict[str, Any]:
+        """The whole config of a `lightning` command, defaults included, as plain data."""
+        self.parse_arguments(self.parser, list(args))
+        name = self.config.subcommand
+        return plain_config(self._parser(name), self.config[name])
+
+
 def lightning(args: Sequence[str] | None = None) -> None:
     """Entry point of the `lightning` command."""
+    _start(SuiteCLI, args)
+
+
+def config_reader() -> ConfigReader:
+    """Reads what `lightning` commands ask for."""
+    return _start(ConfigReader, ["fit", "--model.encoder=HeMeNet"])
+
+
+def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
     load_encoders()
-    SuiteCLI(
+    return cli(
         MultiTaskModule,
         ProteinMTDataModule,
-        save_config_callback=SaveConfigArtifact,
+        save_config_callback=RecordIdentity,
         save_config_kwargs={"save_to_log_dir": False},
         trainer_defaults={
             "use_distributed_sampler": False,  # the data module plans the batches of every process
@@ -102,8 +137,9 @@ def hemenet(args: Sequence[str] | None = None) -> int:
     """Entry point of the `hemenet` command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="hemenet", description="Tools of hemenet-lab")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (data, encoders, predict):
+    for command in (data, encoders, predict, benchmark):
         command.add_parser(commands)
+    parser.set_defaults(config_reader=config_reader)
     parsed = parser.parse_args(args)
     try:
         return int(parsed.run(parsed))

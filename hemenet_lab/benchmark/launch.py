@@ -1,0 +1,150 @@
+"""Run a grid: what is finished is skipped, what was cut off goes on, failures are listed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hemenet_lab.benchmark.grid import Grid
+from hemenet_lab.benchmark.grid_run import Options, Run
+from hemenet_lab.benchmark.identity import Identities
+from hemenet_lab.benchmark.launch_job import Job, Outcome, last_line
+from hemenet_lab.benchmark.launch_process import Processes
+from hemenet_lab.benchmark.local import machine_slots, run_local
+from hemenet_lab.benchmark.progress import Progress
+from hemenet_lab.benchmark.slurm import run_slurm
+from hemenet_lab.benchmark.status import Standing, log_path, standings, summary
+from hemenet_lab.benchmark.status_records import Records
+
+LAUNCHERS = ("local", "slurm")
+TRACKER = "hemenet_lab.tracking.Tracker"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Where and how the runs of a grid are run.
+
+    Args:
+        launcher: One of `LAUNCHERS`.
+        parallel: Most runs at a time.
+        slurm: Parameters of the jobs, over those of the grid; ``cluster`` is submitit's.
+        processes: Starts the processes of the local launcher.
+        say: Takes each line for people.
+    """
+
+    launcher: str = "local"
+    parallel: int | None = None
+    slurm: Mapping[str, Any] = field(default_factory=dict)
+    processes: Processes | None = None
+    say: Callable[[str], None] = print
+
+
+def run_grid(grid: Grid, options: Options, identities: Identities, launch: Launch) -> int:
+    """Bring every run of a grid to its end.
+
+    Returns:
+        0 if all are finished, 1 if some failed.
+    """
+    runs = grid.runs(options)
+    tracker = tracker_settings(runs, identities)
+    records = Records(tracker)  # the database is there before the processes start
+    found = standings(runs, identities, records)
+    refuse_twins(found)
+    for each in found:
+        if each.state == "finished" and each.record is not None:
+            records.add_to_grid(each.record, each.run)
+    launch.say(f"Grid {grid.name}: {summary(found)}")
+    jobs = [Job(each.run, each.identity, tracker) for each in found if each.state != "finished"]
+    if not jobs:
+        return 0
+    outcomes = _launch(grid, jobs, len(found), identities, records, launch)
+    failed = [outcome for outcome in outcomes if not outcome.finished]
+    _tag_shared(jobs, records)
+    for line in _failures(failed, jobs, records):
+        launch.say(line)
+    return 1 if failed else 0
+
+
+def tracker_settings(runs: Sequence[Run], identities: Identities) -> dict[str, Any]:
+    """Settings of the logger of all runs; it says where they are recorded.
+
+    Raises:
+        ValueError: The runs are not recorded in MLflow.
+    """
+    logger = identities.config(runs[0])["trainer"]["logger"]
+    if not isinstance(logger, dict) or logger.get("class_path") != TRACKER:
+        raise ValueError(f"trainer.logger is {logger!r}; a benchmark needs {TRACKER}, the default")
+    return {key: logger["init_args"].get(key) for key in ("folder", "tracking_uri")}
+
+
+def refuse_twins(found: Sequence[Standing]) -> None:
+    """Raise ValueError if two runs of a grid are the same."""
+    names = defaultdict(list)
+    for each in found:
+        names[each.identity].append(each.run.name)
+    twins = [group for group in names.values() if len(group) > 1]
+    if twins:
+        raise ValueError(
+            f"runs {', '.join(twins[0])} have the same settings, data and seed; correct the grid "
+            "(or the --set that makes them alike), or choose with --only"
+        )
+
+
+def _launch(
+    grid: Grid,
+    jobs: Sequence[Job],
+    total: int,
+    identities: Identities,
+    records: Records,
+    launch: Launch,
+) -> list[Outcome]:
+    if launch.launcher == "slurm":
+        parameters = {**_layout(jobs, identities), **grid.slurm, **launch.slurm}
+        cluster = str(parameters.pop("cluster", "slurm"))
+        parallel = launch.parallel
+        progress = Progress(total, total - len(jobs), parallel or len(jobs), launch.say)
+        folder = records.folder / "jobs" / grid.name
+        return run_slurm(jobs, progress, folder, parameters, parallel, cluster)
+    one = all(identities.config(job.run)["trainer"]["devices"] in (1, "1", "auto") for job in jobs)
+    slots = machine_slots(launch.parallel, one)
+    progress = Progress(total, total - len(jobs), len(slots), launch.say)
+    return run_local(jobs, progress, slots, launch.processes)
+
+
+def _layout(jobs: Sequence[Job], identities: Identities) -> dict[str, Any]:
+    """Nodes and tasks of a job as Lightning expects them: one task per device."""
+    trainers = [identities.config(job.run)["trainer"] for job in jobs]
+    wanted = {(trainer["num_nodes"], trainer["devices"]) for trainer in trainers}
+    nodes, devices = wanted.pop()
+    several = isinstance(devices, int) and devices > 1
+    if wanted:
+        raise ValueError("the runs ask for different devices; start them apart, with --only")
+    layout = {"nodes": nodes, "tasks_per_node": devices if several else 1}
+    if trainers[0]["accelerator"] in ("gpu", "cuda"):
+        layout["gpus_per_node"] = layout["tasks_per_node"]
+    return layout
+
+
+def _tag_shared(jobs: Sequence[Job], records: Records) -> None:
+    """Tag runs that another command finished for another grid meanwhile."""
+    for job in jobs:
+        record = job.standing(records).record
+        if record is not None and record.finished:
+            records.add_to_grid(record, job.run)
+
+
+def _failures(
+    failed: Sequence[Outcome], jobs: Sequence[Job], records: Records
+) -> list[str]:
+    """What to print about failed runs."""
+    if not failed:
+        return []
+    by_name = {job.run.name: job for job in jobs}
+    lines = [f"{len(failed)} of {len(jobs)} runs failed; start the command again to retry them:"]
+    for outcome in failed:
+        job = by_name[outcome.name]
+        log = log_path(records.folder, job.run, job.identity)
+        lines += [f"  {outcome.name}: {outcome.text}", f"      {last_line(log)}"]
+    return lines
