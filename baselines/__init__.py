@@ -1,6 +1,7 @@
 """The published encoders that HeMeNet is compared with, one file each."""
 
 from baselines.cdconv import CDConv
+from baselines.dymean import DyMEAN
 from baselines.egnn import EGNN
 from baselines.gat import GAT
 from baselines.gcn import GCN
@@ -8,4 +9,4 @@ from baselines.gearnet import GearNet, GearNetFullAtom
 from baselines.gvp import GVP
 from baselines.schnet import SchNet
 
-__all__ = ["EGNN", "GAT", "GCN", "GVP", "CDConv", "GearNet", "GearNetFullAtom", "SchNet"]
+__all__ = ["EGNN", "GAT", "GCN", "GVP", "CDConv", "DyMEAN", "GearNet", "GearNetFullAtom", "SchNet"]

@@ -39,7 +39,13 @@ class Throughput(Callback):
     Counts this process's batches; the time includes loading, not validation.
     """
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._restart()
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._restart()  # not called in the epoch that a resumed run starts within
+
+    def _restart(self) -> None:
         self._graphs = self._atoms = 0
         self._seconds = 0.0
         self._mark = time.perf_counter()

@@ -15,6 +15,7 @@ from jsonargparse._util import import_object
 from lightning.pytorch.cli import LightningArgumentParser
 
 from hemenet_lab.plugins import encoder_classes
+from hemenet_lab.readout import Readout
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 EXAMPLE = "lightning fit --config experiments/multitask.yaml"
@@ -79,9 +80,11 @@ def explain(message: str, parser: SuiteArgumentParser) -> str:
     """The parser's message with what is known, and the nearest right word, added."""
     unknown_class = re.search(r"Expected a dot import path string: (\S+)", message)
     if unknown_class:
-        known = list(encoder_classes())
+        what = "readout" if "model.readout" in message else "encoder"
+        known = [cls.__name__ for cls in Readout.__subclasses__()]
+        known = sorted(known) if what == "readout" else list(encoder_classes())
         hint = _nearest(unknown_class[1], known)
-        return f"unknown encoder (or class) {unknown_class[1]!r};{hint} encoders: {known}"
+        return f"unknown {what} {unknown_class[1]!r};{hint} known: {known}"
     command = re.search(r"invalid choice: '?([\w-]+)'?.*fit", message)
     if command or 'expected "subcommand"' in message:
         found = f"unknown command {command[1]!r}" if command else "no command given"
