@@ -19,7 +19,8 @@ attribute          shape             dtype     meaning
 ``y_<task>``       [1 | chains, out] float32   labels, one row per graph or per chain
 ``mask_<task>``    [1 | chains]      bool      True where the row is labelled
 ``entry_id``       str               -         id of the entry
-``entry_index``    [1]               int64     its index in the store (only in a store's graphs)
+``entry_index``    [1]               int64     its index in the store (graphs of a store only)
+``counted``        [1]               bool      False for padding of evaluation (as above)
 ``chain_names``    list of str       -         author ids of the chains
 =================  ================  ========  =================================================
 
