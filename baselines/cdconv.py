@@ -90,7 +90,7 @@ class Step(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Bottleneck with a convolution, and a short cut (paper, section 3.3).
+    """Bottleneck with a convolution, and a short cut (paper, section 3).
 
     Args:
         in_dim: Input width.

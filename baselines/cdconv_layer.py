@@ -80,7 +80,7 @@ class Neighborhood:
 def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Tensor]:
     """All ordered pairs (j, i) of one graph closer than ``radius``, each point with itself.
 
-    Points are sorted into cubes with edges of the radius and only the 27 cubes round a point are
+    Points are sorted into cubes a little wider than the radius and only the 27 cubes round a point are
     searched, so that memory grows with the number of pairs.
 
     Args:
@@ -91,7 +91,8 @@ def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Ten
     Returns:
         Two int64 tensors [E]: j and i.
     """
-    cell = ((pos - pos.amin(0)) / radius).floor().long() + 1
+    # a little wider, so that rounding never puts a close pair two cubes apart
+    cell = ((pos - pos.amin(0)) / (1.001 * radius)).floor().long() + 1
     extent = cell.amax(0) + 2
     key = ((batch * extent[0] + cell[:, 0]) * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
     ordered, order = key.sort()
@@ -111,7 +112,7 @@ def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Ten
 
 
 def neighborhood(points: Points, radius: float, kernel_size: int) -> Neighborhood:
-    """Neighbours closer than ``radius`` and the kernel's input (paper, Eq. 4 to 6).
+    """Neighbours closer than ``radius`` and the kernel's input (paper, section 3).
 
     Two points without a common chain have no sequence distance; like residues far apart they take
     the last kernel and its window.
@@ -170,7 +171,7 @@ class KernelNetwork(nn.Module):
 
 
 class ContinuousDiscreteConv(nn.Module):
-    """Continuous-discrete convolution, ``W vec(Σ_j (g f_Δ(geometry)) ⊗ x_j)`` (paper, Eq. 3).
+    """Continuous-discrete convolution, ``W vec(Σ_j (g f_Δ(geometry)) ⊗ x_j)`` (paper, section 3).
 
     Args:
         in_dim: Input width.

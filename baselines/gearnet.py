@@ -18,7 +18,7 @@ from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.nn.norm import NodeBatchNorm
 from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.structures.vocabulary import NUM_NODE_TYPES
+from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 MAX_SEQUENCE_DISTANCE = 10
 """Longest distance along a chain that edge features tell apart; other chains count as this far."""
@@ -107,6 +107,7 @@ class GearNetStack(nn.Module):
             pos: Positions [N, 3], Å; used by edge messages only.
             edge_features: [E, edge_dim] in the order of ``edges``.
         """
+        assert (edge_features is not None) == bool(self.edge_layers)
         line = line_graph(edges, pos, self.num_angle_bins) if self.edge_layers else None
         hidden = []
         for number in range(len(self.layers)):
@@ -154,7 +155,7 @@ class GearNet(Encoder):
         short_cut: Residual connections.
         concat_hidden: Output is all layers side by side (width ``num_layers * hidden_dim``).
         dropout: Dropout in each layer.
-        element_only: The element class is the only node feature.
+        element_only: Nodes see their element class alone; otherwise residue type, element, entity.
         view: Graph; by default the seven relations of the paper.
     """
 
@@ -179,7 +180,9 @@ class GearNet(Encoder):
         super().__init__(view, num_layers * hidden_dim if concat_hidden else hidden_dim)
         self.edge_messages = edge_messages
         self.embedding = NodeEmbedding(embedding_dim, element_only)
-        edge_dim = 2 * NUM_NODE_TYPES + view.num_relations + MAX_SEQUENCE_DISTANCE + 2
+        self.element_only = element_only
+        self.num_kinds = NUM_ELEMENT_CLASSES if element_only else NUM_NODE_TYPES
+        edge_dim = 2 * self.num_kinds + view.num_relations + MAX_SEQUENCE_DISTANCE + 2
         self.stack = GearNetStack(
             embedding_dim,
             [hidden_dim] * num_layers,
@@ -216,9 +219,10 @@ class GearNet(Encoder):
         same = (chain[source] == chain[target]) & (chain[source] >= 0)
         steps = torch.where(same, steps, MAX_SEQUENCE_DISTANCE)
         distance = safe_norm(graph.pos[source] - graph.pos[target])
+        kind = graph.element if self.element_only else graph.node_type
         parts = [
-            F.one_hot(graph.node_type[source], NUM_NODE_TYPES),
-            F.one_hot(graph.node_type[target], NUM_NODE_TYPES),
+            F.one_hot(kind[source], self.num_kinds),
+            F.one_hot(kind[target], self.num_kinds),
             F.one_hot(edges.relation, self.view.num_relations),
             F.one_hot(steps, MAX_SEQUENCE_DISTANCE + 1),
             distance.unsqueeze(-1),

@@ -56,7 +56,7 @@ class RelationalEdges:
 
 
 class RelationalConv(nn.Module):
-    """Sums the neighbours of each relation apart and mixes them linearly (Eq. 2).
+    """Sums the neighbours of each relation apart and mixes them linearly (section 3).
 
     ``h'_i = ReLU(BN(W concat_r Σ_{j→i of relation r} ω (h_j + t) + b [+ W_0 h_i + b_0]))``; without
     the last two terms it is the layer of the authors' repository, with them that of torchdrug.

@@ -41,7 +41,7 @@ def drop_pair(x: Pair, rate: float, training: bool) -> Pair:
 
 
 class VectorPerceptron(nn.Module):
-    """A geometric vector perceptron, GVP (Jing et al. 2021, Algorithm 1; gate: 2106.03843, Eq. 2).
+    """A geometric vector perceptron, GVP (Jing et al. 2021, Algorithm 1; gate: 2106.03843).
 
     ``V_h = wh V``, ``s_0 = ws [s, ‖V_h‖]``, ``V' = wv V_h`` times ``a_v(‖V'‖)`` or, with the gate,
     times ``σ(wsv a_v(s_0))``; ``s' = a_s(s_0)``.
@@ -129,7 +129,7 @@ def perceptrons(
 
 
 class GVPConv(nn.Module):
-    """Mean over incoming edges of GVPs on [source, edge, target] (Jing et al. 2021, Eq. 3).
+    """Mean over incoming edges of GVPs on [source, edge, target] (Jing et al. 2021, section 3).
 
     The linear maps of the first GVP are applied to the nodes before they meet on the edges.
 

@@ -76,7 +76,7 @@ def random_points(n: int = 12, spread: float = 4.0) -> Points:
 def slow_conv(
     conv: ContinuousDiscreteConv, x: Tensor, points: Points, r: float, size: int
 ) -> Tensor:
-    """Fan et al. 2023, Eq. 3-6, pair by pair."""
+    """The convolution of Fan et al. 2023, pair by pair."""
     half, rows = size // 2, []
     for i in range(len(x)):
         total = torch.zeros(conv.W.shape[0] // x.shape[1], x.shape[1], dtype=x.dtype)

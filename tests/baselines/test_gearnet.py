@@ -61,7 +61,7 @@ def small_edges(weight: bool = False) -> RelationalEdges:
 
 
 def slow_conv(conv: RelationalConv, h: Tensor, edges: RelationalEdges, term: Tensor) -> Tensor:
-    """Zhang et al. 2023, Eq. 2, with torchdrug's self-loop."""
+    """The relational convolution of Zhang et al. 2023, with torchdrug's self-loop."""
     rows = []
     assert conv.self_loop is not None
     for i in range(len(h)):
@@ -218,6 +218,15 @@ def test_edge_features_by_hand() -> None:
     # another chain and the ligand count as far away
     assert steps.argmax(1).tolist() == [step, step, 10, 10]
     assert distance[:2, 0].tolist() == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("edge_messages", [True, False])
+def test_element_only_hides_residue_types(edge_messages: bool) -> None:
+    for element_only in (True, False):
+        encoder = GearNet(8, 1, edge_messages=edge_messages, element_only=element_only).eval()
+        graph, other = protein(encoder.view), protein(encoder.view)
+        other.node_type, other.entity = other.node_type * 0 + 3, other.entity * 0
+        assert torch.equal(encoder(graph), encoder(other)) == element_only
 
 
 def test_options_shape_the_output() -> None:
