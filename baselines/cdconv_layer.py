@@ -80,8 +80,8 @@ class Neighborhood:
 def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Tensor]:
     """All ordered pairs (j, i) of one graph closer than ``radius``, each point with itself.
 
-    Points are sorted into cubes a little wider than the radius and only the 27 cubes round a point are
-    searched, so that memory grows with the number of pairs.
+    Points are sorted into cubes a little wider than the radius and only the 27 cubes round a point
+    are searched, so that memory grows with the number of pairs.
 
     Args:
         pos: [N, 3], Å.
