@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from hemenet_lab.data.datamodule_statistics import label_means
 from hemenet_lab.data.datamodule_summary import print_summary
 from hemenet_lab.data.edge_cache import EdgeCache
+from hemenet_lab.data.label_share import hidden_labels, share_lines
 from hemenet_lab.data.loader import GraphLoader, TrainLoader
 from hemenet_lab.data.loader_dataset import GraphDataset
 from hemenet_lab.data.sampler import FirstEpochOnly, TrainingPlan, evaluation_batches
@@ -47,11 +49,13 @@ class ProteinMTDataModule(LightningDataModule):
         balanced: Every training batch has a labelled item of every task that has any.
         num_workers: Processes that load ahead, per process and loader.
         pin_memory: Faster copies to a GPU; where there is one if None.
-        seed: Base of the order of batches.
+        label_share: Share (0 to 1) of the labelled training entries that keep their labels, by
+            task name; what a smaller share keeps, a larger one keeps as well. All if not named.
+        seed: Base of the order of batches, and of the choice by ``label_share``.
 
     Raises:
-        ValueError: No store at ``root``, a task or split that it does not have, or a view other
-            than the encoder's (all in `setup`).
+        ValueError: No store at ``root``, a task or split that it does not have, a share outside 0
+            to 1, or a view other than the encoder's (all in `setup`).
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class ProteinMTDataModule(LightningDataModule):
         balanced: bool = True,
         num_workers: int = 0,
         pin_memory: bool | None = None,
+        label_share: dict[str, float] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -78,6 +83,7 @@ class ProteinMTDataModule(LightningDataModule):
         self.balanced = balanced
         self.num_workers = num_workers
         self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
+        self.label_share = label_share or {}
         self.seed = seed
         self._given_view = view
         self._store: Store | None = None
@@ -120,7 +126,15 @@ class ProteinMTDataModule(LightningDataModule):
 
     def constant_predictor(self, task: Task) -> Tensor | None:
         """What the best predictor without input says, [outputs] (see `label_means`)."""
-        return label_means(self.store, task, self.store.split(self.split_name) == 0)
+        column = [known.name for known in self.store.tasks].index(task.name)
+        seen = (self.store.split(self.split_name) == 0) & ~self.hidden[:, column]
+        return label_means(self.store, task, seen)
+
+    @cached_property
+    def hidden(self) -> NDArray[np.bool_]:
+        """[n, T], labels of training entries that ``label_share`` leaves out."""
+        split = self.store.split(self.split_name)
+        return hidden_labels(self.store, split, self.label_share, self.seed)
 
     # --- Lightning's hooks ----------------------------------------------------------------------
 
@@ -133,12 +147,12 @@ class ProteinMTDataModule(LightningDataModule):
         tasks, view = self.tasks, self.view
         self.store.split(self.split_name)
         if self._dataset is None:
-            rank_zero_only(print_summary)(self.store, self.split_name, tasks)
+            rank_zero_only(self._print_summary)()
         if self._dataset is None or (self._dataset.tasks, self._dataset.edges.view) != (
             tasks,
             view,
         ):
-            self._dataset = GraphDataset(self.store, EdgeCache(self.store, view), tasks)
+            self._dataset = GraphDataset(self.store, EdgeCache(self.store, view), tasks, self.hidden)
 
     def train_dataloader(self) -> TrainLoader:
         """Batches of the training split, planned for each epoch."""
@@ -194,7 +208,7 @@ class ProteinMTDataModule(LightningDataModule):
     def _items(self, part: str, labelled_only: bool = True) -> Items:
         store, tasks = self.store, self.tasks
         columns = [column for column, task in enumerate(store.tasks) if task in tasks]
-        labelled: NDArray[np.bool_] = store.labelled[:, columns]
+        labelled: NDArray[np.bool_] = (store.labelled & ~self.hidden)[:, columns]
         chosen = store.split(self.split_name) == SPLIT_NAMES.index(part)
         if labelled_only:
             chosen = chosen & labelled.any(axis=1)
@@ -207,6 +221,12 @@ class ProteinMTDataModule(LightningDataModule):
             labelled=labelled[index],
             tasks=tasks,
         )
+
+    def _print_summary(self) -> None:
+        print_summary(self.store, self.split_name, self.tasks)
+        split = self.store.split(self.split_name)
+        for line in share_lines(self.store, split, self.hidden, self.label_share):
+            print(line)
 
     def _module(self) -> object:
         return getattr(self.trainer, "lightning_module", None)
