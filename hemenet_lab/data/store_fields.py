@@ -103,6 +103,10 @@ class GrowingArray:
         assert self._write_header() == self._header_size
         self._file.close()
 
+    def abandon(self) -> None:
+        """Closes the file as it is."""
+        self._file.close()
+
     def _write_header(self) -> int:
         shape = (self._rows, self._width) if self._width else (self._rows,)
         header = {"descr": self._dtype.str, "fortran_order": False, "shape": shape}

@@ -31,12 +31,16 @@ from hemenet_lab.data.store_fields import (
 )
 from hemenet_lab.tasks import Task
 
+OWN_FIELDS = ("format", "format_version", "num_entries", "tasks", "splits", "files", "hash")
+"""Fields of the manifest that say what the store holds."""
+
 
 class StoreWriter:
     """Writes a store in one pass, with memory that does not grow with the number of atoms.
 
     The same entries in the same order give the same bytes. Everything lies in a temporary folder
-    until `close`; leaving a ``with`` block by an error removes it.
+    until `close`, which the end of a ``with`` block calls if need be; an error in the block removes
+    the folder.
 
     Args:
         path: Folder of the store; it must not hold anything yet.
@@ -72,8 +76,10 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._folder.exists():
+        if kind is not None:
             self.discard()
+        elif self._folder.exists():
+            self.close()
 
     def __len__(self) -> int:
         return len(self._index)
@@ -129,13 +135,14 @@ class StoreWriter:
         Args:
             manifest: Further fields for ``manifest.json``: settings, sources, counts, ...
         """
+        taken = sorted(set(OWN_FIELDS) & set(manifest or {}))
+        if taken:
+            raise StoreError(f"the manifest fields {taken} are written by the store itself")
         for array in self._arrays.values():
             array.close()
         self._save_tables()
         record = self._manifest()
-        taken = sorted(set(record) & set(manifest or {}))
-        if taken:
-            raise StoreError(f"the manifest fields {taken} are written by the store itself")
+        assert set(record) == set(OWN_FIELDS)
         record.update(manifest or {})
         text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
         (self._folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -147,6 +154,8 @@ class StoreWriter:
 
     def discard(self) -> None:
         """Removes what was written so far."""
+        for array in self._arrays.values():
+            array.abandon()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _find(self, entry_id: str) -> int:

@@ -118,6 +118,12 @@ def test_nothing_is_left_after_a_failure(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_end_of_a_block_closes_the_store(tmp_path):
+    with StoreWriter(tmp_path / "store", TASKS) as writer:
+        writer.add(random_entry(0))
+    assert Store(tmp_path / "store").ids == ("e00000",)
+
+
 def test_existing_folder_is_never_overwritten(tmp_path):
     write(tmp_path / "store")
     with pytest.raises(StoreError, match="exists already; remove it or choose another"):
