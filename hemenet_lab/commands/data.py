@@ -8,8 +8,9 @@ from typing import Any
 
 from hemenet_lab.data.store import Store
 from hemenet_lab.protein_mt.build import build_store, default_workers
-from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.splits import SCHEMES
+from hemenet_lab.protein_mt.schemes import SCHEMES
+from hemenet_lab.protein_mt.settings import ROUTES, BuildSettings
+from hemenet_lab.protein_mt.sifts_function import EVIDENCE, RELATIONS
 from hemenet_lab.protein_mt.summary import summary_text
 
 DEFAULTS = BuildSettings()
@@ -49,8 +50,44 @@ def _add_build(actions: Any) -> None:
     build.add_argument(
         "--keep-censored", action="store_true", help="use affinity bounds (< and >) as values"
     )
+    _add_labels(build)
+    build.add_argument(
+        "--max-copies",
+        type=int,
+        default=DEFAULTS.max_copies,
+        help="held-out near-copies (taskwise)",
+    )
+    for part in ("val", "test"):
+        build.add_argument(
+            f"--{part}-year", type=int, default=0, help=f"first {part} year (time); 0: by share"
+        )
     build.add_argument("--force", action="store_true", help="replace a different store")
     build.set_defaults(run=_build)
+
+
+def _add_labels(build: Any) -> None:
+    group = build.add_argument_group("EC numbers and GO terms")
+    group.add_argument("--labels", choices=ROUTES, default=DEFAULTS.labels, help="their source")
+    group.add_argument(
+        "--no-transfer",
+        dest="transfer",
+        action="store_false",
+        help="chains do not share the labels of chains with the same UniProt id",
+    )
+    sifts = build.add_argument_group("with --labels sifts")
+    sifts.add_argument(
+        "--evidence", choices=EVIDENCE, default=DEFAULTS.evidence, help="evidence of GO terms"
+    )
+    sifts.add_argument(
+        "--relations", choices=RELATIONS, default=DEFAULTS.relations, help="to a term's ancestors"
+    )
+    for name, what in (("min_ec", "fewest"), ("min_go", "fewest"), ("max_go", "most")):
+        sifts.add_argument(
+            f"--{name.replace('_', '-')}-chains",
+            type=int,
+            default=getattr(DEFAULTS, f"{name}_chains"),
+            help=f"{what} chains of a term",
+        )
 
 
 def _build(args: argparse.Namespace) -> int:

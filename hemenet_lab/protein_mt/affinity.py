@@ -63,6 +63,8 @@ class Affinity:
     """Author chain ids of the two sides; empty where the file does not say."""
     note: str = ""
     """Remarks of the file, such as ``incomplete ligand structure``."""
+    year: int = 0
+    """Of the structure's release; 0 where the file does not say."""
 
     @property
     def censored(self) -> bool:

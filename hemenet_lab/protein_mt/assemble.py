@@ -36,6 +36,8 @@ class Assembly:
     """Chains of stored entries that have no UniProt id."""
     affinity: dict[str, Affinity] = field(default_factory=dict)
     """Stored entry → its affinity, where that is used."""
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """Stored complex with a ligand affinity → fingerprint of the ligand, empty where unreadable."""
 
     def check(self) -> None:
         """Every item that was found is stored or dropped, and each dropped one has a reason."""
@@ -67,7 +69,12 @@ def labelled_entries(
         assembly.stored[source.kind] += 1
         assembly.chains += entry.num_chains
         assembly.without_uniprot += sum(not names for names in entry.chain_uniprot)
-        assembly.items.append(item_of(entry, full_label=is_full_label(entry, labels.tasks)))
+        if "lba" in entry.values:
+            assembly.fingerprints[entry.id] = result.fingerprint
+        record = labels.affinities.get(source.kind, {}).get(source.code)
+        date = labels.release(source.code, result.date, record)
+        full_label = is_full_label(entry, labels.tasks)
+        assembly.items.append(item_of(entry, full_label=full_label, date=date))
         yield entry
     _count_homeless(raw, labels, assembly)
 

@@ -71,7 +71,7 @@ def build_store(
     with _only_builder(out) as partial:
         if is_up_to_date(out, origin, force=force):
             return BuildResult(out, built=False)
-        labels = read_labels(found)
+        labels = read_labels(found, settings)
         jobs = read_jobs(found, labels, digests, partial, keep_hetero=settings.keep_hetero)
         fresh = run_all(
             read_item,

@@ -31,6 +31,10 @@ class Item:
     labelled: frozenset[str]
     """Names of the tasks that the entry has a label of."""
     full_label: bool = False
+    kind: str = "chain"
+    """``lba``, ``ppa`` or ``chain``."""
+    date: str = ""
+    """Release, such as ``2004-05-18`` or ``2004``; empty where it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Clusters:
     """[S], cluster of each sequence: the index of its representative."""
     hits: Hits
     """Similar pairs of sequences, for the leakage report."""
+    merged: NDArray[np.int64]
+    """[S], clusters joined where two of their sequences reach both thresholds."""
     group: NDArray[np.int64]
     """[items], group of each item, numbered by its first item."""
 
@@ -61,7 +67,7 @@ def chain_sequences(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def item_of(entry: Entry, *, full_label: bool) -> Item:
+def item_of(entry: Entry, *, full_label: bool, date: str = "") -> Item:
     """The part of a labelled entry that the splits need."""
     uniprot = entry.chain_uniprot or ("",) * entry.num_chains
     return Item(
@@ -71,6 +77,8 @@ def item_of(entry: Entry, *, full_label: bool) -> Item:
         tuple(tuple(names.split(";")) if names else () for names in uniprot),
         frozenset({*entry.values, *(task for task, chains in entry.terms.items() if chains)}),
         full_label,
+        entry.kind,
+        date,
     )
 
 
@@ -104,7 +112,7 @@ def cluster_items(
         np.concatenate([np.arange(len(sequences)), hits.query[close]]),
         np.concatenate([found, hits.target[close]]),
     )
-    return Clusters(sequences, found, hits, _groups(items, sequences, merged))
+    return Clusters(sequences, found, hits, merged, _groups(items, sequences, merged))
 
 
 def _groups(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.data.store_fields import SPLIT_NAMES
@@ -24,7 +25,8 @@ class LabelCounts:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tuple(tasks)
-        self._labels: dict[str, dict[str, int]] = {}
+        self._ids: list[str] = []
+        self._labels: list[list[int]] = []
         self._support = {
             task.name: np.zeros(task.num_outputs, dtype=np.int64)
             for task in self.tasks
@@ -33,11 +35,13 @@ class LabelCounts:
 
     def add(self, entry: Entry) -> None:
         """Counts one entry."""
-        self._labels[entry.id] = dict.fromkeys(entry.values, 1)
+        items = {**dict.fromkeys(entry.values, 1)}
         for name, chains in entry.terms.items():
-            self._labels[entry.id][name] = len(chains)
+            items[name] = len(chains)
             for terms in chains.values():
                 self._support[name][terms] += 1
+        self._ids.append(entry.id)
+        self._labels.append([items.get(task.name, 0) for task in self.tasks])
 
     def terms(self) -> dict[str, dict[str, int]]:
         """Multi-label task → number of its terms, and of those with a labelled chain."""
@@ -51,18 +55,17 @@ class LabelCounts:
 
         Items are complexes for complex-level tasks and chains for chain-level tasks.
         """
-        return {part: self._count(parts, part) for part in SPLIT_NAMES}
+        labels = np.array(self._labels, dtype=np.int64).reshape(len(self._ids), len(self.tasks))
+        where = np.array([parts[name] for name in self._ids])
+        return {part: self._count(labels[where == part]) for part in SPLIT_NAMES}
 
-    def _count(self, parts: Parts, part: str) -> dict[str, Any]:
-        here = [labels for name, labels in self._labels.items() if parts[name] == part]
+    def _count(self, here: NDArray[np.int64]) -> dict[str, Any]:
+        entries, items = (here > 0).sum(axis=0).tolist(), here.sum(axis=0).tolist()
         return {
             "all": len(here),
             **{
-                task.name: {
-                    "entries": sum(task.name in labels for labels in here),
-                    "items": sum(labels.get(task.name, 0) for labels in here),
-                }
-                for task in self.tasks
+                task.name: {"entries": entries[column], "items": items[column]}
+                for column, task in enumerate(self.tasks)
             },
         }
 
@@ -92,13 +95,13 @@ def entry_counts(assembly: Assembly, clusters: Clusters) -> dict[str, Any]:
 
 def entries_text(assembly: Assembly, clusters: Clusters, splits: Mapping[str, Parts]) -> str:
     """``entries.csv``: where each stored entry is, and where its affinity comes from."""
-    header = ["id", "group", "full_label", *splits, "pk", "measure", "sign", "note"]
+    header = ["id", "group", "full_label", "date", *splits, "pk", "measure", "sign", "note"]
     rows = []
     for item, group in zip(assembly.items, clusters.group.tolist(), strict=True):
         record = assembly.affinity.get(item.id)
         affinity = [record.pk, record.measure, record.sign, record.note] if record else [""] * 4
         places = [parts[item.id] for parts in splits.values()]
-        rows.append([item.id, group, int(item.full_label), *places, *affinity])
+        rows.append([item.id, group, int(item.full_label), item.date, *places, *affinity])
     return csv_text(header, rows)
 
 

@@ -5,12 +5,44 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hemenet_lab.protein_mt.textfile import read_lines
 
 PARTS = {"train": "train", "valid": "val", "test": "test"}
 """Ending of the file's name → name of the part."""
+
+
+@dataclass(frozen=True)
+class DeepfriLists:
+    """One of DeepFRI's splits."""
+
+    parts: dict[str, str]
+    """Chain such as ``1ABC-A`` → ``train``, ``val`` or ``test``."""
+    flags: dict[str, dict[int, bool]] = field(default_factory=dict)
+    """Test chain → {30: True where it is below 30 % identity to training, …}."""
+
+    @property
+    def limits(self) -> tuple[int, ...]:
+        """Identity limits, in percent; none without flags."""
+        return tuple(next(iter(self.flags.values()), {}))
+
+
+def read_lists(folder: str | Path, prefix: str) -> DeepfriLists:
+    """Reads the three lists, and the identity flags where ``<prefix>_test.csv`` is there.
+
+    Raises:
+        ValueError: A file of another form, or flags that leave out a test chain.
+    """
+    lists = read_split_lists(folder, prefix)
+    parts = {chain: part for part, chains in lists.items() for chain in chains}
+    table = Path(folder) / f"{prefix}_test.csv"
+    flags = read_identity_flags(table) if table.is_file() else {}
+    unknown = sorted(set(lists["test"]) - flags.keys()) if flags else []
+    if unknown:
+        raise ValueError(f"{table} has no flags for {len(unknown)} test chains, as {unknown[0]}")
+    return DeepfriLists(parts, flags)
 
 
 def read_split_lists(folder: str | Path, prefix: str) -> dict[str, tuple[str, ...]]:

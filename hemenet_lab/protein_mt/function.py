@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,8 @@ class FunctionTable:
     rows: int
     """Chains that the file lists, with or without terms."""
     problems: tuple[Problem, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Reason → rows that were left out on purpose."""
 
     def support(self, task: str) -> NDArray[np.int64]:
         """[number of terms], how many chains have each term of a task."""
@@ -121,10 +123,10 @@ def _labels(
 ) -> tuple[dict[str, Terms], list[str]]:
     labels: dict[str, Terms] = {}
     faults = []
-    if any(field.strip() for field in fields[len(tasks) :]):
+    if any(text.strip() for text in fields[len(tasks) :]):
         faults.append(f"{len(fields)} columns of terms, expected {len(tasks)}")
-    for task, known, field in zip(tasks, index, fields, strict=False):
-        terms = [term.strip() for term in field.split(",") if term.strip()]
+    for task, known, text in zip(tasks, index, fields, strict=False):
+        terms = [term.strip() for term in text.split(",") if term.strip()]
         faults += [f"{term} is not in the header's terms" for term in terms if term not in known]
         found = tuple(sorted({known[term] for term in terms if term in known}))
         if found:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hemenet_lab.protein_mt.affinity import Affinity, AffinityTable
 from hemenet_lab.protein_mt.affinity_csv import read_affinity_csv
+from hemenet_lab.protein_mt.dates import read_dates
+from hemenet_lab.protein_mt.deepfri_lists import DeepfriLists, read_lists
 from hemenet_lab.protein_mt.drops import DropRow
-from hemenet_lab.protein_mt.function import FunctionTable, read_ec, read_go
+from hemenet_lab.protein_mt.function import FunctionTable
+from hemenet_lab.protein_mt.function_source import function_tables
+from hemenet_lab.protein_mt.further_files import find_further
 from hemenet_lab.protein_mt.layout import RawFolder
 from hemenet_lab.protein_mt.pdbbind_index import read_pdbbind_index
+from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.protein_mt.textfile import Problem
 from hemenet_lab.protein_mt.transfer import LabelTransfer
 from hemenet_lab.protein_mt.uniprot import UniprotMap, read_sifts
@@ -32,10 +37,27 @@ class Labels:
     drops: tuple[DropRow, ...]
     counts: dict[str, Any] = field(default_factory=dict)
     """Rows of each label file, for the manifest."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """Where EC numbers and GO terms come from, for the manifest."""
+    dates: dict[str, str] = field(default_factory=dict)
+    """PDB code → release, from ``dates.csv``."""
+    lists: dict[str, DeepfriLists] = field(default_factory=dict)
+    """``ec`` and ``go`` → DeepFRI's split."""
+
+    def release(self, code: str, header: str, record: Affinity | None) -> str:
+        """Release of an entry: from the table, the structure file or the affinity file."""
+        year = str(record.year) if record and record.year else ""
+        return self.dates.get(code) or header or year
 
 
-def read_labels(raw: RawFolder) -> Labels:
-    """Reads all label files of a raw folder."""
+def read_labels(raw: RawFolder, settings: BuildSettings | None = None) -> Labels:
+    """Reads all label files of a raw folder.
+
+    Raises:
+        ValueError: A file of another form; or files that the labels' source needs are missing.
+    """
+    settings = settings or BuildSettings()
+    further = find_further(raw.path)
     rows: list[DropRow] = []
     counts: dict[str, Any] = {}
     affinities = {}
@@ -43,27 +65,29 @@ def read_labels(raw: RawFolder) -> Labels:
         affinities[kind], counts[kind] = _merge_affinities(kind, paths, rows)
     uniprot = read_sifts(raw.sifts) if raw.sifts else UniprotMap({})
     rows += _joined("sifts", uniprot.problems)
-    tables = _function_tables(raw)
+    tables, about = function_tables(raw, further, settings)
     for table in tables:
-        rows += [
-            DropRow(problem.id or "*", table.tasks[0].name, "label", _reason(problem))
-            for problem in table.problems
-        ]
+        rows += _table_rows(table)
         counts |= {
             task.name: {"rows": table.rows, "labelled": _labelled(table, task)}
             for task in table.tasks
         }
-    transfer = LabelTransfer(tables, uniprot)
+    transfer = LabelTransfer(tables, uniprot, share=settings.transfer)
     rows += [DropRow(problem.id, "chain", "label", problem.reason) for problem in transfer.problems]
     counts["sifts"] = {"rows": uniprot.rows, "chains": len(uniprot.chains)}
+    dates, undated = read_dates(further.dates) if further.dates else ({}, ())
+    rows += [DropRow(problem.id, "dates", "file", _reason(problem)) for problem in undated]
     known = {task.name: task for table in tables for task in table.tasks}
     tasks = tuple(known.get(task.name, task) for task in PROTEIN_MT)
-    return Labels(tasks, affinities, transfer, tuple(rows), counts)
+    lists = {name: read_lists(*place) for name, place in further.split_lists.items()}
+    return Labels(tasks, affinities, transfer, tuple(rows), counts, about, dates, lists)
 
 
-def _function_tables(raw: RawFolder) -> list[FunctionTable]:
-    tables = [read_ec(raw.ec)] if raw.ec else []
-    return [*tables, read_go(raw.go)] if raw.go else tables
+def _table_rows(table: FunctionTable) -> Iterator[DropRow]:
+    for problem in table.problems:
+        yield DropRow(problem.id or "*", table.tasks[0].name, "label", _reason(problem))
+    for reason, count in table.left_out.items():
+        yield DropRow("*", table.tasks[0].name, "file", f"row not used: {reason}", count)
 
 
 def _labelled(table: FunctionTable, task: Task) -> int:

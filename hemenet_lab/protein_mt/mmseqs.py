@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 SMALL = 500
 """Up to this many sequences every pair is aligned, without a k-mer filter before it."""
+FEWEST_RESIDUES = 10
+"""Sequences with fewer known residues are left alone: they have no hit that counts, and for one of
+unknown residues only MMseqs2 gives numbers that change from run to run."""
 MAX_TARGETS = 10_000
 """Targets that a query may have; MMseqs2's own default of 300 cuts large families short."""
 _ALL_PAIRS = ["--prefilter-mode", "2"]
@@ -86,10 +89,10 @@ def cluster(
         cluster, such as a short peptide, represents itself.
     """
     representative = np.arange(len(sequences))
-    if len(sequences) < 2:
-        return representative
     with tempfile.TemporaryDirectory(prefix="hemenet-cluster-") as folder:
         fasta = _write_fasta(Path(folder), sequences)
+        if not Path(fasta).stat().st_size:
+            return representative
         options = _options(min_seq_id, coverage, cov_mode=0, threads=threads)
         if len(sequences) > SMALL:
             _run(["easy-cluster", fasta, f"{folder}/out", f"{folder}/tmp", *options, *_PROTEIN])
@@ -122,7 +125,7 @@ def search(
         options = _options(min_seq_id, coverage, cov_mode=2, threads=threads)
         options += [*_PROTEIN, "--max-seqs", str(MAX_TARGETS), "--format-output", columns]
         options += _ALL_PAIRS if len(sequences) <= SMALL else []
-        if len(sequences) > 1:
+        if Path(fasta).stat().st_size:
             _run(["easy-search", fasta, fasta, str(result), f"{folder}/tmp", *options])
         found = result.is_file() and result.stat().st_size > 0
         table = np.loadtxt(result, ndmin=2) if found else np.empty((0, 5))
@@ -150,7 +153,10 @@ def _options(min_seq_id: float, coverage: float, *, cov_mode: int, threads: int)
 
 def _write_fasta(folder: Path, sequences: Sequence[str]) -> str:
     path = folder / "sequences.fasta"
-    path.write_text("".join(f">{index}\n{text}\n" for index, text in enumerate(sequences)))
+    with path.open("w") as file:
+        for index, text in enumerate(sequences):
+            if len(text) - text.count("X") >= FEWEST_RESIDUES:
+                file.write(f">{index}\n{text}\n")
     return str(path)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.protein_mt.further_files import find_further
 from hemenet_lab.protein_mt.layout import RawFolder, Source
 from hemenet_lab.protein_mt.run import run_all
 from hemenet_lab.protein_mt.settings import BuildSettings
@@ -23,7 +24,8 @@ def source_digests(raw: RawFolder, *, workers: int, progress: bool) -> list[str]
 def origin_of(raw: RawFolder, settings: BuildSettings, digests: Sequence[str]) -> dict[str, Any]:
     """Manifest fields that two stores share if and only if they were made from the same things."""
     structures = hashlib.sha256("".join(digests).encode()).hexdigest()
-    labels = {raw.name(path): digest_files([("", path)]) for path in raw.label_files}
+    files = find_further(raw.path).used(raw, settings.labels)
+    labels = {raw.name(path): digest_files([("", path)]) for path in files}
     return {
         "settings": settings.to_dict(),
         "sources": {

@@ -28,6 +28,8 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "signature": signature,
         "drops": [astuple(row) for row in result.drops],
         "notes": result.notes,
+        "date": result.date,
+        "fingerprint": result.fingerprint,
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
     }
     arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
@@ -47,7 +49,7 @@ def load_result(path: Path) -> ReadResult:
             arrays = {array: file[array] for array in ARRAYS}
             entry = Entry(id=name, kind=kind, chain_names=tuple(chains), **arrays)
     rows = tuple(DropRow(*row) for row in meta["drops"])
-    return ReadResult(entry, rows, tuple(meta["notes"]))
+    return ReadResult(entry, rows, tuple(meta["notes"]), meta["date"], meta["fingerprint"])
 
 
 def is_current(path: Path, signature: str) -> bool:

@@ -69,6 +69,7 @@ def parse_index_line(line: str) -> Affinity:
         receptor_chains=split_chains(sides["receptor"]) if sides else (),
         partner_chains=split_chains(sides["partner"]) if sides else (),
         note=_note(remarks, column, binding),
+        year=int(fields[2]) if re.fullmatch(r"(19|20)\d\d", fields[2]) else 0,
     )
 
 

@@ -10,6 +10,8 @@ from hemenet_lab.data.convert import entry_from_structure
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.protein_mt.drops import DropRow
 from hemenet_lab.protein_mt.layout import Source
+from hemenet_lab.protein_mt.read_date import read_date
+from hemenet_lab.protein_mt.read_fingerprint import read_fingerprint
 from hemenet_lab.protein_mt.select_chain import protein_chains, select_chain
 from hemenet_lab.structures.ligand import LigandError, read_ligand
 from hemenet_lab.structures.parse import StructureError, read_structure
@@ -30,6 +32,10 @@ class ReadResult:
     drops: tuple[DropRow, ...] = ()
     notes: tuple[str, ...] = ()
     """Things worth counting that lost nothing."""
+    date: str = ""
+    """Date of the structure's release as its file gives it, such as ``2004-05-18``."""
+    fingerprint: str = ""
+    """Of the ligand: packed bits in hexadecimal; empty where its chemistry is not readable."""
 
 
 def read_source(
@@ -61,7 +67,10 @@ def read_source(
         for path in source.others
         if path.read_bytes() != content
     ]
-    return ReadResult(entry, tuple(rows), tuple(notes))
+    if entry is None:
+        return ReadResult(None, tuple(rows), tuple(notes))
+    fingerprint = read_fingerprint(source.ligands).hex()
+    return ReadResult(entry, tuple(rows), tuple(notes), read_date(source.structure), fingerprint)
 
 
 def _read(

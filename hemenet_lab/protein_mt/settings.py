@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hemenet_lab.protein_mt.splits import SCHEMES
+from hemenet_lab.protein_mt.schemes import SCHEMES
+from hemenet_lab.protein_mt.sifts_function import EVIDENCE, RELATIONS
+
+ROUTES = ("deepfri", "sifts")
+"""Where EC numbers and GO terms come from: DeepFRI's annotation files, or SIFTS's tables."""
 
 
 @dataclass(frozen=True)
@@ -13,13 +17,23 @@ class BuildSettings:
     """What a build can be told.
 
     Args:
-        scheme: Split that is the store's default: ``taskwise`` or ``published``.
+        scheme: Split that is the store's default, one of `schemes.SCHEMES`.
         seed: Seed of the splits.
         min_seq_id: Identity, 0 to 1, from which on two chains belong to one cluster.
         coverage: Least share of both chains that their alignment covers, 0 to 1.
         max_atoms: Entries with more heavy atoms (ligand included) are dropped.
         keep_hetero: Keep ions and cofactors as nodes of single atoms.
         keep_censored: Keep affinities that are bounds (``<``, ``>``) as if they were values.
+        labels: Source of EC numbers and GO terms, one of `ROUTES`.
+        transfer: Chains share the labels of chains with the same UniProt id.
+        evidence: Evidence codes of GO terms that count (SIFTS's tables only).
+        relations: Relations over which GO terms give their ancestors (SIFTS's tables only).
+        min_ec_chains: Fewest chains of an EC number (SIFTS's tables only).
+        min_go_chains: Fewest chains of a GO term (SIFTS's tables only).
+        max_go_chains: Most chains of a GO term (SIFTS's tables only).
+        max_copies: Most near-copies of one protein in a validation or test set of ``taskwise``.
+        val_year: First year of the validation set of ``time``; 0 takes it by share.
+        test_year: First year of the test set of ``time``; 0 takes it by share.
     """
 
     scheme: str = "taskwise"
@@ -29,10 +43,29 @@ class BuildSettings:
     max_atoms: int = 15_000
     keep_hetero: bool = False
     keep_censored: bool = False
+    labels: str = "deepfri"
+    transfer: bool = True
+    evidence: str = "all"
+    relations: str = "is_a"
+    min_ec_chains: int = 11
+    min_go_chains: int = 50
+    max_go_chains: int = 5_000
+    max_copies: int = 10
+    val_year: int = 0
+    test_year: int = 0
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
             raise ValueError(f"split scheme {self.scheme!r}; allowed: {', '.join(SCHEMES)}")
+        for name, allowed in (
+            ("labels", ROUTES),
+            ("evidence", EVIDENCE),
+            ("relations", tuple(RELATIONS)),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; allowed: {', '.join(allowed)}"
+                )
         for name in ("min_seq_id", "coverage"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(
@@ -43,6 +76,21 @@ class BuildSettings:
             raise ValueError(
                 f"max_atoms is {self.max_atoms} and seed {self.seed}; "
                 "max_atoms must be 1 or more, seed 0 or more"
+            )
+        self._check_counts()
+
+    def _check_counts(self) -> None:
+        for name in ("min_ec_chains", "min_go_chains", "max_copies"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if self.max_go_chains < self.min_go_chains:
+            raise ValueError(
+                f"max_go_chains is {self.max_go_chains}, below min_go_chains {self.min_go_chains}"
+            )
+        if (self.val_year, self.test_year) != (0, 0) and not 0 < self.val_year < self.test_year:
+            raise ValueError(
+                f"val_year is {self.val_year} and test_year {self.test_year}; give both, and the "
+                "later one for the test set, such as 2018 and 2019"
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from hemenet_lab.data.store import Store
 from hemenet_lab.data.store_fields import SPLIT_NAMES
 
 Row = Sequence[object]
+_LIMITED = re.compile(r"deepfri_[a-z]+_\d+")
 
 
 def summary_text(store: Store) -> str:
@@ -22,11 +24,13 @@ def summary_text(store: Store) -> str:
         _section("Entries", _entry_rows(counts)),
         _section("Tasks", _task_rows(manifest)),
     ]
-    for name, found in _different_splits(counts["splits"]).items():
+    for name, found in _different_splits(_whole(counts["splits"])).items():
         title = f"Split {name!r}: labelled items (complexes or chains), entries in brackets"
         parts.append(_section(title, _split_rows(manifest, found)))
     parts += [
+        _section("Test sets below an identity to training", _limited_rows(counts["splits"])),
         _section(_leakage_title(manifest["leakage"]), _leakage_rows(manifest["leakage"])),
+        _section("Ligands of held-out complexes", _ligand_rows(manifest["leakage"]["ligands"])),
         _section("Left out (drops.csv has each)", _drop_rows(manifest["drops"])),
     ]
     return "\n\n".join(parts)
@@ -61,6 +65,7 @@ def _head(store: Store) -> str:
     lines = [
         f"Store {store.path}, {store.hash[:12]}",
         f"Built with {settings}; MMseqs2 {manifest['mmseqs_version'][:12]}",
+        "EC and GO labels: " + "; ".join(f"{n} {text}" for n, text in manifest["labels"].items()),
     ]
     if manifest["synthetic"]:
         lines.insert(0, "SYNTHETIC DATA: made by a program, says nothing about real proteins")
@@ -101,6 +106,16 @@ def _task_rows(manifest: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
+def _whole(splits: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the splits that differ from another one in their limited test set only."""
+    return {name: found for name, found in splits.items() if not _LIMITED.fullmatch(name)}
+
+
+def _limited_rows(splits: Mapping[str, Any]) -> list[Row]:
+    limited = [name for name in splits if _LIMITED.fullmatch(name)]
+    return [("split", "test chains"), *((name, splits[name]["test"]["all"]) for name in limited)]
+
+
 def _different_splits(splits: Mapping[str, Any]) -> dict[str, Any]:
     """The splits by name, equal ones under one joined name."""
     names: dict[str, list[str]] = {}
@@ -130,12 +145,27 @@ def _leakage_rows(leakage: Mapping[str, Any]) -> list[Row]:
     levels = [str(level) for level in leakage["percent_identity"]]
     header = ("split", "part", "chains", "cover", *(f"{level} %" for level in levels))
     rows: list[Row] = [(*header, "UniProt ids shared", "clusters shared")]
-    for name, parts in _different_splits(leakage["splits"]).items():
+    for name, parts in _different_splits(_whole(leakage["splits"])).items():
         for part, found in sorted(parts.items(), reverse=True):
             shared = (found["shared_uniprot"], found["shared_clusters"])
             for cover in ("both", "mostly"):
                 reached = [found[f"{cover}_covered"][level] for level in levels]
                 rows.append((name, part, found["chains"], cover, *reached, *shared))
+    return rows
+
+
+def _ligand_rows(ligands: Mapping[str, Any]) -> list[Row]:
+    """Ligands with a training ligand of at least this Tanimoto similarity."""
+    rows: list[Row] = []
+    for name, found in _different_splits(ligands).items():
+        for part in ("val", "test"):
+            similar = found[part]["similar"]
+            if not rows:
+                levels = [f"{float(level):.1f}" for level in similar]
+                rows.append(("split", "part", "ligands", *levels, "median", "unreadable"))
+            median, unreadable = found[part].get("median", ""), found[part]["unreadable"]
+            numbers = (found[part]["ligands"], *similar.values())
+            rows.append((name, part, *numbers, str(median), unreadable))
     return rows
 
 

@@ -30,10 +30,14 @@ class LabelTransfer:
     Args:
         tables: Annotation tables, each over its own tasks.
         uniprot: UniProt ids of PDB chains.
+        share: Give a chain the labels of chains with its UniProt ids; else only its own.
     """
 
-    def __init__(self, tables: Iterable[FunctionTable], uniprot: UniprotMap) -> None:
+    def __init__(
+        self, tables: Iterable[FunctionTable], uniprot: UniprotMap, *, share: bool = True
+    ) -> None:
         self.uniprot = uniprot
+        self._share = share
         self.problems: list[Problem] = []
         self._own: dict[tuple[str, str], dict[str, set[int]]] = {}
         self._by_uniprot: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
@@ -51,7 +55,8 @@ class LabelTransfer:
     def labels(self, pdb: str, chain: str) -> dict[str, TermArray]:
         """Labels of one chain: task name → ascending term indices; unlabelled tasks are absent."""
         sources = [self._own.get((pdb.lower(), chain), {})]
-        sources += [self._by_uniprot.get(name, {}) for name in self.uniprot.ids(pdb, chain)]
+        if self._share:
+            sources += [self._by_uniprot.get(name, {}) for name in self.uniprot.ids(pdb, chain)]
         union: dict[str, set[int]] = defaultdict(set)
         for labels in sources:
             for task, terms in labels.items():

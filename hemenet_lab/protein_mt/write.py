@@ -10,6 +10,7 @@ from typing import Any
 from hemenet_lab.data.store import StoreWriter
 from hemenet_lab.protein_mt import mmseqs
 from hemenet_lab.protein_mt.assemble import Assembly, labelled_entries
+from hemenet_lab.protein_mt.card import data_card
 from hemenet_lab.protein_mt.clusters import Clusters, cluster_items
 from hemenet_lab.protein_mt.counts import (
     CHAINS_FILE,
@@ -23,11 +24,13 @@ from hemenet_lab.protein_mt.drops import DROPS_FILE, DropRow, count_reasons, dro
 from hemenet_lab.protein_mt.labels import Labels
 from hemenet_lab.protein_mt.layout import RawFolder, Source
 from hemenet_lab.protein_mt.leakage import LEVELS, MOSTLY, leakage_report
+from hemenet_lab.protein_mt.ligand_similarity import ligand_report
 from hemenet_lab.protein_mt.read_entry import ReadResult
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.splits import SCHEMES, split_items
+from hemenet_lab.protein_mt.split_inputs import SplitInputs, copy_sets
+from hemenet_lab.protein_mt.splits import make_splits
 
-Splits = dict[str, dict[str, str]]
+Parts = Mapping[str, Mapping[str, str]]
 """Split → entry → part."""
 
 
@@ -64,13 +67,14 @@ def write_store(
             counts.add(entry)
         assembly.check()
         clusters = _cluster(raw, settings, assembly, threads)
-        splits = _splits(settings, assembly, clusters)
-        for name, parts in splits.items():
-            writer.set_split(name, parts)
+        splits = make_splits(_inputs(labels, settings, assembly, clusters))
+        parts = {name: split.parts for name, split in splits.items()}
+        for name, of_split in parts.items():
+            writer.set_split(name, of_split)
         writer.set_full_label(item.id for item in assembly.items if item.full_label)
         tables = {
             DROPS_FILE: drops_text(assembly.drops),
-            ENTRIES_FILE: entries_text(assembly, clusters, splits),
+            ENTRIES_FILE: entries_text(assembly, clusters, parts),
             CHAINS_FILE: chains_text(assembly.items, clusters),
         }
         writer.close(
@@ -81,10 +85,13 @@ def write_store(
                     **entry_counts(assembly, clusters),
                     "label_files": labels.counts,
                     "terms": counts.terms(),
-                    "splits": {name: counts.by_part(parts) for name, parts in splits.items()},
+                    "splits": {name: counts.by_part(found) for name, found in parts.items()},
                 },
+                "labels": labels.about,
+                "split_rules": {name: split.about for name, split in splits.items()},
                 "drops": count_reasons(assembly.drops),
-                "leakage": _leakage(settings, assembly, clusters, splits),
+                "leakage": _leakage(settings, assembly, clusters, parts),
+                "data_card": data_card(origin),
                 "tables": {name: _digest(text) for name, text in tables.items()},
             }
         )
@@ -107,22 +114,16 @@ def _cluster(raw: RawFolder, settings: BuildSettings, assembly: Assembly, thread
     )
 
 
-def _splits(settings: BuildSettings, assembly: Assembly, clusters: Clusters) -> Splits:
-    """The chosen scheme under its own name and as ``default``; the others where they fit."""
-    splits = {}
-    for scheme in SCHEMES:
-        try:
-            splits[scheme] = split_items(
-                assembly.items, clusters.group, scheme=scheme, seed=settings.seed
-            )
-        except ValueError:
-            if scheme == settings.scheme:
-                raise
-    return {"default": splits[settings.scheme], **splits}
+def _inputs(
+    labels: Labels, settings: BuildSettings, assembly: Assembly, clusters: Clusters
+) -> SplitInputs:
+    cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
+    copies = copy_sets(assembly.items, cluster_of)
+    return SplitInputs(assembly.items, clusters.group, copies, settings, labels.lists)
 
 
 def _leakage(
-    settings: BuildSettings, assembly: Assembly, clusters: Clusters, splits: Splits
+    settings: BuildSettings, assembly: Assembly, clusters: Clusters, splits: Parts
 ) -> dict[str, Any]:
     coverage = settings.coverage
     return {
@@ -132,6 +133,11 @@ def _leakage(
         "splits": {
             name: leakage_report(assembly.items, clusters, parts, coverage=coverage)
             for name, parts in splits.items()
+        },
+        "ligands": {
+            name: ligand_report(assembly.fingerprints, parts)
+            for name, parts in splits.items()
+            if any(parts[complex_] != "unused" for complex_ in assembly.fingerprints)
         },
     }
 

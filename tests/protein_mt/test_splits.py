@@ -8,13 +8,24 @@ import numpy as np
 import pytest
 
 from hemenet_lab.protein_mt.clusters import Item
-from hemenet_lab.protein_mt.splits import split_items
+from hemenet_lab.protein_mt.deepfri_lists import DeepfriLists
+from hemenet_lab.protein_mt.settings import BuildSettings
+from hemenet_lab.protein_mt.split_inputs import Split, SplitInputs, copy_sets
+from hemenet_lab.protein_mt.splits import make_splits
 
 TASKS = ("lba", "ppa", "ec", "mf", "bp", "cc")
 
 
-def item(name: str, *tasks: str, full: bool = False) -> Item:
-    return Item(name, ("A",), ("AAA",), ((),), frozenset(tasks), full)
+def item(
+    name: str,
+    *tasks: str,
+    full: bool = False,
+    kind: str = "chain",
+    date: str = "",
+    sequences: tuple[str, ...] = ("AAA",),
+) -> Item:
+    ids = ((),) * len(sequences)
+    return Item(name, tuple(sequences), sequences, ids, frozenset(tasks), full, kind, date)
 
 
 def random_items(count: int, groups: int, seed: int = 0) -> tuple[list[Item], np.ndarray]:
@@ -29,8 +40,22 @@ def random_items(count: int, groups: int, seed: int = 0) -> tuple[list[Item], np
     return items, group
 
 
+def split(
+    items: list[Item],
+    groups: np.ndarray,
+    scheme: str = "taskwise",
+    seed: int = 0,
+    copies: np.ndarray | None = None,
+    **settings: int,
+) -> Split:
+    """The split of a scheme; every item is a protein of its own unless ``copies`` says else."""
+    copies = np.arange(len(items)) if copies is None else copies
+    chosen = BuildSettings(scheme=scheme, seed=seed, **settings)
+    return make_splits(SplitInputs(items, groups, copies, chosen, {}))["default"]
+
+
 def parts_of(items: list[Item], groups: np.ndarray, seed: int = 0) -> dict[str, str]:
-    return split_items(items, groups, scheme="taskwise", seed=seed)
+    return split(items, groups, seed=seed).parts
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -92,11 +117,6 @@ def test_seed_decides() -> None:
     assert parts_of(items, groups, 1) != parts_of(items, groups, 2)
 
 
-def test_unknown_scheme_is_refused() -> None:
-    with pytest.raises(ValueError, match="allowed: taskwise, published"):
-        split_items([item("a", "ec")], np.array([0]), scheme="random", seed=0)
-
-
 def full_label_items() -> tuple[list[Item], np.ndarray]:
     """200 fully labelled complexes in 100 groups, each with one more item; 50 items besides."""
     items = [item(f"f{n}", *TASKS, full=True) for n in range(200)]
@@ -107,7 +127,7 @@ def full_label_items() -> tuple[list[Item], np.ndarray]:
 
 def test_published_scheme() -> None:
     items, groups = full_label_items()
-    parts = split_items(items, groups, scheme="published", seed=3)
+    parts = split(items, groups, "published", 3).parts
     full = Counter(parts[i.id] for i in items if i.full_label)
     assert full == {"test": 70, "val": 80, "train": 50}
     # held-out groups hold fully labelled complexes only, the other members are not used
@@ -116,18 +136,111 @@ def test_published_scheme() -> None:
     for n in range(100):
         assert parts[f"f{2 * n}"] == parts[f"f{2 * n + 1}"]
         assert (parts[f"m{n}"] == "train") == (parts[f"f{2 * n}"] == "train")
-    assert parts == split_items(items, groups, scheme="published", seed=3)
-    assert parts != split_items(items, groups, scheme="published", seed=4)
+    assert parts == split(items, groups, "published", 3).parts
+    assert parts != split(items, groups, "published", 4).parts
 
 
 def test_published_scheme_keeps_too_large_groups_for_training() -> None:
     items, groups = full_label_items()
     groups[:120] = 0  # 60 % of the complexes are one protein
-    parts = split_items(items, groups, scheme="published", seed=0)
+    parts = split(items, groups, "published").parts
     assert parts["f0"] == "train"
 
 
 def test_published_scheme_needs_enough_complexes() -> None:
     items = [item(f"f{n}", *TASKS, full=True) for n in range(20)]
     with pytest.raises(ValueError, match="20 fully labelled complexes in 20 groups are too few"):
-        split_items(items, np.arange(20), scheme="published", seed=0)
+        split(items, np.arange(20), "published")
+
+
+def test_each_task_has_enough_test_items_where_it_can() -> None:
+    # 2,000 complexes in 1,000 groups: 15 % of the groups would be 150 complexes or so
+    items = [item(f"p{n}", "ppa", kind="ppa") for n in range(1_500)]
+    groups = np.concatenate([np.arange(1_000), np.zeros(500, int)])
+    parts = parts_of(items, groups)
+    count = Counter(parts.values())
+    assert count["test"] == 200
+    assert count["val"] == 100
+    # 400 complexes: not more than 20 % and 10 %, or the shares of the groups
+    count = Counter(parts_of(items[:400], np.arange(400)).values())
+    assert (count["test"], count["val"]) == (80, 40)
+
+
+def test_near_copies_are_capped_in_held_out_sets() -> None:
+    items = [item(f"c{n}", "lba", kind="lba", full=n >= 25) for n in range(30)]
+    items += [item(f"x{n}", "lba", kind="lba") for n in range(200)]
+    groups = np.concatenate([np.zeros(30, int), np.arange(1, 201)])
+    seen = set()
+    for seed in range(12):
+        found = split(items, groups, seed=seed, copies=groups, max_copies=7)
+        copies = Counter(found.parts[f"c{n}"] for n in range(30))
+        assert copies in ({"train": 30}, {"test": 7, "unused": 23}, {"val": 7, "unused": 23})
+        assert found.about["unused_near_copies"] == copies["unused"]
+        seen |= set(copies)
+        if copies["unused"]:
+            # fully labelled copies are kept first
+            assert all(found.parts[f"c{n}"] in ("test", "val") for n in range(25, 30))
+    assert {"train", "unused"} < seen
+
+
+def test_copies_are_of_one_kind_and_the_same_clusters() -> None:
+    items = [
+        item("a", "lba", kind="lba", sequences=("AAA", "CCC")),
+        item("b", "lba", kind="lba", sequences=("DDD",)),
+        item("c", "lba", kind="lba", sequences=("EEE",)),
+        item("d", "ec", sequences=("EEE",)),
+    ]
+    found = copy_sets(items, {"AAA": 0, "CCC": 1, "DDD": 0, "EEE": 0})
+    assert found[1] == found[2]
+    assert len({found[0], found[1], found[3]}) == 3
+
+
+def dated(years: dict[int, int], undated: int = 0) -> list[Item]:
+    dates = [str(year) for year, count in years.items() for _ in range(count)] + [""] * undated
+    return [item(f"i{n}", "ec", date=date) for n, date in enumerate(dates)]
+
+
+def test_time_scheme_cuts_between_years() -> None:
+    items = dated({2010: 70, 2011: 6, 2012: 9, 2013: 5, 2014: 10}, undated=3)
+    found = split(items, np.zeros(103, int), "time")
+    # from 2013 on 15 %, from 2012 on 24 %: nearest to 15 and 25 %
+    assert (found.about["val_year"], found.about["test_year"]) == (2012, 2013)
+    assert Counter(found.parts.values()) == {"train": 76, "val": 9, "test": 15, "unused": 3}
+    assert found.about["without_date"] == 3
+
+
+def test_time_scheme_with_given_years() -> None:
+    items = dated({2010: 1, 2011: 1, 2012: 1, 2013: 1})
+    items.append(item("x", "ec", date="2012-12-31"))
+    found = split(items, np.zeros(5, int), "time", val_year=2012, test_year=2013)
+    assert found.parts == {"i0": "train", "i1": "train", "i2": "val", "x": "val", "i3": "test"}
+
+
+def test_time_scheme_needs_dates() -> None:
+    with pytest.raises(ValueError, match="2 of 3 entries have a date, in 2 years"):
+        split(dated({2010: 1, 2011: 1}, undated=1), np.zeros(3, int), "time")
+
+
+def test_deepfri_schemes() -> None:
+    flags = {"B": {30: False, 95: True}, "C": {30: True, 95: True}, "gone": {30: True, 95: True}}
+    parts = {"A": "train", "B": "test", "C": "test", "V": "val", "gone": "test"}
+    lists = {"ec": DeepfriLists(parts, flags), "go": DeepfriLists({"B": "train"})}
+    items = [item(name, "ec") for name in "ABCVX"]
+    chosen = BuildSettings(scheme="deepfri_ec")
+    found = make_splits(SplitInputs(items, np.arange(5), np.arange(5), chosen, lists))
+    assert found["deepfri_ec"].parts == {
+        "A": "train", "B": "test", "C": "test", "V": "val", "X": "unused"
+    }  # fmt: skip
+    assert found["default"] is found["deepfri_ec"]
+    assert found["deepfri_ec_95"].parts == found["deepfri_ec"].parts
+    assert found["deepfri_ec_30"].parts["B"] == "unused"
+    assert found["deepfri_ec_30"].parts["C"] == "test"
+    assert "30 % or more identity" in found["deepfri_ec_30"].about["rule"]
+    assert found["deepfri_ec"].about["listed"] == 5
+    assert found["deepfri_ec"].about["listed_and_stored"] == 4
+    assert [name for name in found if name.startswith("deepfri_go")] == ["deepfri_go"]
+
+
+def test_deepfri_scheme_without_lists_says_what_is_missing() -> None:
+    with pytest.raises(ValueError, match="deepfri_go needs DeepFRI's split lists"):
+        split([item("a", "ec")], np.array([0]), "deepfri_go")

@@ -1,0 +1,45 @@
+"""Morgan fingerprints of ligands, to tell how similar those of two complexes are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdFingerprintGenerator
+
+from hemenet_lab.structures.parse import unzipped
+
+RADIUS, BITS = 2, 2048
+"""ECFP4 (Rogers and Hahn 2010, doi 10.1021/ci100050t), folded."""
+
+
+def read_fingerprint(paths: Iterable[Path]) -> bytes:
+    """Fingerprint of the first file that RDKit reads and sanitizes, packed; empty if none.
+
+    Args:
+        paths: SDF or mol2 files of one ligand, in the order in which they are tried.
+    """
+    for path in paths:
+        molecule = _molecule(path)
+        if molecule is not None and molecule.GetNumHeavyAtoms():
+            generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
+            bits = generator.GetFingerprintAsNumPy(molecule)
+            return np.packbits(bits.astype(np.uint8)).tobytes()
+    return b""
+
+
+def _molecule(path: Path) -> Chem.Mol | None:
+    """The sanitized molecule without hydrogens; None where the chemistry is not accepted."""
+    try:
+        text = unzipped(path.read_bytes(), path.name, ValueError).decode("latin-1")
+    except (OSError, ValueError):
+        return None
+    read = Chem.MolFromMol2Block if ".mol2" in path.name.lower() else Chem.MolFromMolBlock
+    with rdBase.BlockLogs():
+        try:
+            molecule = read(text)
+        except RuntimeError:
+            return None
+    return Chem.RemoveHs(molecule) if molecule is not None else None
