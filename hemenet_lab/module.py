@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
@@ -121,7 +123,8 @@ class MultiTaskModule(LightningModule):
     def setup(self, stage: str) -> None:
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]  # present while running
         if not self.tasks:
-            self.build(datamodule.tasks)
+            with _own_random_numbers("readouts and heads"):
+                self.build(datamodule.tasks)
             if stage == "fit" and self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
@@ -259,6 +262,17 @@ class MultiTaskModule(LightningModule):
             _require_same_tasks(stored, self.tasks)
         else:
             self.build(stored)
+
+
+@contextmanager
+def _own_random_numbers(purpose: str) -> Iterator[None]:
+    """Random numbers that depend on the seed only, not on what was drawn before.
+
+    Strategies reset the generator or not before `setup`; one and several processes start alike.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(zlib.crc32(f"{torch.initial_seed()}/{purpose}".encode()))
+        yield
 
 
 def _require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
