@@ -1,10 +1,10 @@
-"""Speed and memory of the data side on a generated store: opening, edges, plan, loading.
+"""Speed and memory of the data side on generated structures: edges, opening, plan, loading.
 
     python benchmarks/bench_data.py --entries 2000
-    python benchmarks/bench_data.py --entries 40000 --folder /tmp/bench-store
+    python benchmarks/bench_data.py --entries 40000 --median 40
 
-Prints a Markdown table. Lengths follow the mixture of the full benchmark: single chains (median 250
-residues, log-normal), complexes with a ligand and complexes of two chains.
+Prints two Markdown tables. Lengths follow the mixture of the full benchmark: single chains (median
+250 residues, log-normal), complexes with a ligand and complexes of two chains.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
 
+from hemenet_lab.data.build_graph import view_edges
 from hemenet_lab.data.datamodule import ProteinMTDataModule
 from hemenet_lab.data.edge_cache import EdgeCache
 from hemenet_lab.data.entry import Entry
@@ -157,6 +159,33 @@ def measured(path: Path, workers: int, limit: int) -> Iterator[tuple[str, str]]:
         loader._iterator._shutdown_workers()
 
 
+def edge_times() -> Iterator[str]:
+    """Rows of the table of edge-building CPU times, best of five, for one chain of some lengths."""
+    views = {
+        "residues, k = 7": GraphView(),
+        "alpha carbons, k = 7": GraphView(nodes="alpha"),
+        "atoms, 4.5 Å, at most 9": GraphView(nodes="atom", k=0, radius=4.5, radius_max_neighbors=9),
+    }
+    for length in (500, 1900):
+        entry = single_chain(length)
+        for name, view in views.items():
+            best = min(cpu_time(partial(view_edges, entry, view)) for _ in range(5))
+            yield f"| {length} residues, {entry.num_atoms} atoms | {name} | {1e3 * best:.1f} ms |"
+
+
+def cpu_time(work: Callable[[], object]) -> float:
+    """CPU seconds of one call: other programs on the machine hardly matter."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def single_chain(length: int) -> Entry:
+    """The first generated single chain of about this length."""
+    found = (generated_entry(number, length) for number in itertools.count())
+    return next(e for e in found if e.kind == "chain" and abs(e.num_nodes / length - 1) < 0.01)
+
+
 def main() -> None:
     """Writes or opens the store, then measures with each number of workers in its own process."""
     parser = argparse.ArgumentParser(
@@ -173,6 +202,7 @@ def main() -> None:
         for what, value in measured(args.folder, args.measure, args.limit):
             print(f"ROW\t{what}\t{value}")
         return
+    print("| structure | edges | CPU time |\n|---|---|---|", *edge_times(), sep="\n", end="\n\n")
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary) / "store"
         rows = {}
