@@ -1,0 +1,212 @@
+"""What the printed tables say, before it becomes Markdown, LaTeX or HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hemenet_lab.benchmark.compare import LOWER_IS_BETTER
+from hemenet_lab.benchmark.paper import row_position
+from hemenet_lab.benchmark.paper import rows as paper_rows
+from hemenet_lab.benchmark.paper_notes import BY_KEY, EVERYWHERE, SYNTHETIC
+from hemenet_lab.benchmark.table_cell import Cell
+from hemenet_lab.benchmark.table_cells import ResultTable
+from hemenet_lab.benchmark.table_marks import RULE, lead_text
+from hemenet_lab.benchmark.table_rows import Row, label_of, varying_axes
+from hemenet_lab.tasks import PROTEIN_MT
+
+METRIC_NAMES = {"rmse": "RMSE", "mae": "MAE", "fmax": "Fmax"}
+TITLES = {task.name: task.title for task in PROTEIN_MT}
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A cell for people."""
+
+    main: str
+    spread: str = ""
+    """Standard deviation over seeds."""
+    mark: str = ""
+    paper: str = ""
+    notes: str = ""
+    """Letters of the notes on the paper's number."""
+    sort: float | None = None
+    """What the cell is sorted by; its text if None."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table for people."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    labels: int
+    """How many columns at the left are names."""
+    caption: str = ""
+
+
+def note_letters(table: ResultTable) -> dict[str, str]:
+    """Letter of each note that a shown number of the paper needs."""
+    keys = (key for cell in table.cells if cell.paper for key in cell.paper.notes)
+    return dict(zip(dict.fromkeys(keys), LETTERS, strict=False))
+
+
+def overview(table: ResultTable) -> Sheet:
+    """One line per configuration, one column per task and metric of the paper."""
+    axes, letters = varying_axes(table.rows), note_letters(table)
+    columns = table.columns()
+    rows = [
+        (*_labels(row, axes), *(_entry(table.cell(row, *column), letters) for column in columns))
+        for row in table.rows
+    ]
+    constant = [Text("constant predictor"), *[Text("")] * (len(axes) - 1)]
+    rows.append((*constant, *(_constant(table, *column) for column in columns)))
+    header = (*axes, *(_heading(table, *column) for column in columns))
+    caption = "Mean ± standard deviation over seeds."
+    if letters or any(cell.paper for cell in table.cells):
+        mark = ", NOT COMPARABLE with these" if table.results.synthetic else ""
+        caption += f" In brackets: the paper's number{mark}; letters: see the notes."
+    return Sheet("Mean over seeds", header, tuple(rows), len(axes), caption)
+
+
+def details(table: ResultTable, task: str) -> Sheet:
+    """Everything about one task: intervals, seeds, scores per sequence cluster."""
+    axes, letters = varying_axes(table.rows), note_letters(table)
+    metrics = [metric for name, metric in table.columns() if name == task]
+    with_paper = any(cell.paper for cell in table.cells if cell.task == task)
+    header = [*axes, "seeds", "n"]
+    for metric in metrics:
+        header += [_arrow(metric), "95 % interval", "per cluster"]
+        header += ["paper"] if with_paper else []
+    rows = []
+    for row in table.rows:
+        cells = [table.cell(row, task, metric) for metric in metrics]
+        first = next((cell for cell in cells if cell), None)
+        if first is None:
+            continue
+        line = [*_labels(row, axes), _number(str(len(first.seeds))), _number(first.n)]
+        for cell in cells:
+            line += _detail(cell, letters, with_paper)
+        rows.append(tuple(line))
+    title = f"{task}: {TITLES[task]}" if TITLES.get(task) else task
+    return Sheet(title, tuple(header), tuple(rows), len(axes), _detail_caption(table, task))
+
+
+def _detail_caption(table: ResultTable, task: str) -> str:
+    known = {cell.clusters for cell in table.cells if cell.task == task and cell.clusters}
+    clusters = f"{max(known)} sequence clusters" if known else "sequence clusters unknown"
+    return (
+        "95 % interval: bootstrap over the n labelled test items of the mean over seeds. "
+        f"Per cluster: each sequence cluster counts once ({clusters})."
+    )
+
+
+def remarks(table: ResultTable) -> list[str]:
+    """What must be said beside the tables: data, runs that are missing, untested tasks."""
+    results = table.results
+    found = [SYNTHETIC] if results.synthetic else []
+    of = "" if results.planned is None else f" of {results.planned} planned"
+    found.append(f"{len(results.runs)}{of} runs finished, store {results.store_hash[:12]}.")
+    if settings := results.runs[0].settings:
+        found.append(f"All runs with the further settings {settings}")
+    for run in results.unfinished:
+        choices = " · ".join(run.choices.values())
+        found.append(f"NOT FINISHED ({run.status.lower()}): {choices}, seed {run.seed}, {run.id}")
+    found += [f"Superseded by a later run: {run.name}, {run.id}" for run in results.superseded]
+    found += [f"No labelled test item: task {task}" for task in table.untested]
+    found += [
+        f"Task {task}: runs were tested on DIFFERENT ITEMS (limited test batches?); nothing is "
+        "compared there and means over different items have no interval."
+        for task in table.uneven
+    ]
+    return found
+
+
+def lead_lines(table: ResultTable) -> list[str]:
+    """Best against runner-up, one line per column and block."""
+    return [
+        f"{' '.join(filter(None, (lead.block, lead.task)))} {METRIC_NAMES[lead.metric]}: "
+        f"{lead_text(lead)}"
+        for lead in table.leads
+    ]
+
+
+def note_lines(table: ResultTable) -> list[tuple[str, str]]:
+    """(letter, text) of the notes on the paper's numbers, then what holds for all of them."""
+    letters = note_letters(table)
+    lines = [(letter, BY_KEY[key].text) for key, letter in letters.items()]
+    if any(cell.paper for cell in table.cells):
+        lines.append(("", EVERYWHERE))
+        if missing := _missing_rows(table):
+            lines.append(("", f"Rows of the paper without runs here: {', '.join(missing)}."))
+    return lines
+
+
+def rule(table: ResultTable) -> str:
+    """How winners are marked; empty if nothing could compete."""
+    return RULE if table.leads else ""
+
+
+def _missing_rows(table: ResultTable) -> list[str]:
+    grid = table.results.grid
+    here = {row_position(grid, [choice for _, choice in row]) for row in table.rows}
+    return [" ".join(row) for place, row in enumerate(paper_rows(grid)) if place not in here]
+
+
+def _labels(row: Row, axes: Sequence[str]) -> list[Text]:
+    return [Text(label_of(row, [axis]) or ABSENT) for axis in axes]
+
+
+def _entry(cell: Cell | None, letters: dict[str, str]) -> Text:
+    if cell is None:
+        return Text(ABSENT)
+    paper = cell.paper.text if cell.paper else ""
+    notes = "".join(sorted(letters[key] for key in cell.paper.notes)) if cell.paper else ""
+    if cell.mean is None:
+        return Text("undefined", paper=paper, notes=notes)
+    spread = "" if cell.std is None else f"{cell.std:.3f}"
+    return Text(f"{cell.mean:.3f}", spread, cell.mark, paper, notes, cell.mean)
+
+
+def _detail(cell: Cell | None, letters: dict[str, str], with_paper: bool) -> list[Text]:
+    width = 4 if with_paper else 3
+    if cell is None:
+        return [Text(ABSENT)] * width
+    entry = _entry(cell, letters)
+    interval = ABSENT if cell.low is None else f"{cell.low:.3f} to {cell.high:.3f}"
+    cluster = ABSENT if cell.per_cluster is None else f"{cell.per_cluster:.3f}"
+    paper = cell.paper.value if cell.paper else None
+    texts = [
+        Text(entry.main, entry.spread, entry.mark, sort=entry.sort),
+        Text(interval, sort=cell.low),
+        Text(cluster, sort=cell.per_cluster),
+        Text("", paper=entry.paper, notes=entry.notes, sort=paper),
+    ]
+    return texts[:width]
+
+
+def _constant(table: ResultTable, task: str, metric: str) -> Text:
+    """The constant predictor's score; a range if the rows' training labels differ."""
+    cells = [cell for row in table.rows if (cell := table.cell(row, task, metric))]
+    known = [cell.constant for cell in cells if cell.constant is not None]
+    if not known:
+        return Text(ABSENT)
+    low, high = f"{min(known):.3f}", f"{max(known):.3f}"
+    return Text(low if low == high else f"{low} to {high}", sort=min(known))
+
+
+def _heading(table: ResultTable, task: str, metric: str) -> str:
+    counts = {n for row in table.rows if (c := table.cell(row, task, metric)) for n in c.counts}
+    n = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)}-{max(counts)}"
+    return f"{task} {_arrow(metric)} n={n}"
+
+
+def _arrow(metric: str) -> str:
+    return f"{METRIC_NAMES.get(metric, metric)} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+
+
+def _number(text: str) -> Text:
+    return Text(text, sort=float(text.split("-")[0]))
