@@ -1,13 +1,16 @@
-"""What happens around training: reproducible steps, throughput, a guard, and the final table."""
+"""What happens around training steps: random numbers, throughput, a guard, shared statistics."""
 
 from __future__ import annotations
 
 import time
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from hemenet_lab.data.graph import ProteinGraph, count_graphs
 
@@ -90,3 +93,57 @@ class NonFiniteGuard(Callback):
 def _entry_ids(batch: ProteinGraph) -> list[str]:
     ids = getattr(batch, "entry_id", [])
     return [ids] if isinstance(ids, str) else list(ids)
+
+
+class SharedRunningStatistics(Callback):
+    """Running statistics of batch normalisation as one process would have them.
+
+    DDP keeps rank 0's, which has seen only its own batches. Here the updates of all ranks are
+    applied one after the other, in the order in which one process would take the batches.
+    """
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        if trainer.world_size > 1:
+            self._before = [_statistics(norm).clone() for norm in _batch_norms(pl_module)]
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        norms = _batch_norms(pl_module)
+        if trainer.world_size == 1 or not norms:
+            return
+        after = torch.cat([_statistics(norm).flatten() for norm in norms])
+        gathered = cast(Tensor, pl_module.all_gather(after)).unbind()
+        sizes = [before.numel() for before in self._before]
+        for norm, before, *ranks in zip(
+            norms, self._before, *(flat.split(sizes) for flat in gathered), strict=True
+        ):
+            merged = merge_updates(before, ranks, float(norm.momentum or 0.0))
+            norm.running_mean.copy_(merged[0])  # type: ignore[union-attr]  # tracks statistics
+            norm.running_var.copy_(merged[1])  # type: ignore[union-attr]
+
+
+def merge_updates(before: Tensor, after: Sequence[Tensor], momentum: float) -> Tensor:
+    """Exponential averages that each made one update from ``before``, as updates in sequence."""
+    merged = before
+    for value in after:
+        update = value.view_as(before) - (1 - momentum) * before
+        merged = (1 - momentum) * merged + update
+    return merged
+
+
+def _batch_norms(module: LightningModule) -> list[_BatchNorm]:
+    return [
+        part
+        for part in module.modules()
+        if isinstance(part, _BatchNorm) and part.running_mean is not None
+    ]
+
+
+def _statistics(norm: _BatchNorm) -> Tensor:
+    """Running mean and variance, [2, d]."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return torch.stack([norm.running_mean, norm.running_var])

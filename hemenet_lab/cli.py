@@ -13,7 +13,12 @@ import torch
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from hemenet_lab.benchmark.identity_record import RecordIdentity, plain_config
-from hemenet_lab.callbacks import NonFiniteGuard, ReproducibleSteps, Throughput
+from hemenet_lab.callbacks import (
+    NonFiniteGuard,
+    ReproducibleSteps,
+    SharedRunningStatistics,
+    Throughput,
+)
 from hemenet_lab.checkpoint_defaults import checkpoint_defaults
 from hemenet_lab.commands import benchmark, data, encoders, predict
 from hemenet_lab.config_file import IncludingConfigFile
@@ -24,7 +29,6 @@ from hemenet_lab.plugins import load_encoders
 from hemenet_lab.results import ResultsTable
 from hemenet_lab.run_record import RUN_KEY, RunCheckpoint, RunRecord
 from hemenet_lab.tracking import tracker_of
-
 
 CLI = TypeVar("CLI", bound="SuiteCLI")
 
@@ -124,7 +128,13 @@ def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
             "gradient_clip_val": 10.0,
             "num_sanity_val_steps": 0,
             "logger": {"class_path": "hemenet_lab.tracking.Tracker"},
-            "callbacks": [RunRecord(), Throughput(), NonFiniteGuard(), ResultsTable()],
+            "callbacks": [
+                SharedRunningStatistics(),
+                RunRecord(),
+                Throughput(),
+                NonFiniteGuard(),
+                ResultsTable(),
+            ],
         },
         seed_everything_default=0,
         parser_class=SuiteArgumentParser,

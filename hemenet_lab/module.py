@@ -25,6 +25,7 @@ from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.evaluation import TaskEvaluation
 from hemenet_lab.heads import Head
 from hemenet_lab.losses import default_loss_weights, masked_loss
+from hemenet_lab.plain import keep_plain
 from hemenet_lab.readout import Readout, TaskAware
 from hemenet_lab.tasks import Task, select_tasks
 
@@ -77,7 +78,7 @@ class MultiTaskModule(LightningModule):
             # under LightningCLI the encoder's settings are kept, and without it nothing is
             warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module`")
             self.save_hyperparameters(logger=False)
-        _keep_plain(self.hparams)
+        keep_plain(self.hparams)
         self.encoder = encoder
         self.task_names = tasks
         self.start_from_statistics = start_from_statistics
@@ -285,18 +286,3 @@ def _require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
             f"the model was made for tasks {list(mine)}, the data have {list(theirs)}; they differ "
             f"in {differing} (names or terms); use the store that the model was trained on"
         )
-
-
-def _keep_plain(hparams: Any) -> None:
-    """Leave only plain types, so that checkpoints load with weights_only=True."""
-    for name, value in list(hparams.items()):
-        if not _is_plain(value):
-            hparams.pop(name)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_plain(part) for part in value.values())
-    if isinstance(value, (list, tuple)):
-        return all(_is_plain(part) for part in value)
-    return value is None or isinstance(value, (bool, int, float, str))

@@ -41,9 +41,8 @@ def test_two_processes_share_the_plan_of_one(fits: tuple[Path, Path]) -> None:
 
 def test_two_processes_train_the_weights_of_one(fits: tuple[Path, Path]) -> None:
     one, two = (torch.load(folder / "weights.pt", weights_only=True) for folder in fits)
-    trained = [name for name in one if "running_" not in name and "num_batches" not in name]
-    assert len(trained) > 20
-    for name in trained:
+    assert any("running_var" in name for name in one)
+    for name in one.keys() - {name for name in one if "num_batches_tracked" in name}:
         torch.testing.assert_close(one[name], two[name], rtol=1e-4, atol=1e-6)
 
 
@@ -61,9 +60,7 @@ def test_two_processes_validate_to_the_numbers_of_one(
     for name, how in (("one", ()), ("two", TWO)):
         folder = tmp_path / name
         folder.mkdir()
-        run_apart(
-            folder, "test", f"--ckpt_path={checkpoint}", "--trainer.accelerator=cpu", *how
-        )
+        run_apart(folder, "test", f"--ckpt_path={checkpoint}", "--trainer.accelerator=cpu", *how)
         found.append(only(runs_of(folder)).data.metrics)
     one, two = found
     assert one.keys() == two.keys()

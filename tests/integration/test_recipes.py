@@ -25,7 +25,8 @@ def recipes() -> list[str]:
 
 
 def fragments(folder: str) -> list[str]:
-    return [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(f"configs/{folder}/**/*.yaml"))]
+    found = sorted(ROOT.glob(f"configs/{folder}/**/*.yaml"))
+    return [str(path.relative_to(ROOT)) for path in found]
 
 
 def printed_config(
@@ -59,7 +60,7 @@ def test_encoder_fragment_runs(
     run_here(monkeypatch, tmp_path, *fit_args(tiny_store, *arguments))
 
 
-@pytest.mark.parametrize("fragment", fragments("readout") + ["configs/trainer/smoke.yaml"])
+@pytest.mark.parametrize("fragment", [*fragments("readout"), "configs/trainer/smoke.yaml"])
 def test_other_fragment_runs(
     fragment: str, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

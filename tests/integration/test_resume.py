@@ -1,4 +1,4 @@
-"""A run that is killed in the middle of an epoch and resumed gives the weights of one that is not."""
+"""A run killed in the middle of an epoch and resumed gives the weights of one that is not."""
 
 from __future__ import annotations
 
