@@ -1,4 +1,4 @@
-"""``hemenet data``: build a store from raw files, and show what a store holds."""
+"""``hemenet data``: build a store from raw files, show what it holds, and check it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,28 @@ from hemenet_lab.protein_mt.schemes import SCHEMES
 from hemenet_lab.protein_mt.settings import ROUTES, BuildSettings
 from hemenet_lab.protein_mt.sifts_function import EVIDENCE, RELATIONS
 from hemenet_lab.protein_mt.summary import summary_text
+from hemenet_lab.protein_mt.verify.check import table
+from hemenet_lab.protein_mt.verify.store import verify_store
 
 DEFAULTS = BuildSettings()
+FAULTY = 1
+"""Exit status of a check that found something."""
 
 
 def add_parser(commands: Any) -> None:
-    """Adds ``data`` with ``build`` and ``inspect`` to a command's subparsers."""
-    data = commands.add_parser("data", help="build and inspect data sets")
+    """Adds ``data`` with ``build``, ``inspect`` and ``verify`` to a command's subparsers."""
+    data = commands.add_parser("data", help="build, inspect and check data sets")
     actions = data.add_subparsers(title="actions", required=True, metavar="ACTION")
     _add_build(actions)
     inspect = actions.add_parser("inspect", help="print what a store holds")
     inspect.add_argument("store", metavar="DIR", help="folder of the store")
     inspect.set_defaults(run=_inspect)
+    verify = actions.add_parser(
+        "verify", help="check a store, with code that the build does not use"
+    )
+    verify.add_argument("store", metavar="DIR", help="folder of the store")
+    verify.add_argument("--raw", metavar="DIR", help="derive the labels from its raw files again")
+    verify.set_defaults(run=_verify)
 
 
 def _add_build(actions: Any) -> None:
@@ -110,3 +120,9 @@ def _build(args: argparse.Namespace) -> int:
 def _inspect(args: argparse.Namespace) -> int:
     print(summary_text(Store(args.store)))
     return 0
+
+
+def _verify(args: argparse.Namespace) -> int:
+    checks = verify_store(args.store, args.raw)
+    print(table(checks))
+    return FAULTY if any(found.faults for found in checks) else 0

@@ -13,12 +13,34 @@ if TYPE_CHECKING:
 
 LEVELS = (30, 50, 70, 90, 95)
 """Sequence identities of the report, in percent."""
+Closest = dict[str, NDArray[np.float32]]
+"""Kind of coverage → [S], highest identity of a sequence to any training sequence."""
 MOSTLY = 0.8
 """Share of a test chain that counts as "most of it"."""
 
 
+def leakage_reports(
+    items: Sequence[Item],
+    clusters: Clusters,
+    splits: Mapping[str, Mapping[str, str]],
+    *,
+    coverage: float,
+) -> dict[str, dict[str, Any]]:
+    """Split → `leakage_report`; splits with the same training set are compared with it once."""
+    closest: dict[bytes, Closest] = {}
+    return {
+        name: leakage_report(items, clusters, parts, coverage=coverage, known=closest)
+        for name, parts in splits.items()
+    }
+
+
 def leakage_report(
-    items: Sequence[Item], clusters: Clusters, parts: Mapping[str, str], *, coverage: float
+    items: Sequence[Item],
+    clusters: Clusters,
+    parts: Mapping[str, str],
+    *,
+    coverage: float,
+    known: dict[bytes, Closest] | None = None,
 ) -> dict[str, Any]:
     """Compares the chains of ``val`` and ``test`` with those of ``train``.
 
@@ -27,6 +49,7 @@ def leakage_report(
         clusters: Their clusters, with the alignments of all similar pairs.
         parts: Item id → ``train``, ``val``, ``test`` or ``unused``.
         coverage: Share of both chains that an alignment must cover to count, 0 to 1.
+        known: What was found for other splits, by their training sequences; is added to.
 
     Returns:
         For ``val`` and ``test``: ``chains``; ``both_covered`` and ``mostly_covered``, each percent
@@ -42,7 +65,10 @@ def leakage_report(
     }
     in_train = np.zeros(len(clusters.sequences), dtype=bool)
     in_train[_join([where[row] for row in of_part["train"]])] = True
-    closest = _closest(clusters, in_train, coverage)
+    known, key = {} if known is None else known, in_train.tobytes()
+    if key not in known:
+        known[key] = _closest(clusters, in_train, coverage)
+    closest = known[key]
     train_names = _uniprot(items, of_part["train"])
     train_clusters = set(clusters.cluster[in_train].tolist())
     report: dict[str, Any] = {}
@@ -58,16 +84,13 @@ def leakage_report(
     return report
 
 
-def _closest(
-    clusters: Clusters, in_train: NDArray[np.bool_], coverage: float
-) -> dict[str, NDArray[np.float64]]:
-    """[S] each, highest identity of a sequence to any training sequence."""
+def _closest(clusters: Clusters, in_train: NDArray[np.bool_], coverage: float) -> Closest:
     hits = clusters.hits
     both = (hits.query_coverage >= coverage) & (hits.target_coverage >= coverage)
     mostly = hits.query_coverage >= MOSTLY
     closest = {}
     for name, covered in (("both_covered", both), ("mostly_covered", mostly)):
-        best = in_train.astype(np.float64)
+        best = in_train.astype(np.float32)
         use = covered & in_train[hits.target]
         np.maximum.at(best, hits.query[use], hits.identity[use])
         closest[name] = best

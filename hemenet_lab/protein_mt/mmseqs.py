@@ -8,7 +8,10 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +23,9 @@ FEWEST_RESIDUES = 10
 unknown residues only MMseqs2 gives numbers that change from run to run."""
 MAX_TARGETS = 10_000
 """Targets that a query may have; MMseqs2's own default of 300 cuts large families short."""
+_HIT_TYPES = (np.int32, np.int32, np.float32, np.float32, np.float32)
+_BLOCK = 200_000
+"""Lines of MMseqs2's output that are read at a time."""
 _ALL_PAIRS = ["--prefilter-mode", "2"]
 _PROTEIN = ["--dbtype", "1"]
 """Peptides that consist of the letters A, C, G and T would be taken for nucleotides."""
@@ -33,15 +39,15 @@ class MMseqsError(ValueError):
 class Hits:
     """Alignments between different sequences, both directions of a pair; H of them."""
 
-    query: NDArray[np.int64]
+    query: NDArray[np.int32]
     """[H], index of the query sequence."""
-    target: NDArray[np.int64]
+    target: NDArray[np.int32]
     """[H], index of the target sequence."""
-    identity: NDArray[np.float64]
+    identity: NDArray[np.float32]
     """[H], identical residues per aligned position, 0 to 1."""
-    query_coverage: NDArray[np.float64]
+    query_coverage: NDArray[np.float32]
     """[H], share of the query that is aligned, 0 to 1."""
-    target_coverage: NDArray[np.float64]
+    target_coverage: NDArray[np.float32]
     """[H], share of the target that is aligned, 0 to 1."""
 
 
@@ -127,12 +133,20 @@ def search(
         options += _ALL_PAIRS if len(sequences) <= SMALL else []
         if Path(fasta).stat().st_size:
             _run(["easy-search", fasta, fasta, str(result), f"{folder}/tmp", *options])
-        found = result.is_file() and result.stat().st_size > 0
-        table = np.loadtxt(result, ndmin=2) if found else np.empty((0, 5))
-    table = table[table[:, 0] != table[:, 1]]
-    table = table[np.lexsort((table[:, 1], table[:, 0]))]
-    pairs = table[:, :2].astype(np.int64)
-    return Hits(pairs[:, 0], pairs[:, 1], table[:, 2], table[:, 3], table[:, 4])
+        return _read_hits(result)
+
+
+def _read_hits(path: Path) -> Hits:
+    """Hits between different sequences, read in blocks: a family of 1,000 has a million of them."""
+    columns: list[list[NDArray[Any]]] = [[] for _ in _HIT_TYPES]
+    with path.open() if path.is_file() else StringIO() as file:
+        while lines := list(islice(file, _BLOCK)):
+            block = np.loadtxt(lines, ndmin=2)
+            block = block[block[:, 0] != block[:, 1]]
+            for found, values, dtype in zip(columns, block.T, _HIT_TYPES, strict=True):
+                found.append(values.astype(dtype))
+    empty = (np.empty(0, dtype) for dtype in _HIT_TYPES)
+    return Hits(*(np.concatenate([e, *found]) for e, found in zip(empty, columns, strict=True)))
 
 
 def _cluster_all_pairs(folder: str, fasta: str, options: list[str]) -> None:

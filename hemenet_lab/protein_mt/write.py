@@ -23,7 +23,7 @@ from hemenet_lab.protein_mt.counts import (
 from hemenet_lab.protein_mt.drops import DROPS_FILE, DropRow, count_reasons, drops_text
 from hemenet_lab.protein_mt.labels import Labels
 from hemenet_lab.protein_mt.layout import RawFolder, Source
-from hemenet_lab.protein_mt.leakage import LEVELS, MOSTLY, leakage_report
+from hemenet_lab.protein_mt.leakage import LEVELS, MOSTLY, leakage_reports
 from hemenet_lab.protein_mt.ligand_similarity import ligand_report
 from hemenet_lab.protein_mt.read_entry import ReadResult
 from hemenet_lab.protein_mt.settings import BuildSettings
@@ -130,10 +130,7 @@ def _leakage(
         "percent_identity": list(LEVELS),
         "both_covered": f"the alignment covers {coverage:.0%} of both chains or more",
         "mostly_covered": f"the alignment covers {MOSTLY:.0%} of the held-out chain or more",
-        "splits": {
-            name: leakage_report(assembly.items, clusters, parts, coverage=coverage)
-            for name, parts in splits.items()
-        },
+        "splits": leakage_reports(assembly.items, clusters, splits, coverage=coverage),
         "ligands": {
             name: ligand_report(assembly.fingerprints, parts)
             for name, parts in splits.items()
