@@ -1,0 +1,49 @@
+"""Commands in the documentation parse, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hemenet_lab.cli import lightning
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "baselines/README.md"]
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Shell commands of a page's bash blocks, continued lines joined."""
+    for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.strip() and not line.startswith("#"):
+                yield line.split("  #")[0].strip()
+
+
+def fits() -> list[str]:
+    found = {command for page in PAGES if page.exists() for command in commands(page)}
+    return sorted(c for c in found if c.startswith("lightning fit --config") and "<" not in c)
+
+
+@pytest.mark.parametrize("command", fits())
+def test_fit_command_parses(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["lightning"])
+    with pytest.raises(SystemExit) as stop:
+        lightning([*shlex.split(command)[1:], "--print_config"])
+    assert stop.value.code == 0, capsys.readouterr().err
+
+
+def test_there_are_commands_to_parse() -> None:
+    assert len(fits()) >= 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
