@@ -118,7 +118,16 @@ def config_reader() -> ConfigReader:
     return _start(ConfigReader, ["fit", "--model.encoder=HeMeNet"])
 
 
+def _without_noise() -> None:
+    """Keep messages that no user of ours can act on out of the terminal."""
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in record.getMessage()
+    )
+
+
 def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
+    _without_noise()
     load_encoders()
     return cli(
         MultiTaskModule,
