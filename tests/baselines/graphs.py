@@ -15,6 +15,7 @@ from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.testing.random_graphs import random_graph
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "encoder"
+GOLDENS = Path(__file__).parents[1] / "goldens"
 
 
 def hand_graph(pos: list[list[float]], edges: list[tuple[int, int]]) -> ProteinGraph:

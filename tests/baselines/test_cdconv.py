@@ -25,13 +25,13 @@ from hemenet_lab.testing.moves import INVERSION, permute_graph, random_rotation
 from hemenet_lab.testing.random_graphs import random_batch, random_graph
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
+    GOLDENS,
     check_bf16,
     count_parameters,
     from_config,
     parameters_without_gradient,
     protein,
 )
-from tests.shared import GOLDENS, needs_shared
 
 
 def small_encoder(dropout: float = 0.0) -> CDConv:
@@ -43,18 +43,14 @@ class TestCDConv(EncoderSuite):
         return small_encoder()
 
 
-@needs_shared
 def test_authors_numbers() -> None:
-    assert GOLDENS is not None
     fixture = Fixture.load(GOLDENS / "cdconv_layer.npz")
     comparisons = list(check(fixture))
     assert fixture.uncovered(comparisons) == []
     assert max(comparison.error for comparison in comparisons) < 1e-12
 
 
-@needs_shared
 def test_authors_numbers_notice_a_wrong_radius() -> None:
-    assert GOLDENS is not None
     fixture = Fixture.load(GOLDENS / "cdconv_layer.npz")
     fixture.variants["conv"]["r"] = 7.0
     errors = {(c.variant, c.quantity): c.error for c in check(fixture)}

@@ -14,6 +14,7 @@ from hemenet_lab.testing.checks.egnn_layer import build_layer, check
 from hemenet_lab.testing.fixture import Fixture
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
+    GOLDENS,
     check_bf16,
     count_parameters,
     from_config,
@@ -21,7 +22,6 @@ from tests.baselines.graphs import (
     protein,
     triangle,
 )
-from tests.shared import SHARED
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -83,19 +83,15 @@ def random_layer(options: dict[str, Any]) -> tuple[EGNNLayer, tuple[Tensor, ...]
     return layer, (h, graph.pos, graph.edge_index, a)
 
 
-@pytest.mark.skipif(SHARED is None, reason="no folder of golden numbers")
 def test_authors_numbers() -> None:
-    assert SHARED is not None
-    fixture = Fixture.load(SHARED / "goldens" / "egnn_layer.npz")
+    fixture = Fixture.load(GOLDENS / "egnn_layer.npz")
     comparisons = list(check(fixture))
     assert fixture.uncovered(comparisons) == []
     assert max(comparison.error for comparison in comparisons) < 1e-12
 
 
-@pytest.mark.skipif(SHARED is None, reason="no folder of golden numbers")
 def test_authors_numbers_notice_a_wrong_option() -> None:
-    assert SHARED is not None
-    fixture = Fixture.load(SHARED / "goldens" / "egnn_layer.npz")
+    fixture = Fixture.load(GOLDENS / "egnn_layer.npz")
     fixture.variants["plain"]["residual"] = False
     fixture.variants["att_norm_tanh_sum"]["coords_agg"] = "mean"
     errors = {(c.variant, c.quantity): c.error for c in check(fixture)}

@@ -17,13 +17,13 @@ from hemenet_lab.testing.checks.gearnet_layer import check
 from hemenet_lab.testing.fixture import Fixture
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
+    GOLDENS,
     check_bf16,
     count_parameters,
     from_config,
     parameters_without_gradient,
     protein,
 )
-from tests.shared import GOLDENS, needs_shared
 
 EDGE_MODELS: list[dict[str, Any]] = [
     {"implementation": "torchdrug"},
@@ -74,18 +74,14 @@ def slow_conv(conv: RelationalConv, h: Tensor, edges: RelationalEdges, term: Ten
     return torch.stack(rows).relu()
 
 
-@needs_shared
 def test_published_numbers() -> None:
-    assert GOLDENS is not None
     fixture = Fixture.load(GOLDENS / "gearnet_layer.npz")
     comparisons = list(check(fixture))
     assert fixture.uncovered(comparisons) == []
     assert max(comparison.error for comparison in comparisons) < 1e-12
 
 
-@needs_shared
 def test_published_numbers_notice_a_wrong_option() -> None:
-    assert GOLDENS is not None
     fixture = Fixture.load(GOLDENS / "gearnet_layer.npz")
     fixture.hyper["num_angle_bin"] -= 1
     fixture.hyper["variants"] = {"td_conv": fixture.variants["td_conv"]}

@@ -18,13 +18,13 @@ from hemenet_lab.testing.moves import INVERSION
 from hemenet_lab.testing.random_graphs import random_batch
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
+    GOLDENS,
     check_bf16,
     count_parameters,
     from_config,
     parameters_without_gradient,
     protein,
 )
-from tests.shared import GOLDENS, needs_shared
 
 RESIDUES = GraphView(nodes="residue", k=6, k_min_separation=0, sequence_offsets=())
 ATOMS = GraphView(nodes="atom", k=0, radius=4.5, radius_max_neighbors=9, sequence_offsets=())
@@ -51,18 +51,14 @@ class TestAtomGVP(EncoderSuite):
         return AtomGVP(12, 2, vector_dim=4, edge_dim=6, view=ATOMS)
 
 
-@needs_shared
 def test_published_numbers() -> None:
-    assert GOLDENS is not None
     fixture = Fixture.load(GOLDENS / "gvp_layer.npz")
     comparisons = list(check(fixture))
     assert fixture.uncovered(comparisons) == []
     assert max(comparison.error for comparison in comparisons) < 1e-12
 
 
-@needs_shared
 def test_published_numbers_notice_a_wrong_option() -> None:
-    assert GOLDENS is not None
     fixture = Fixture.load(GOLDENS / "gvp_layer.npz")
     fixture.variants["gvp_gate"]["activations"] = ["relu", "sigmoid"]
     errors = {(c.variant, c.quantity): c.error for c in check(fixture)}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +11,8 @@ from hemenet_lab.metrics import Fmax
 from hemenet_lab.metrics.fmax import fmax, precision_recall
 from hemenet_lab.testing.goldens import check_file
 from tests.metrics.reference import fmax_by_definition
-from tests.shared import GOLDENS, needs_shared
+
+GOLDENS = Path(__file__).parents[1] / "goldens"
 
 Table = list[list[float]]
 
@@ -106,9 +109,7 @@ def test_metric_widens_bfloat16() -> None:
     assert metric.compute().value == fmax(scores.float(), targets)
 
 
-@needs_shared
 def test_goldens() -> None:
-    assert GOLDENS is not None
     rows = list(check_file(GOLDENS / "f1_max.npz"))
     assert rows
     assert [row for row in rows if not row.ok] == []
