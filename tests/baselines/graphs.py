@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -42,13 +43,13 @@ def protein(view: GraphView, seed: int = 0, dtype: torch.dtype = torch.float32) 
     return random_graph(view, seed, dtype=dtype)
 
 
-def from_config(path: str) -> Encoder:
-    """The encoder of a config, a path under ``configs/encoder``."""
-    config = yaml.safe_load((CONFIGS / path).read_text())
+def from_config(path: str, **changes: Any) -> Encoder:
+    """The encoder of a config, a path under ``configs/encoder``, with some arguments changed."""
+    config = yaml.safe_load((CONFIGS / path).read_text())["model"]["encoder"]
+    config["init_args"] |= changes
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Encoder, "encoder")
-    parsed = parser.parse_object({"encoder": config["model"]["encoder"]})
-    return parser.instantiate(parsed).encoder
+    return parser.instantiate(parser.parse_object({"encoder": config})).encoder
 
 
 def count_parameters(module: nn.Module) -> int:

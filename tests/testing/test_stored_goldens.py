@@ -32,8 +32,8 @@ def test_stored_numbers_to_1e_9(path: Path, capsys: pytest.CaptureFixture[str]) 
 
 def moved(fixture: Fixture) -> Fixture:
     """The same file with every target off by 1e-6, relative to its largest number."""
-    arrays = {key: fixture.array(key) for key in fixture.keys()}
-    for key in fixture.keys():
+    arrays = {key: fixture.array(key) for key in fixture.keys("")}
+    for key in fixture.keys(""):
         if key.startswith(TARGETS):
             arrays[key] = arrays[key] + 1e-6 * max(1.0, float(np.abs(arrays[key]).max()))
     return Fixture(arrays, fixture.meta, fixture.name)
@@ -50,8 +50,8 @@ def test_every_comparison_notices_a_small_error(path: Path) -> None:
 
 def other_parameters(fixture: Fixture) -> Fixture:
     """The same file with parameters and float inputs that do not belong to its outputs."""
-    arrays = {key: fixture.array(key) for key in fixture.keys()}
-    for key in fixture.keys():
+    arrays = {key: fixture.array(key) for key in fixture.keys("")}
+    for key in fixture.keys(""):
         if key.startswith(("param/", "input/")) and arrays[key].dtype == np.float64:
             arrays[key] = 1.01 * arrays[key]
     return Fixture(arrays, fixture.meta, fixture.name)
@@ -64,7 +64,7 @@ def test_numbers_are_computed_from_the_file(path: Path) -> None:
     fixture = other_parameters(Fixture.load(path))
     check = import_module(f"hemenet_lab.testing.checks.{fixture.kind}").check
     wrong = [found for found in check(fixture) if not found.ok]
-    assert len(wrong) > 0.5 * sum(key.startswith(TARGETS) for key in fixture.keys())
+    assert len(wrong) > 0.5 * sum(key.startswith(TARGETS) for key in fixture.keys(""))
 
 
 @needs_shared
