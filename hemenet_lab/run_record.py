@@ -20,7 +20,7 @@ RUN_KEY = "mlflow_run_id"
 class RunCheckpoint(ModelCheckpoint):
     """ModelCheckpoint in ``<folder>/<run id>/checkpoints``, so that every run has its own place.
 
-    Keeps the best checkpoint by ``monitor`` and the last one.
+    Keeps the best checkpoint by ``monitor``, and the last one after every epoch.
 
     Args:
         monitor: Metric to compare; ``val/score`` weighs all tasks alike.
@@ -43,6 +43,7 @@ class RunCheckpoint(ModelCheckpoint):
             save_last=True,
             filename="epoch{epoch:03d}",
             auto_insert_metric_name=False,
+            enable_version_counter=False,  # an epoch that is repeated replaces its checkpoint
         )
         self.last_every_n_steps = every_n_train_steps
 
@@ -59,7 +60,18 @@ class RunCheckpoint(ModelCheckpoint):
         super().on_train_batch_end(trainer, *args, **kwargs)
         every = self.last_every_n_steps
         if every and trainer.global_step % every == 0 and trainer.global_step > 0:
-            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+            self._save_last(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_validation_end(trainer, pl_module)
+        if not self._should_skip_saving_checkpoint(trainer):
+            self._save_last(trainer)  # Lightning writes it only after an epoch among the best
+
+    def _save_last(self, trainer: Trainer) -> None:
+        """Write ``last.ckpt``, and still let this step's checkpoint be kept as one of the best."""
+        step = self._last_global_step_saved
+        self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+        self._last_global_step_saved = step
 
 
 class RunRecord(Callback):

@@ -133,7 +133,9 @@ def _files(names: str | Sequence[str], grid: Path) -> tuple[Path, ...]:
     files = tuple(grid.parent / name for name in ([names] if isinstance(names, str) else names))
     for file in files:
         if not file.is_file():
-            raise ValueError(f"{grid}: config file {file} not found; paths are relative to the grid")
+            raise ValueError(
+                f"{grid}: config file {file} not found; paths are relative to the grid"
+            )
     return files
 
 

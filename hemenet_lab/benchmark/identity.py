@@ -79,7 +79,9 @@ class Identities:
             try:
                 self._configs[key] = self._resolve(("fit", *key))
             except SystemExit as error:
-                message = f"run {run.name} has settings that are refused (see above): {run.command()}"
+                message = (
+                    f"run {run.name} has settings that are refused (see above): {run.command()}"
+                )
                 raise ValueError(message) from error
         return {**self._configs[key], "seed_everything": run.seed}
 

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from hemenet_lab.benchmark.grid_run import GRID_TAG
 from hemenet_lab.benchmark.identity import IDENTITY_TAG, identity
-from hemenet_lab.tracking import SaveConfigArtifact, Tracker, tracker_of
+from hemenet_lab.tracking import SaveConfigArtifact, tracker_of
 
 LOCK_SECONDS = 10.0
 """How long a fit waits for another process that only looks whether it runs."""

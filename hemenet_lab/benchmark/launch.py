@@ -135,9 +135,7 @@ def _tag_shared(jobs: Sequence[Job], records: Records) -> None:
             records.add_to_grid(record, job.run)
 
 
-def _failures(
-    failed: Sequence[Outcome], jobs: Sequence[Job], records: Records
-) -> list[str]:
+def _failures(failed: Sequence[Outcome], jobs: Sequence[Job], records: Records) -> list[str]:
     """What to print about failed runs."""
     if not failed:
         return []

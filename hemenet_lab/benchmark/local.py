@@ -76,9 +76,12 @@ def machine_slots(parallel: int | None, one_device: bool) -> list[dict[str, str]
     Args:
         parallel: Runs at a time; one per GPU, or one, if None.
         one_device: Whether each run uses a single device.
+
+    Raises:
+        ValueError: No place at all is asked for.
     """
     gpus = _gpus() if one_device else []
-    count = parallel or max(1, len(gpus))
+    count = max(1, len(gpus)) if parallel is None else parallel
     if count < 1:
         raise ValueError(f"--max-parallel {parallel}; it must be 1 or more")
     slots = []
@@ -115,7 +118,9 @@ def _ending_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python leaves signals to the main thread
         return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:

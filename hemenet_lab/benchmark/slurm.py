@@ -39,7 +39,7 @@ def run_slurm(
     executor = _executor(folder, parameters, parallel, cluster)
     with executor.batch():
         handles = [executor.submit(job) for job in jobs]
-    waiting = dict(zip(jobs_names(jobs), handles, strict=True))
+    waiting = {job.run.name: handle for job, handle in zip(jobs, handles, strict=True)}
     for name, handle in waiting.items():
         progress.start(name, f"job {handle.job_id}")
     outcomes: dict[str, Outcome] = {}
@@ -55,11 +55,6 @@ def run_slurm(
         print(f"The jobs stay in the queue; to end them: scancel {' '.join(left)}")
         raise
     return [outcomes[name] for name in waiting]
-
-
-def jobs_names(jobs: Sequence[Job]) -> list[str]:
-    """Name of each job's run."""
-    return [job.run.name for job in jobs]
 
 
 def _executor(

@@ -32,9 +32,7 @@ class Standing:
     """Where a stopped run goes on."""
 
 
-def standings(
-    runs: Sequence[Run], identities: Identities, records: Records
-) -> list[Standing]:
+def standings(runs: Sequence[Run], identities: Identities, records: Records) -> list[Standing]:
     """Where each run stands, in the order of ``runs``."""
     by_identity: dict[str, list[Recorded]] = defaultdict(list)
     for record in records.all():
@@ -63,13 +61,12 @@ def log_path(folder: Path, run: Run, mark: str) -> Path:
     return folder / "logs" / run.grid / f"{run.name}-{mark[:8]}.log"
 
 
-def lines(
-    found: Sequence[Standing], identities: Identities, folder: Path
-) -> Iterator[str]:
+def lines(found: Sequence[Standing], identities: Identities, folder: Path) -> Iterator[str]:
     """One line per run, and what is left."""
     width = max(len(each.run.name) for each in found)
     for each in found:
-        yield f"{each.run.name:{width}}  {each.state:9}  {_detail(each, identities, folder)}".rstrip()
+        detail = _detail(each, identities, folder)
+        yield f"{each.run.name:{width}}  {each.state:9}  {detail}".rstrip()
     yield summary(found)
 
 

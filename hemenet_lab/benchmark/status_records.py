@@ -71,7 +71,7 @@ class Records:
     """
 
     def __init__(self, tracker: Mapping[str, Any]) -> None:
-        made = Tracker(**{key: tracker.get(key) for key in ("folder", "tracking_uri")})
+        made = Tracker(folder=tracker["folder"], tracking_uri=tracker.get("tracking_uri"))
         self.folder: Path = made.folder
         self.uri = made.uri
         self._client = MlflowClient(self.uri)
@@ -133,5 +133,8 @@ def recorded(run: MlflowRun) -> Recorded:
 
 def best_record(records: list[Recorded], resumable: Callable[[Recorded], Any]) -> Recorded | None:
     """The run to look at among those of one identity: finished, or furthest with a checkpoint."""
-    ranked = sorted(records, key=lambda record: (record.finished, bool(resumable(record)), record.epochs, record.start))
+    ranked = sorted(
+        records,
+        key=lambda record: (record.finished, bool(resumable(record)), record.epochs, record.start),
+    )
     return ranked[-1] if ranked else None

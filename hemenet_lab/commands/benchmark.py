@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
-from hemenet_lab.benchmark.grid import Grid, load_grid
-from hemenet_lab.benchmark.grid_run import RUNS, Options
+from hemenet_lab.benchmark.grid import load_grid
 from hemenet_lab.benchmark.identity import Identities
 from hemenet_lab.benchmark.launch import LAUNCHERS, Launch, run_grid, tracker_settings
 from hemenet_lab.benchmark.status import lines, standings
 from hemenet_lab.benchmark.status_records import Records
+from hemenet_lab.commands import benchmark_results
+from hemenet_lab.commands.benchmark_selection import add_selection, options_of
 
 
 def add_parser(commands: Any) -> None:
@@ -23,8 +24,12 @@ def add_parser(commands: Any) -> None:
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
     _add_run(actions)
     status = actions.add_parser("status", help="how far a grid is")
-    _add_selection(status)
+    add_selection(status)
     status.set_defaults(run=show_status)
+    benchmark_results.add_table(actions)
+    benchmark_results.add_figures(actions)
+    benchmark_results.add_report(actions)
+    benchmark_results.add_report(commands)
 
 
 def _add_run(actions: Any) -> None:
@@ -34,7 +39,7 @@ def _add_run(actions: Any) -> None:
         description="Runs every `lightning fit` of a grid that is not finished; what was cut off "
         "goes on from its last checkpoint. May be ended and started again at any time.",
     )
-    _add_selection(parser)
+    add_selection(parser)
     parser.add_argument("--launcher", choices=LAUNCHERS, default="local")
     parser.add_argument(
         "--max-parallel",
@@ -56,51 +61,6 @@ def _add_run(actions: Any) -> None:
         help="print the command of each run and stop; the lines hold from the current folder",
     )
     parser.set_defaults(run=run)
-
-
-def _add_selection(parser: argparse.ArgumentParser) -> None:
-    """Options that say which runs are meant; the same for every action."""
-    parser.add_argument("grid", type=Path, help="grid file, such as experiments/table1.yaml")
-    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N-1, not the grid's")
-    parser.add_argument(
-        "--config",
-        type=Path,
-        nargs="+",
-        default=[],
-        action="extend",
-        metavar="FILE",
-        help="config files after the grid's base: data, trainer, size",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        action="extend",
-        metavar="KEY=VALUE",
-        help="settings of all runs, applied last: trainer.max_epochs=3",
-    )
-    parser.add_argument(
-        "--only",
-        nargs="+",
-        default=[],
-        action="extend",
-        metavar="AXIS=VALUE,…",
-        help="only runs with these values: encoder=gcn,hemenet setting=multi",
-    )
-    parser.add_argument(
-        "--folder", default=RUNS, help=f"where runs are recorded (default: {RUNS})"
-    )
-
-
-def options_of(arguments: argparse.Namespace) -> Options:
-    """The selection of the command line."""
-    return Options(
-        seeds=arguments.seeds,
-        configs=tuple(arguments.config),
-        settings=tuple(arguments.set),
-        only=tuple(arguments.only),
-        folder=arguments.folder,
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -127,8 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def show_status(arguments: argparse.Namespace) -> int:
     """Print one line per run."""
-    grid: Grid = load_grid(arguments.grid)
-    runs = grid.runs(options_of(arguments))
+    runs = load_grid(arguments.grid).runs(options_of(arguments))
     identities = Identities(arguments.config_reader().read)
     records = Records(tracker_settings(runs, identities))
     for line in lines(standings(runs, identities, records), identities, records.folder):

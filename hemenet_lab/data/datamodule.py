@@ -152,7 +152,9 @@ class ProteinMTDataModule(LightningDataModule):
             tasks,
             view,
         ):
-            self._dataset = GraphDataset(self.store, EdgeCache(self.store, view), tasks, self.hidden)
+            self._dataset = GraphDataset(
+                self.store, EdgeCache(self.store, view), tasks, self.hidden
+            )
 
     def train_dataloader(self) -> TrainLoader:
         """Batches of the training split, planned for each epoch."""

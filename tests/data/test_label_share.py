@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -37,7 +39,7 @@ def test_number_of_labels_kept_is_the_share_rounded(store):
 
 def test_smaller_shares_are_nested_in_larger_ones(store):
     kept = [visible(store, share) for share in (0.1, 0.3, 0.5, 0.9)]
-    assert all(small < large for small, large in zip(kept, kept[1:], strict=False))
+    assert all(small < large for small, large in pairwise(kept))
 
 
 def test_the_seed_decides_which(store):

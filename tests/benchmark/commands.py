@@ -1,0 +1,100 @@
+"""Runs the benchmark command as a user does, with trainings in this process where that will do."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hemenet_lab.benchmark.grid import load_grid
+from hemenet_lab.benchmark.grid_run import Options, Run
+from hemenet_lab.benchmark.identity import Identities, Resolve
+from hemenet_lab.benchmark.launch import Launch, run_grid, tracker_settings
+from hemenet_lab.benchmark.launch_process import Processes
+from hemenet_lab.benchmark.status import Standing, standings
+from hemenet_lab.benchmark.status_records import Records
+from hemenet_lab.cli import lightning
+from hemenet_lab.module import MultiTaskModule
+
+ROOT = Path(__file__).resolve().parents[2]
+SMOKE = ROOT / "configs" / "trainer" / "smoke.yaml"
+NARROW = tuple(
+    f"model.encoder.init_args.{name}=8" for name in ("hidden_dim", "channel_dim", "relation_dim")
+)
+"""A HeMeNet small enough for a test."""
+
+
+class Here(Processes):
+    """Trains in this process; keeps the commands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commands: list[tuple[str, ...]] = []
+
+    def run(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
+        self.commands.append(tuple(arguments))
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["lightning"])
+            try:
+                lightning(arguments)
+            except Exception:
+                log.write_text(traceback.format_exc())
+                return 1
+        return 0
+
+
+class Bench:
+    """The benchmark over one folder of runs.
+
+    Args:
+        folder: Where runs are recorded.
+        store: Data of all runs.
+        resolve: Makes the config of a command.
+    """
+
+    def __init__(self, folder: Path, store: Path, resolve: Resolve) -> None:
+        self.folder, self.store, self.resolve = folder, store, resolve
+        self.said: list[str] = []
+        self.here = Here()
+
+    def options(self, *settings: str, only: Sequence[str] = (), seeds: int = 1) -> Options:
+        return Options(
+            seeds=seeds,
+            configs=(SMOKE,),
+            settings=(f"data.root={self.store}", *settings),
+            only=tuple(only),
+            folder=str(self.folder),
+        )
+
+    def run(self, grid: Path, options: Options, **launch: object) -> int:
+        """Exit status of ``hemenet benchmark run``, trainings in this process."""
+        self.said.clear()
+        self.here.commands.clear()
+        how = Launch(**{"processes": self.here, "say": self.said.append, **launch})  # type: ignore[arg-type]  # as given
+        return run_grid(load_grid(grid), options, Identities(self.resolve), how)
+
+    def runs(self, grid: Path, options: Options) -> list[Run]:
+        return load_grid(grid).runs(options)
+
+    def standings(self, grid: Path, options: Options) -> list[Standing]:
+        runs = self.runs(grid, options)
+        identities = Identities(self.resolve)
+        return standings(runs, identities, Records(tracker_settings(runs, identities)))
+
+
+def epochs_of_steps(patch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by the epoch of each training step."""
+    epochs: list[int] = []
+    original = MultiTaskModule.training_step
+
+    def noting(model: MultiTaskModule, *args: Any) -> Any:
+        epochs.append(model.current_epoch)
+        return original(model, *args)
+
+    patch.setattr(MultiTaskModule, "training_step", noting)
+    return epochs

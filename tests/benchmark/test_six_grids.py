@@ -1,0 +1,50 @@
+"""All grids of the project run to the end on synthetic data, recorded in one database."""
+
+from __future__ import annotations
+
+import pytest
+
+from hemenet_lab.benchmark.grid import load_grid
+from tests.benchmark.commands import NARROW, ROOT, Bench
+
+WIDTH = "model.encoder.init_args.hidden_dim=8"
+OTHERS = "gcn,gat,schnet,gearnet,gearnet_fullatom,egnn,gvp,dymean"
+PARTS = [
+    ("table1", ("model.encoder.init_args.channels=[8, 8, 8, 8]",), ("encoder=cdconv", "task=all")),
+    ("table1", (WIDTH,), (f"encoder={OTHERS}", "task=all")),
+    ("table1", NARROW, ("encoder=hemenet,hemenet_alpha", "setting=multi")),
+    ("table1", NARROW, ("encoder=hemenet", "setting=single")),
+    ("table3", (WIDTH,), ("encoder=gearnet",)),
+    ("table3", NARROW, ("encoder=hemenet",)),
+    ("table4", NARROW, ()),
+    ("table2", NARROW, ()),
+    ("transfer", NARROW, ()),
+    ("figure4", NARROW, ()),
+]
+"""Grid, settings that make its encoders small, and which of its runs they fit."""
+
+
+@pytest.mark.slow
+def test_all_grids_run_to_the_end(bench: Bench) -> None:
+    new = {}
+    for grid, settings, only in PARTS:
+        path = ROOT / "experiments" / f"{grid}.yaml"
+        options = bench.options(*settings, only=only)
+        assert bench.run(path, options) == 0, "\n".join(bench.said)
+        assert {each.state for each in bench.standings(path, options)} == {"finished"}
+        new[grid, only] = len(bench.here.commands)
+    # multi-task HeMeNet is one of the runs of five grids, and made once
+    assert new["table4", ()] == 3 - 1  # "no task-aware readout" is table 3's sum as well
+    assert new["table2", ()] == 4
+    assert new["transfer", ()] == 27
+    assert new["figure4", ()] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("table1", 77), ("table2", 5), ("table3", 6), ("table4", 4), ("figure4", 1), ("transfer", 28)],
+)
+def test_number_of_runs(name: str, count: int) -> None:
+    grid = load_grid(ROOT / "experiments" / f"{name}.yaml")
+    assert len(grid.runs()) == 3 * count
+    assert len({run.name for run in grid.runs()}) == 3 * count

@@ -1,0 +1,107 @@
+"""`hemenet benchmark` from the command line: status, dry run, mistakes."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hemenet_lab.benchmark.identity import Identities
+from hemenet_lab.benchmark.status import Standing, lines, log_path, summary
+from hemenet_lab.benchmark.status_records import Recorded, best_record
+from hemenet_lab.cli import hemenet
+from tests.benchmark.commands import NARROW, ROOT, Bench
+
+TABLE4 = ROOT / "experiments" / "table4.yaml"
+
+
+def record(run_id: str = "1", **changes: object) -> Recorded:
+    values = {
+        "run_id": run_id,
+        "name": "r",
+        "identity": "a",
+        "status": "FINISHED",
+        "start": 1000.0,
+        "end": 1600.0,
+        "metrics": {"test/loss": 1.0, "epoch": 4.0},
+        "tags": {"completed": "true"},
+    }
+    return Recorded(**{**values, **changes})  # type: ignore[arg-type]  # as given
+
+
+def test_finished_means_tested_and_completed() -> None:
+    assert record().finished
+    assert not record(tags={}).finished
+    assert not record(metrics={"val/loss": 1.0}).finished
+
+
+def test_the_run_furthest_on_is_looked_at() -> None:
+    cut = {"tags": {}, "metrics": {"epoch": 7.0}}
+    runs = [record("old", start=1.0), record("cut", **cut), record("new", tags={}, start=9e9)]
+    assert best_record(runs, lambda each: None).run_id == "old"
+    assert best_record(runs[1:], lambda each: None).run_id == "cut"
+    assert best_record(runs[1:], lambda each: each.run_id == "new").run_id == "new"
+    assert best_record([], lambda each: None) is None
+
+
+def test_lines_say_where_each_run_stands(bench: Bench) -> None:
+    runs = bench.runs(TABLE4, bench.options(*NARROW, "trainer.max_epochs=30"))
+    cut = record("2", tags={}, metrics={"epoch": 4.0}, end=None)
+    found = [
+        Standing(runs[0], "a" * 64, "finished", record(), None),
+        Standing(runs[1], "b" * 64, "running", cut, None),
+        Standing(runs[2], "c" * 64, "stopped", cut, Path("last.ckpt")),
+        Standing(runs[3], "d" * 64, "not begun", None, None),
+    ]
+    log = log_path(bench.folder, runs[2], "c" * 64)
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert list(lines(found, Identities(bench.resolve), bench.folder)) == [
+        "full-seed0          finished   in 10 min, run 1",
+        "no_tar-seed0        running    epoch 5 of 30, run 2",
+        f"no_relations-seed0  stopped    epoch 5 of 30, run 2, see {log}",
+        "alpha_carbon-seed0  not begun",
+        "4 runs: 1 finished, 1 running, 1 stopped, 1 not begun; about 30 min of computing left, "
+        "one run at a time",
+    ]
+    assert summary(found[:1]) == "1 runs: 1 finished"
+
+
+def test_status_command(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--set", f"data.root={bench.store}", "--folder", str(bench.folder), "--seeds", "1"]
+    assert hemenet(["benchmark", "status", str(TABLE4), *words, "--only", "variant=full"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["full-seed0  not begun", "1 runs: 1 not begun"]
+
+
+def test_dry_run_prints_one_command_per_run_and_nothing_else(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert (
+        hemenet(["benchmark", "run", "experiments/table4.yaml", "--seeds", "2", "--dry-run"]) == 0
+    )
+    printed = capsys.readouterr()
+    commands = [shlex.split(line) for line in printed.out.splitlines()]
+    assert [words[:4] for words in commands] == [
+        ["lightning", "fit", "--config", "experiments/multitask.yaml"]
+    ] * 8
+    assert commands[2][4:6] == ["--config", "configs/ablation/no_tar.yaml"]
+    assert "# 8 runs; their paths hold from" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "gone.yaml"], "grid file gone.yaml not found"),
+        (["status", str(TABLE4), "--seeds", "0"], "--seeds 0; it must be 1 or more"),
+        (["run", str(TABLE4), "--slurm", "gpu"], "--slurm gpu: give KEY=VALUE"),
+        (["run", str(TABLE4), "--set", "data.root=/gone", "--seeds", "1"], "/gone"),
+    ],
+)
+def test_mistakes_are_named_and_exit_with_2(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = [] if words[1] == "gone.yaml" else ["--folder", str(tmp_path)]
+    assert hemenet(["benchmark", *words, *folder]) == 2
+    assert message in capsys.readouterr().err
