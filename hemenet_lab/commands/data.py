@@ -1,4 +1,4 @@
-"""``hemenet data``: build a store from raw files, show what it holds, and check it."""
+"""``hemenet data``: get raw files, build a store from them, show what it holds, and check it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from hemenet_lab.commands.fetch import add_fetch_parser, add_sources_parser
 from hemenet_lab.data.store import Store
 from hemenet_lab.protein_mt.build import build_store, default_workers
 from hemenet_lab.protein_mt.schemes import SCHEMES
@@ -21,9 +22,11 @@ FAULTY = 1
 
 
 def add_parser(commands: Any) -> None:
-    """Adds ``data`` with ``build``, ``inspect`` and ``verify`` to a command's subparsers."""
-    data = commands.add_parser("data", help="build, inspect and check data sets")
+    """Adds ``data`` with its actions to a command's subparsers."""
+    data = commands.add_parser("data", help="fetch, build, inspect and check data sets")
     actions = data.add_subparsers(title="actions", required=True, metavar="ACTION")
+    add_sources_parser(actions)
+    add_fetch_parser(actions)
     _add_build(actions)
     inspect = actions.add_parser("inspect", help="print what a store holds")
     inspect.add_argument("store", metavar="DIR", help="folder of the store")
@@ -79,10 +82,10 @@ def _add_labels(build: Any) -> None:
     group = build.add_argument_group("EC numbers and GO terms")
     group.add_argument("--labels", choices=ROUTES, default=DEFAULTS.labels, help="their source")
     group.add_argument(
-        "--no-transfer",
-        dest="transfer",
-        action="store_false",
-        help="chains do not share the labels of chains with the same UniProt id",
+        "--transfer",
+        action=argparse.BooleanOptionalAction,
+        default=DEFAULTS.transfer,
+        help="chains with the same UniProt id share their labels",
     )
     sifts = build.add_argument_group("with --labels sifts")
     sifts.add_argument(
