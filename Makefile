@@ -20,7 +20,7 @@ fit: env
 	$(BIN)/lightning fit --config experiments/multitask.yaml
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: env
 	$(BIN)/ruff check .
