@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from hemenet_lab.benchmark.identity_record import RecordIdentity, plain_config
@@ -22,6 +24,7 @@ from hemenet_lab.callbacks import (
     Throughput,
 )
 from hemenet_lab.checkpoint_defaults import checkpoint_defaults
+from hemenet_lab.checkpoint_io import AtomicCheckpointIO
 from hemenet_lab.commands import benchmark, data, encoders, predict
 from hemenet_lab.config_file import IncludingConfigFile
 from hemenet_lab.data.datamodule import ProteinMTDataModule
@@ -58,6 +61,13 @@ class SuiteCLI(LightningCLI):
         parser.add_lightning_class_args(ReproducibleSteps, "steps")
         for target in ("data.seed", "steps.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=int)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        given = self._get(self.config_init, "trainer")["plugins"] or []
+        plugins = [*(given if isinstance(given, list) else [given])]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins.append(AtomicCheckpointIO())
+        return super().instantiate_trainer(plugins=plugins, **kwargs)
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
         given = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]

@@ -26,7 +26,9 @@ class LabelledRows(StoredRows):
         super().__init__(width)
         self.add_state("items", default=[], dist_reduce_fx="cat")
 
-    def update(self, prediction: Tensor, target: Tensor, mask: Tensor, items: Tensor) -> None:
+    def update(  # type: ignore[override]  # rows without whereabouts are of no use here
+        self, prediction: Tensor, target: Tensor, mask: Tensor, items: Tensor
+    ) -> None:
         """Takes in a batch: prediction and target [n, out], mask bool [n], items int64 [n, 2]."""
         self.store(*labelled_rows(prediction, target, mask, self.width))
         self.items.append(items[mask])

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("hemenet_lab.tasks", "hemenet_lab.plain", "hemenet_lab.nn"),
+    ("hemenet_lab.tasks", "hemenet_lab.plain", "hemenet_lab.checkpoint_io", "hemenet_lab.nn"),
     ("hemenet_lab.structures",),
     (
         "hemenet_lab.data.entry",
