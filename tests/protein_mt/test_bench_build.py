@@ -1,0 +1,52 @@
+"""The benchmark of the build runs, on few entries."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from hemenet_lab.protein_mt import mmseqs
+from tests.shared import SAMPLE, needs_shared
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "bench_build.py"
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bench_build", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_families_have_the_identity_they_should(bench: ModuleType) -> None:
+    texts, of_family = bench.families(300, 1)
+    assert len(set(texts)) == 300
+    assert np.bincount(of_family).max() > 5
+    order = np.argsort(texts)
+    family = np.array(of_family)[order]
+    hits = mmseqs.search(sorted(texts), min_seq_id=0.3, coverage=0.3)
+    assert (family[hits.query] == family[hits.target]).all()
+    assert len(hits.query) > 300
+    assert 0.35 < hits.identity.min() < hits.identity.max() < 0.95
+
+
+def test_search(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.bench_search(60, 0, 1)
+    text = capsys.readouterr().out
+    for step in ("MMseqs2 cluster", "MMseqs2 search", "splits", "leakage reports", "Peak memory"):
+        assert step in text
+
+
+@needs_shared
+def test_read(bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.bench_read(SAMPLE, [16], tmp_path)
+    text = capsys.readouterr().out
+    assert "| 16 |" in text
+    assert "40,000 entries on 16 cores" in text
