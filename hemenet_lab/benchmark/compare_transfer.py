@@ -10,6 +10,7 @@ import numpy as np
 from hemenet_lab.benchmark.compare import LOWER_IS_BETTER, Difference, difference
 from hemenet_lab.benchmark.results import Run
 from hemenet_lab.benchmark.table_cells import ResultTable
+from hemenet_lab.benchmark.table_rows import FIRST_AXES, TASK_AXIS
 from hemenet_lab.benchmark.table_scores import Scores
 
 MAIN = ("rmse", "fmax")
@@ -38,7 +39,7 @@ class Gain:
 def transfer_gains(table: ResultTable, scores: Scores) -> list[Gain]:
     """All gains that the runs of a grid allow; none from different test items."""
     runs = table.results.runs
-    axes = task_axes(runs)
+    axes = task_axes(runs) | {*FIRST_AXES, TASK_AXIS}
     by_model: dict[Model, dict[frozenset[str], list[Run]]] = {}
     for run in runs:
         model = tuple(pair for pair in sorted(run.choices.items()) if pair[0] not in axes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from hemenet_lab.benchmark.compare_transfer import transfer_gains
@@ -48,6 +49,7 @@ def write_figures(
     *,
     folder: str | Path = "runs",
     tracking_uri: str | None = None,
+    identities: Collection[str] | None = None,
     store: str | None = None,
     settings: str | None = None,
 ) -> list[Path]:
@@ -56,7 +58,12 @@ def write_figures(
     Arguments as for `table.print_table`; ``out`` is a folder.
     """
     results = read_grid(
-        grid, folder=folder, tracking_uri=tracking_uri, store=store, settings=settings
+        grid,
+        folder=folder,
+        tracking_uri=tracking_uri,
+        identities=identities,
+        store=store,
+        settings=settings,
     )
     scores = Scores(results.runs)
     out.mkdir(parents=True, exist_ok=True)

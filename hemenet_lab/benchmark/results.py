@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.benchmark.grid_run import AXIS_TAG, GRID_TAG, SETTINGS_TAG
+from hemenet_lab.benchmark.identity import IDENTITY_TAG
 from hemenet_lab.benchmark.results_artifacts import (
     CONFIG,
     PREDICTIONS,
@@ -20,16 +22,9 @@ from hemenet_lab.benchmark.results_artifacts import (
     with_artifact,
 )
 from hemenet_lab.benchmark.results_check import require_alike
+from hemenet_lab.benchmark.status_records import COMMAND_TAG, SHARED_TAG
 from hemenet_lab.results import Result
 
-GRID_TAGS = ("benchmark_grid", "grid")
-"""Either names the grid that a run was made for."""
-SHARED_TAG = "grid."
-"""``grid.<name>``: a run made for another grid is one of <name> too; its axes as JSON."""
-SETTINGS_TAG = "grid_settings"
-"""What the command line added to the grid file."""
-COMMAND_TAG = "benchmark_command"
-AXIS = "axis."
 _PAGE = 1000
 
 
@@ -62,6 +57,16 @@ class Run:
     def settings(self) -> str:
         """Settings that the command line added to those of the grid."""
         return self.tags.get(SETTINGS_TAG, "")
+
+    @property
+    def identity(self) -> str:
+        """Hash of what decides the result; empty if it was never written."""
+        return self.tags.get(IDENTITY_TAG, "")
+
+    @property
+    def command(self) -> str:
+        """The shell command that made the run; empty if it was not recorded."""
+        return self.tags.get(COMMAND_TAG, "")
 
     @property
     def store_hash(self) -> str:
@@ -144,7 +149,7 @@ def read_grid(
     *,
     folder: str | Path = "runs",
     tracking_uri: str | None = None,
-    planned: int | None = None,
+    identities: Collection[str] | None = None,
     store: str | None = None,
     settings: str | None = None,
 ) -> GridResults:
@@ -155,16 +160,19 @@ def read_grid(
         folder: Folder of ``mlruns.db``.
         tracking_uri: Address of another database or a server; the environment variable
             MLFLOW_TRACKING_URI counts as well.
-        planned: Number of runs that the grid expands to.
+        identities: Identities of the runs that the grid expands to: only these are read, and those
+            that have not begun are counted.
         store: First characters of a store's hash: only runs on this store.
         settings: Only runs whose command added exactly these settings to the grid.
 
     Raises:
         ValueError: No database, no finished run, a finished run without seed or axes, or finished
-            runs on different stores or with different settings.
+            runs that cannot be compared (`results_check.require_alike`).
     """
     uri = _address(folder, tracking_uri)
     found = sorted(_runs(uri, grid), key=lambda run: (run.started, run.id))
+    if identities is not None:
+        found = [run for run in found if run.identity in identities]
     if settings is not None:
         found = [run for run in found if run.settings == settings]
     finished: dict[tuple[Any, ...], Run] = {}
@@ -180,6 +188,7 @@ def read_grid(
     if not runs:
         raise ValueError(_nothing_finished(grid, uri, unfinished, store))
     require_alike(grid, runs)
+    planned = None if identities is None else len(set(identities))
     return GridResults(grid, uri, runs, tuple(unfinished), tuple(superseded), planned)
 
 
@@ -216,7 +225,7 @@ def _runs(uri: str, grid: str) -> Iterator[Run]:
         for record in page:
             choices = _choices(dict(record.data.tags), grid)
             if choices is not None:
-                yield _run(record, choices, client)
+                yield _run(record, grid, choices, client)
         token = page.token
         if not token:
             return
@@ -224,20 +233,21 @@ def _runs(uri: str, grid: str) -> Iterator[Run]:
 
 def _choices(tags: dict[str, str], grid: str) -> dict[str, str] | None:
     """Choice per axis of a run of the grid; None for a run of another grid or of none."""
-    if any(tags.get(name) == grid for name in GRID_TAGS):
-        return {key[len(AXIS) :]: tags[key] for key in sorted(tags) if key.startswith(AXIS)}
+    if tags.get(GRID_TAG) == grid:
+        return {k.removeprefix(AXIS_TAG): tags[k] for k in sorted(tags) if k.startswith(AXIS_TAG)}
     if SHARED_TAG + grid in tags:
         axes: dict[str, str] = json.loads(tags[SHARED_TAG + grid])
         return axes
     return None
 
 
-def _run(record: Any, choices: dict[str, str], client: Any) -> Run:
+def _run(record: Any, grid: str, choices: dict[str, str], client: Any) -> Run:
     tags, info = dict(record.data.tags), record.info
     if tags.get("completed") == "true" and ("seed" not in tags or not choices):
+        lacking = "tag seed" if choices else f"tags {AXIS_TAG}<name>"
         raise ValueError(
-            f"run {info.run_id} belongs to a grid but has no "
-            f"{'tag seed' if choices else f'tags {AXIS}<name>'}; delete it or give it these tags"
+            f"run {info.run_id} belongs to grid {grid!r} but has no {lacking}; delete it or "
+            "give it these tags"
         )
     return Run(
         id=info.run_id,

@@ -29,6 +29,9 @@ class Recorded(Protocol):
     def choices(self) -> dict[str, str]: ...
 
     @property
+    def seed(self) -> int | None: ...
+
+    @property
     def store_hash(self) -> str: ...
 
     @property
@@ -42,8 +45,9 @@ def require_alike(grid: str, runs: Sequence[Recorded]) -> None:
     """Refuses finished runs of one grid that cannot be compared.
 
     Raises:
-        ValueError: The runs are on different stores, were started with different settings, or the
-            seeds of one configuration differ in more than their seed.
+        ValueError: The runs are on different stores, two of them are for the same place of the
+            table but were started with different settings, or the seeds of one configuration
+            differ in more than their seed.
     """
     _require_one(
         runs,
@@ -51,12 +55,17 @@ def require_alike(grid: str, runs: Sequence[Recorded]) -> None:
         f"runs of grid {grid!r} are on different stores, which cannot be compared",
         "choose one by the first characters of its hash, or run the grid again on one store",
     )
-    _require_one(
-        runs,
-        lambda run: run.settings or "none",
-        f"runs of grid {grid!r} were started with different further settings",
-        "choose one of these settings, or delete the runs that are not wanted",
-    )
+    by_place: dict[tuple[Any, ...], list[Recorded]] = {}
+    for run in runs:
+        place = (*sorted(run.choices.items()), run.seed)
+        by_place.setdefault(place, []).append(run)
+    for same in by_place.values():
+        _require_one(
+            same,
+            lambda run: run.settings or "none",
+            f"grid {grid!r} was run with different further settings for {_shown(same[0])}",
+            "choose one of these settings, or delete the runs that are not wanted",
+        )
     by_row: dict[tuple[Any, ...], Recorded] = {}
     for run in runs:
         first = by_row.setdefault(tuple(sorted(run.choices.items())), run)
@@ -67,6 +76,12 @@ def require_alike(grid: str, runs: Sequence[Recorded]) -> None:
                 f"seeds of one configuration but differ in {', '.join(changed[:5])}; delete the "
                 "outdated ones and start them again"
             )
+
+
+def _shown(run: Recorded) -> str:
+    return (
+        f"{', '.join(f'{axis}={choice}' for axis, choice in run.choices.items())}, seed {run.seed}"
+    )
 
 
 def _require_one(

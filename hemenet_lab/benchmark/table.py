@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from hemenet_lab.benchmark.results import read_grid
@@ -25,7 +25,7 @@ def print_table(
     tracking_uri: str | None = None,
     style: str = "markdown",
     out: Path | None = None,
-    planned: int | None = None,
+    identities: Collection[str] | None = None,
     store: str | None = None,
     settings: str | None = None,
 ) -> None:
@@ -37,7 +37,7 @@ def print_table(
         tracking_uri: Address of another tracking database.
         style: ``markdown``, ``latex`` or ``csv``.
         out: File to write instead of printing.
-        planned: Number of runs that the grid expands to.
+        identities: Identities of the runs that the grid expands to, to read these only.
         store: First characters of the store's hash, to choose among several.
         settings: Further settings of the runs, to choose among several.
 
@@ -50,7 +50,7 @@ def print_table(
         grid,
         folder=folder,
         tracking_uri=tracking_uri,
-        planned=planned,
+        identities=identities,
         store=store,
         settings=settings,
     )

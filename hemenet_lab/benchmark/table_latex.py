@@ -72,7 +72,7 @@ def _sheet(table: ResultTable, sheet: Sheet, below: list[str]) -> str:
         r"\toprule",
         " & ".join(escape(name) for name in sheet.header) + r" \\",
         r"\midrule",
-        *(" & ".join(_cell(text) for text in row) + r" \\" for row in sheet.rows),
+        *(" & ".join(_cell(text) for text in row) + r" \\" for row in (*sheet.rows, *sheet.foot)),
         r"\bottomrule",
         r"\end{tabular}}",
         *(rf"\par\footnotesize {line}" for line in below),

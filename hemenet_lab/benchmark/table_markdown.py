@@ -34,7 +34,7 @@ def markdown(table: ResultTable) -> str:
 
 def _sheet(sheet: Sheet) -> list[str]:
     lines = [[_plain(name) for name in sheet.header]]
-    lines += [[_cell(text) for text in row] for row in sheet.rows]
+    lines += [[_cell(text) for text in row] for row in (*sheet.rows, *sheet.foot)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(sheet.header))]
     right = [column >= sheet.labels for column in range(len(widths))]
     dashes = ["-" * (width - side) + ":" * side for width, side in zip(widths, right, strict=True)]

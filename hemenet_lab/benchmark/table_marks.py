@@ -10,7 +10,7 @@ import numpy as np
 from hemenet_lab.benchmark.compare import LOWER_IS_BETTER, Difference, difference
 from hemenet_lab.benchmark.results import Run
 from hemenet_lab.benchmark.table_cell import COMPARED, Cell
-from hemenet_lab.benchmark.table_rows import FIRST_AXES, Row, block_of, label_of
+from hemenet_lab.benchmark.table_rows import Row, block_of
 from hemenet_lab.benchmark.table_scores import Scores
 
 RULE = (
@@ -73,13 +73,3 @@ def marked(cell: Cell, leads: Sequence[Lead]) -> Cell:
             if cell.row == lead.second and lead.second_established:
                 return replace(cell, mark="second")
     return cell
-
-
-def lead_text(lead: Lead) -> str:
-    """A lead in words."""
-    gap = lead.difference
-    interval = "no interval" if gap.low is None else f"[{gap.low:+.3f}, {gap.high:+.3f}]"
-    verdict = "established" if gap.established else "not established"
-    axes = [axis for axis, _ in lead.best if axis not in FIRST_AXES or not lead.block]
-    names = [label_of(row, axes) for row in (lead.best, lead.second)]
-    return f"{' against '.join(names)}: {gap.value:+.3f} {interval}, {verdict}"

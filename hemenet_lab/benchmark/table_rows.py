@@ -15,6 +15,8 @@ Row = tuple[tuple[str, str], ...]
 SINGLE, MULTI = "single", "multi"
 FIRST_AXES = ("setting", "tasks")
 """Axes that come first; rows that differ in them are judged apart."""
+TASK_AXIS = "task"
+"""Which task a single-task run learns; beside an axis ``setting`` it makes no rows of its own."""
 _SAME = {"multitask": MULTI, "multi_task": MULTI, "singletask": SINGLE, "single_task": SINGLE}
 
 
@@ -25,6 +27,8 @@ def row_of(run: Run) -> Row:
     ``single_ec``) becomes ``single``.
     """
     axes = sorted(run.choices, key=lambda name: (name not in FIRST_AXES, name))
+    if "setting" in axes and TASK_AXIS in axes:
+        axes.remove(TASK_AXIS)
     return tuple((axis, _choice(run.choices[axis], run.tasks)) for axis in axes)
 
 

@@ -9,10 +9,11 @@ from hemenet_lab.benchmark.compare import LOWER_IS_BETTER
 from hemenet_lab.benchmark.paper import row_position
 from hemenet_lab.benchmark.paper import rows as paper_rows
 from hemenet_lab.benchmark.paper_notes import BY_KEY, EVERYWHERE, SYNTHETIC
+from hemenet_lab.benchmark.results import GridResults
 from hemenet_lab.benchmark.table_cell import Cell
 from hemenet_lab.benchmark.table_cells import ResultTable
-from hemenet_lab.benchmark.table_marks import RULE, lead_text
-from hemenet_lab.benchmark.table_rows import Row, label_of, varying_axes
+from hemenet_lab.benchmark.table_marks import RULE
+from hemenet_lab.benchmark.table_rows import FIRST_AXES, Row, label_of, varying_axes
 from hemenet_lab.tasks import PROTEIN_MT
 
 METRIC_NAMES = {"rmse": "RMSE", "mae": "MAE", "fmax": "Fmax"}
@@ -46,6 +47,8 @@ class Sheet:
     labels: int
     """How many columns at the left are names."""
     caption: str = ""
+    foot: tuple[tuple[Text, ...], ...] = ()
+    """Rows that stay at the end however the others are sorted."""
 
 
 def note_letters(table: ResultTable) -> dict[str, str]:
@@ -63,13 +66,13 @@ def overview(table: ResultTable) -> Sheet:
         for row in table.rows
     ]
     constant = [Text("constant predictor"), *[Text("")] * (len(axes) - 1)]
-    rows.append((*constant, *(_constant(table, *column) for column in columns)))
+    foot = (*constant, *(_constant(table, *column) for column in columns))
     header = (*axes, *(_heading(table, *column) for column in columns))
     caption = "Mean ± standard deviation over seeds."
     if letters or any(cell.paper for cell in table.cells):
         mark = ", NOT COMPARABLE with these" if table.results.synthetic else ""
         caption += f" In brackets: the paper's number{mark}; letters: see the notes."
-    return Sheet("Mean over seeds", header, tuple(rows), len(axes), caption)
+    return Sheet("Mean over seeds", header, tuple(rows), len(axes), caption, (foot,))
 
 
 def details(table: ResultTable, task: str) -> Sheet:
@@ -110,8 +113,11 @@ def remarks(table: ResultTable) -> list[str]:
     found = [SYNTHETIC] if results.synthetic else []
     of = "" if results.planned is None else f" of {results.planned} planned"
     found.append(f"{len(results.runs)}{of} runs finished, store {results.store_hash[:12]}.")
-    if settings := results.runs[0].settings:
-        found.append(f"All runs with the further settings {settings}")
+    settings = sorted({run.settings for run in results.runs} - {""})
+    found += [f"Further settings of {_share(results, text)}: {text}" for text in settings]
+    if (results.planned or 0) > len(results.runs) + len(results.unfinished):
+        missing = (results.planned or 0) - len(results.runs) - len(results.unfinished)
+        found.append(f"NOT BEGUN: {missing} runs")
     for run in results.unfinished:
         choices = " · ".join(run.choices.values())
         found.append(f"NOT FINISHED ({run.status.lower()}): {choices}, seed {run.seed}, {run.id}")
@@ -125,13 +131,43 @@ def remarks(table: ResultTable) -> list[str]:
     return found
 
 
+def _share(results: GridResults, settings: str) -> str:
+    number = sum(run.settings == settings for run in results.runs)
+    return "all runs" if number == len(results.runs) else f"{number} runs"
+
+
 def lead_lines(table: ResultTable) -> list[str]:
+    """Best against runner-up in words, one line per column and block."""
+    lines = []
+    for row in leads(table).rows:
+        *where, best, second, gap, interval, verdict = (text.main for text in row)
+        place = " ".join(filter(None, where))
+        lines.append(f"{place}: {best} against {second}: {gap} {interval}, {verdict}")
+    return lines
+
+
+def leads(table: ResultTable) -> Sheet:
     """Best against runner-up, one line per column and block."""
-    return [
-        f"{' '.join(filter(None, (lead.block, lead.task)))} {METRIC_NAMES[lead.metric]}: "
-        f"{lead_text(lead)}"
-        for lead in table.leads
-    ]
+    axes = varying_axes(table.rows)
+    rows = []
+    for lead in table.leads:
+        gap = lead.difference
+        interval = "no interval" if gap.low is None else f"[{gap.low:+.3f}, {gap.high:+.3f}]"
+        shown = [axis for axis in axes if axis not in FIRST_AXES or not lead.block]
+        rows.append(
+            (
+                *(Text(word) for word in (lead.block, lead.task, METRIC_NAMES[lead.metric])),
+                *(Text(label_of(row, shown)) for row in (lead.best, lead.second)),
+                Text(f"{gap.value:+.3f}", sort=gap.value),
+                Text(interval, sort=gap.low),
+                Text("established" if gap.established else "not established"),
+            )
+        )
+    header = ["setting", "task", "metric", "best", "runner-up"]
+    header += ["difference", "95 % interval", "verdict"]
+    if not any(lead.block for lead in table.leads):
+        header, rows = header[1:], [row[1:] for row in rows]
+    return Sheet("Who leads", tuple(header), tuple(rows), len(header) - 3)
 
 
 def note_lines(table: ResultTable) -> list[tuple[str, str]]:

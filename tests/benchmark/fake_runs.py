@@ -23,7 +23,7 @@ METRICS = {1: ("rmse", "mae")}
 
 
 @dataclass
-class Tested:
+class Scored:
     """Predictions of one task: everything has one line per labelled test item."""
 
     prediction: NDArray[Any]
@@ -73,13 +73,13 @@ class FakeRuns:
     def __post_init__(self) -> None:
         self.client = MlflowClient(f"sqlite:///{self.folder / 'mlruns.db'}")
         place = (self.folder / "artifacts").as_uri()
-        self.experiment = self.client.create_experiment("protein-mt", artifact_location=place)
+        self.experiment = self.client.create_experiment("fake", artifact_location=place)
 
     def add(
         self,
         axes: Mapping[str, str],
         seed: int = 0,
-        tested: Mapping[str, Tested] | None = None,
+        tested: Mapping[str, Scored] | None = None,
         *,
         grid: str = "table1",
         tags: Mapping[str, str] | None = None,
@@ -98,6 +98,7 @@ class FakeRuns:
             "seed": str(seed),
             "store_hash": "5" * 64,
             "synthetic_data": "False",
+            "benchmark_settings": "",
             "git_revision": "0" * 40,
             **words,
             **({"completed": "true"} if tested else {}),
@@ -116,7 +117,7 @@ class FakeRuns:
     def _log(
         self,
         run_id: str,
-        tested: Mapping[str, Tested],
+        tested: Mapping[str, Scored],
         history: Mapping[str, list[float]],
         metrics: Mapping[str, float],
     ) -> None:
@@ -131,7 +132,7 @@ class FakeRuns:
         self.client.log_batch(run_id, batch)
 
     def _artifacts(
-        self, run_id: str, tested: Mapping[str, Tested], config: Mapping[str, Any]
+        self, run_id: str, tested: Mapping[str, Scored], config: Mapping[str, Any]
     ) -> None:
         lines = [line for task, rows in tested.items() for line in rows.results(task)]
         arrays = {
@@ -144,5 +145,5 @@ class FakeRuns:
         self.client.log_text(run_id, yaml.safe_dump(dict(config)), "config.yaml")
         with TemporaryDirectory() as folder:
             path = Path(folder) / "test_predictions.npz"
-            np.savez(path, **arrays)
+            np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's stub
             self.client.log_artifact(run_id, str(path))
