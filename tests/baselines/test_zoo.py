@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
 from torch_geometric.data import Batch
 
 from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.store import Store
+from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.module import MultiTaskModule
 from hemenet_lab.readout import Readout
 from hemenet_lab.tasks import EC, LBA, PPA
 from hemenet_lab.testing.random_graphs import random_graphs
 from tests.baselines.graphs import CONFIGS, count_parameters, from_config
-from tests.data.small_store import trainer
+from tests.baselines.small import SMALL, small
+from tests.fits import check_training, eight_complexes, memorise
 
-WIDTH: dict[str, Any] = {"hidden_dim": 32, "num_layers": 2}
-CHANNELS: dict[str, Any] = {"channel_dim": 8, "dropout": 0.0}
-SMALL: dict[str, dict[str, Any]] = {
-    "hemenet": WIDTH | CHANNELS | {"relation_dim": 8},
-    "hemenet_alpha": WIDTH | CHANNELS | {"relation_dim": 8},
-    "gcn": WIDTH,
-    "gat": WIDTH | {"heads": 2},
-    "schnet": WIDTH | {"num_filters": 32},
-    "gearnet": WIDTH,
-    "gearnet_fullatom": WIDTH | {"hidden_dim": 16},
-    "egnn": WIDTH | {"message_dim": 32},
-    "gvp": {
-        "hidden_dim": 16,
-        "num_layers": 1,
-        "vector_dim": 4,
-        "dropout": 0.0,
-        "view": {"k": 10, "k_min_separation": 0, "sequence_offsets": []},
-    },
-    "dymean": WIDTH | CHANNELS,
-    "cdconv": {
-        "channels": [16, 32],
-        "radii": [8.0, 12.0],
-        "kernel_channels": [8],
-        "dropout": 0.0,
-    },
-}
-"""Encoder → what makes its config small; dropout is off, so that a loss can reach zero."""
-
-AFFINITIES = ["lba", "ppa"]
 NEAR_ZERO = 0.02
 """Sum of both mean squared errors, pKd²: both together are 0.14 pKd off, or less."""
 
@@ -57,11 +26,6 @@ NEAR_ZERO = 0.02
 @pytest.fixture(params=SMALL)
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
-
-
-def small(name: str) -> Encoder:
-    torch.manual_seed(0)
-    return from_config(f"{name}.yaml", **SMALL[name])
 
 
 def test_no_encoder_of_the_configs_is_left_out() -> None:
@@ -77,55 +41,21 @@ def test_no_encoder_of_the_configs_is_left_out() -> None:
 def test_trains(
     name: str, tasks: list[str] | None, precision: str, tiny_store: Path, tmp_path: Path
 ) -> None:
-    module = MultiTaskModule(small(name), tasks=tasks)
     data = ProteinMTDataModule(str(tiny_store))
-    limits = {"max_steps": 2, "limit_val_batches": 1, "val_check_interval": 1}
-    run = trainer(tmp_path, precision=precision, gradient_clip_val=10.0, **limits)
-    before = [parameter.clone() for parameter in module.encoder.parameters()]
-    run.fit(module, data)
-    assert [task.name for task in module.tasks] == (tasks or [t.name for t in data.store.tasks])
-    losses = {key: float(value) for key, value in run.callback_metrics.items() if "loss" in key}
-    assert {f"train/{task.name}/loss" for task in module.tasks} <= set(losses)
-    assert {"train/loss", "val/loss"} <= set(losses)
-    assert all(math.isfinite(value) for value in losses.values()), losses
-    after = list(module.encoder.parameters())
-    assert all(bool(parameter.isfinite().all()) for parameter in module.parameters())
-    moved = [not torch.equal(a, b) for a, b in zip(before, after, strict=True)]
-    assert sum(moved) > 0.9 * len(moved)
+    module = check_training(small(name), data, tmp_path, tasks, precision)
+    assert len(module.tasks) == (1 if tasks else 6)
 
 
 # --- memorising ----------------------------------------------------------------------------------
 
 
-class StopNearZero(Callback):
-    """Keeps the training losses, and stops below `NEAR_ZERO`."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        self.losses.append(float(trainer.callback_metrics["train/loss"]))
-        trainer.should_stop = self.losses[-1] < NEAR_ZERO
+@pytest.fixture(scope="module")
+def eight(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return eight_complexes(tiny_store, tmp_path_factory.mktemp("eight") / "store")
 
 
-def memorise(encoder: Encoder, store: Path, folder: Path, epochs: int = 120) -> list[float]:
-    """Training losses on the affinities of the store's training complexes, one batch per epoch."""
-    module = MultiTaskModule(
-        encoder,
-        tasks=AFFINITIES,
-        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=5e-3),
-        lr_scheduler=None,
-    )
-    stop = StopNearZero()
-    run = trainer(folder, max_epochs=epochs, limit_val_batches=0, callbacks=[stop])
-    run.fit(module, ProteinMTDataModule(str(store), tasks=AFFINITIES, batch_graphs=8))
-    return stop.losses
-
-
-def test_overfits_8_complexes(name: str, tiny_store: Path, tmp_path: Path) -> None:
-    counts = Store(tiny_store).counts()["train"]
-    assert counts["lba"] + counts["ppa"] == 8
-    losses = memorise(small(name), tiny_store, tmp_path)
+def test_overfits_8_complexes(name: str, eight: Path, tmp_path: Path) -> None:
+    losses = memorise(small(name), eight, tmp_path, limit=NEAR_ZERO, epochs=120).losses
     # a constant prediction keeps the variance of the labels, which is the first loss
     assert losses[0] > 1.0
     assert losses[-1] < NEAR_ZERO, losses[::10]
@@ -138,12 +68,12 @@ class Constant(Encoder):
         super().__init__(from_config("gearnet.yaml", **SMALL["gearnet"]).view, 8)
         self.features = torch.nn.Parameter(torch.zeros(8))
 
-    def forward(self, graph: Any) -> torch.Tensor:
+    def forward(self, graph: ProteinGraph) -> torch.Tensor:
         return self.features.expand(len(graph.pos), -1)
 
 
-def test_an_encoder_without_eyes_does_not_overfit(tiny_store: Path, tmp_path: Path) -> None:
-    losses = memorise(Constant(), tiny_store, tmp_path, epochs=60)
+def test_an_encoder_without_eyes_does_not_overfit(eight: Path, tmp_path: Path) -> None:
+    losses = memorise(Constant(), eight, tmp_path, limit=NEAR_ZERO, epochs=60).losses
     assert min(losses) > 0.3 * losses[0]
 
 
