@@ -88,7 +88,7 @@ def _from_sifts(
         f"to {wanted.max_go}, counted over {len(wanted.counted) or 'all'} single chains",
         "evidence": settings.evidence,
         "ontology": graph.release,
-        "ancestors": list(RELATIONS[settings.relations]),
+        "ancestors": list(RELATIONS[settings.relations]) or "every relation of the file",
     }
 
 

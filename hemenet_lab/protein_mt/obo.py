@@ -41,13 +41,17 @@ class Ontology:
         term = self.alternative.get(term, term)
         return term if term in self.names else None
 
-    def ancestors(self, term: str, relations: Collection[str]) -> frozenset[str]:
-        """The term and all its ancestors over these relations, without the three roots."""
+    def ancestors(self, term: str, relations: Collection[str] = ()) -> frozenset[str]:
+        """The term and all its ancestors over these relations (every one if none is named).
+
+        The three roots are left out.
+        """
         found = {term}
         open_terms = [term]
         while open_terms:
             for relation, parent in self.parents.get(open_terms.pop(), ()):
-                if relation in relations and parent in self.names and parent not in found:
+                follow = not relations or relation in relations
+                if follow and parent in self.names and parent not in found:
                     found.add(parent)
                     open_terms.append(parent)
         return frozenset(found - ROOTS)

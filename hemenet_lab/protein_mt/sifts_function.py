@@ -24,14 +24,12 @@ EXPERIMENTAL = ("EXP", "IDA", "IPI", "IMP", "IGI", "IEP", "TAS", "IC", "CURATED"
 """Evidence codes that DeepFRI counts as experimental."""
 EVIDENCE = ("all", "curated", "experimental")
 """All but ND (no data); without IEA (electronic) also; or `EXPERIMENTAL` only."""
-_REGULATES = ("regulates", "negatively_regulates", "positively_regulates")
-_TIME_AND_PLACE = ("occurs_in", "happens_during", "ends_during", "starts_during")
 RELATIONS = {
     "is_a": ("is_a",),
     "is_a+part_of": ("is_a", "part_of"),
-    "all": ("is_a", "part_of", *_REGULATES, *_TIME_AND_PLACE),
+    "all": (),
 }
-"""Over which relations of the ontology a chain gets the ancestors of its terms."""
+"""Over which relations of the ontology a chain gets the ancestors of its terms; none is every."""
 _EC = re.compile(r"\d+\.\d+\.\d+\.([A-Za-z]*\d+|-)")
 
 ChainTerms = dict[str, set[str]]

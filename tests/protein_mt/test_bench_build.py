@@ -46,7 +46,7 @@ def test_search(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
 
 @needs_shared
 def test_read(bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bench.bench_read(SAMPLE, [16], tmp_path)
+    bench.bench_read(SAMPLE, [8], tmp_path)
     text = capsys.readouterr().out
-    assert "| 16 |" in text
+    assert "| 8 |" in text
     assert "40,000 entries on 16 cores" in text

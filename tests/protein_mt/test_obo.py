@@ -100,6 +100,7 @@ def test_ancestors_leave_the_roots_out(ontology: Ontology) -> None:
     assert ontology.ancestors("GO:0000003", ("is_a", "part_of")) == {"GO:0000003"}
     regulates = ("is_a", "part_of", "negatively_regulates")
     assert ontology.ancestors("GO:0000003", regulates) == part_of | {"GO:0000003"}
+    assert ontology.ancestors("GO:0000003") == part_of | {"GO:0000003"}
 
 
 def test_circles_end(ontology: Ontology) -> None:

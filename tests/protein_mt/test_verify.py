@@ -16,6 +16,7 @@ import pytest
 
 from hemenet_lab.commands import data
 from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.protein_mt.verify.check import check, table
 from hemenet_lab.protein_mt.verify.copies import near_copies
 from hemenet_lab.protein_mt.verify.files import OWN_FIELDS
@@ -282,6 +283,35 @@ def test_label_dropped_from_a_chain(store: Path, raw: Path) -> None:
     found = faults(store, raw)
     assert "mf labels of every chain are those of the table" in found
     assert "bp labels of every chain are those of the table" in found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"transfer": False},
+        {"transfer": True},
+        {"relations": "is_a+part_of", "evidence": "curated"},
+        {"relations": "all", "evidence": "experimental", "min_go_chains": 1},
+    ],
+)
+def test_labels_from_sifts(raw: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+    few = {"min_ec_chains": 3, "min_go_chains": 1}
+    settings = BuildSettings(labels="sifts", **{**few, **changes})
+    store = build_store(raw, tmp_path / "store", settings=settings).path
+    assert faults(store, raw) == {}
+    tasks = np.load(store / "term_row_task.npy")
+    edit(store, "term", put(-1, 0 if np.load(store / "term.npy")[-1] else 1))
+    name = ("lba", "ppa", "ec", "mf", "bp", "cc")[tasks[-1]]
+    found = set(faults(store, raw)) - {"terms exist and ascend"}
+    assert found & {
+        f"{name} labels of every chain are those of the table",
+        "the rest could be checked",
+    }
+    manifest = json.loads((store / "manifest.json").read_text(encoding="utf-8"))
+    manifest["tasks"][2]["terms"][0] = "9.9.9.9"
+    (store / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    reseal(store)
+    assert "terms are those with enough chains in SIFTS" in faults(store, raw)
 
 
 def test_changed_raw_files(sound: Path, raw: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from hemenet_lab.protein_mt.verify.raw_labels import (
     lines_of,
     uniprot_of_chains,
 )
+from hemenet_lab.protein_mt.verify.raw_sifts import sifts_labels
 from hemenet_lab.protein_mt.verify.raw_store import PARTS, RawStore
 from hemenet_lab.protein_mt.verify.splits import pdb_code
 
@@ -45,7 +46,10 @@ def check_raw(store: RawStore, raw: Path) -> Iterator[Check]:
             uniprot = uniprot_of_chains(path)
     yield _uniprot(store, uniprot)
     yield from _affinities(store, files)
-    yield from _annotations(store, files, uniprot)
+    if store.manifest["settings"]["labels"] == "sifts":
+        yield from _sifts(store, files, uniprot)
+    else:
+        yield from _annotations(store, files, uniprot)
     yield _lists(store, files)
 
 
@@ -126,7 +130,28 @@ def _annotations(
         yield check("raw", f"{table} terms and rows are those of the table", source.rows, faults)
         share = bool(store.manifest["settings"]["transfer"])
         for task in tasks:
-            yield _labels(store, task, source, labels[task], uniprot if share else {})
+            yield _labels(store, task, source.chains, labels[task], uniprot if share else {})
+
+
+def _sifts(
+    store: RawStore, files: dict[str, Path], uniprot: dict[Chain, set[str]]
+) -> Iterator[Check]:
+    """Terms and labels that were made from SIFTS's own tables."""
+    settings = store.manifest["settings"]
+    dropped = [row["id"] for row in store.table("drops.csv") if row["stage"] == "entry"]
+    items = [*store.ids, *dropped]
+    single = {(pdb_code(name), name.partition("-")[2]) for name in items if "-" in name}
+    chains, kept = sifts_labels(files, settings, {pdb_code(name) for name in items}, single)
+    faults = [
+        f"{task['name']}: {len(task['terms'])} terms, the tables give {len(kept[task['name']])}"
+        for task in store.tasks
+        if task["name"] in kept and set(task["terms"]) != kept[task["name"]]
+    ]
+    yield check("raw", "terms are those with enough chains in SIFTS", len(kept), faults)
+    stored = _stored_labels(store)
+    for task in kept:
+        share = uniprot if settings["transfer"] else {}
+        yield _labels(store, task, chains, stored[task], share)
 
 
 def _row_counts(store: RawStore, source: Annotations, tasks: tuple[str, ...]) -> Iterator[str]:
@@ -156,19 +181,19 @@ def _stored_labels(store: RawStore) -> dict[str, dict[tuple[int, str], set[str]]
 def _labels(
     store: RawStore,
     task: str,
-    source: Annotations,
+    chains: Mapping[Chain, Mapping[str, set[str]]],
     stored: dict[tuple[int, str], set[str]],
     uniprot: dict[Chain, set[str]],
 ) -> Check:
     """Every chain has the union of the terms of all chains with its UniProt ids, and no other."""
     of_protein: ChainTerms = defaultdict(set)
-    for place, labels in source.chains.items():
+    for place, labels in chains.items():
         for name in uniprot.get(place, ()):
-            of_protein[name] |= labels[task]
+            of_protein[name] |= labels.get(task, set())
     faults = []
     for entry, chain, _ in store.chains:
         place = pdb_code(store.ids[entry]), chain
-        wanted = set(source.chains[place][task]) if place in source.chains else set()
+        wanted = set(chains.get(place, {}).get(task, ()))
         for name in uniprot.get(place, ()):
             wanted |= of_protein.get(name, set())
         found = stored.get((entry, chain), set())

@@ -18,9 +18,13 @@ _POWER = {"f": 15, "p": 12, "n": 9, "u": 6, "µ": 6, "μ": 6, "m": 3, "M": 0}
 
 def lines_of(path: Path) -> Iterator[str]:
     """Lines of a text file, gzipped or not."""
-    data = path.read_bytes()
-    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    yield from data.decode("utf-8-sig", errors="replace").splitlines()
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with (gzip.open if packed else open)(
+        path, "rt", encoding="utf-8-sig", errors="replace", newline=""
+    ) as file:
+        for line in file:
+            yield line.rstrip("\r\n")
 
 
 def uniprot_of_chains(path: Path) -> dict[Chain, set[str]]:
