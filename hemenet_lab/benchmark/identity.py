@@ -41,7 +41,7 @@ def identity(config: Mapping[str, Any], store_hash: str) -> str:
         store_hash: Hash of the data.
     """
     kept = _without(config, VOLATILE)
-    text = json.dumps({"config": kept, "store": store_hash}, sort_keys=True, default=str)
+    text = json.dumps({"config": kept, "store": store_hash}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -56,7 +56,8 @@ def run_grid(grid: Grid, options: Options, identities: Identities, launch: Launc
         if each.state == "finished" and each.record is not None:
             records.add_to_grid(each.record, each.run)
     launch.say(f"Grid {grid.name}: {summary(found)}")
-    jobs = [Job(each.run, each.identity, tracker) for each in found if each.state != "finished"]
+    place = {**tracker, "folder": str(records.folder)}
+    jobs = [Job(each.run, each.identity, place) for each in found if each.state != "finished"]
     if not jobs:
         return 0
     outcomes = _launch(grid, jobs, len(found), identities, records, launch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,8 @@ class Job:
         """
         processes = processes or Processes()
         records = Records(self.tracker)
-        while is_held(records.folder, self.identity):
+        first = os.environ.get("SLURM_PROCID", "0") == "0"  # further tasks of a job follow it
+        while first and is_held(records.folder, self.identity):
             processes.pause(POLL_SECONDS)
         before = self.standing(records)
         if before.state == "finished":

@@ -118,9 +118,12 @@ def _ending_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python leaves signals to the main thread
         return
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
+    ending = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # nohup stays in force
+    ]
+    before = {number: signal.signal(number, interrupt) for number in ending}
     try:
         yield
     finally:

@@ -47,7 +47,7 @@ def run_slurm(
         while len(outcomes) < len(waiting):
             for name, handle in waiting.items():
                 if name not in outcomes and handle.done():
-                    outcomes[name] = _outcome(name, handle)
+                    outcomes[name] = outcome_of(name, handle)
                     progress.end(name, outcomes[name].text)
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
@@ -77,7 +77,7 @@ def _executor(
     return executor
 
 
-def _outcome(name: str, handle: Any) -> Outcome:
+def outcome_of(name: str, handle: Any) -> Outcome:
     """What the first task of a job returned; its error and log if it did not come to an end."""
     error = handle.exception()
     if error is None:

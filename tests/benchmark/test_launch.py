@@ -182,6 +182,19 @@ def test_a_run_that_another_process_is_at_is_waited_for(bench: Bench) -> None:
     assert len(bench.here.commands) == 1
 
 
+def test_only_the_first_task_of_a_cluster_job_waits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = bench.options(*NARROW)
+    (standing,) = bench.standings(FIGURE4, options)
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    other = Elsewhere(bench, standing.identity)
+    monkeypatch.setattr(other, "run", lambda *args: 0)
+    Job(standing.run, standing.identity, {"folder": str(bench.folder)})(other)
+    assert other.looks == 0
+    other.lock.release()
+
+
 def test_runs_that_are_the_same_are_refused(bench: Bench) -> None:
     alike = bench.options("model.readout=Sum", only=["variant=full,no_tar"])
     with pytest.raises(ValueError, match="runs full-seed0, no_tar-seed0 have the same settings"):

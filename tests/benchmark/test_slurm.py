@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pickle
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from hemenet_lab.benchmark.launch_job import Job, Outcome
 from hemenet_lab.benchmark.progress import Progress
-from hemenet_lab.benchmark.slurm import run_slurm
+from hemenet_lab.benchmark.slurm import outcome_of, run_slurm
 from tests.benchmark.commands import NARROW, ROOT, Bench
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"
@@ -33,23 +34,15 @@ def job_of(bench: Bench) -> Job:
     return Job(run, "a" * 64, {"folder": str(bench.folder)})
 
 
-class Broken(Job):
-    """A job that the cluster cannot even start."""
-
-    def __call__(self, *args: object) -> Outcome:
-        raise OSError("no space left on device")
-
-
-def test_a_job_that_breaks_is_reported(bench: Bench) -> None:
-    job = job_of(bench)
-    said: list[str] = []
-    progress = Progress(1, 0, 1, said.append)
-    broken = [Broken(job.run, job.identity, job.tracker)]
-    parameters = {"timeout_min": 1}
-    (outcome,) = run_slurm(broken, progress, bench.folder / "jobs", parameters, cluster="debug")
-    assert not outcome.finished
-    assert "no space left on device" in outcome.text
-    assert "[1/1] hemenet-seed0: FAILED" in said[-1]
+def test_a_job_that_breaks_is_reported_with_its_log() -> None:
+    broken = SimpleNamespace(
+        exception=lambda: OSError("no space left\non the device"),
+        paths=SimpleNamespace(stderr="/somewhere/7_log.err"),
+    )
+    outcome = outcome_of("gcn-seed0", broken)
+    assert outcome == Outcome(
+        "gcn-seed0", False, "FAILED (no space left), see /somewhere/7_log.err"
+    )
 
 
 def test_a_job_travels_and_is_put_back_as_it_is(bench: Bench) -> None:

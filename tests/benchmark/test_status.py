@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shlex
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hemenet_lab.benchmark.status_records import Recorded, best_record
 from hemenet_lab.cli import hemenet
 from tests.benchmark.commands import NARROW, ROOT, Bench
 
+FIGURE4 = ROOT / "experiments" / "figure4.yaml"
 TABLE4 = ROOT / "experiments" / "table4.yaml"
 
 
@@ -72,6 +74,26 @@ def test_status_command(bench: Bench, capsys: pytest.CaptureFixture[str]) -> Non
     words = ["--set", f"data.root={bench.store}", "--folder", str(bench.folder), "--seeds", "1"]
     assert hemenet(["benchmark", "status", str(TABLE4), *words, "--only", "variant=full"]) == 0
     assert capsys.readouterr().out.splitlines() == ["full-seed0  not begun", "1 runs: 1 not begun"]
+
+
+def test_table_and_report_of_what_has_run(
+    bench: Bench, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = bench.options(*NARROW)
+    assert bench.run(FIGURE4, options) == 0
+    place = ["--folder", str(bench.folder)]
+    same = ["--seeds", "1", "--config", *map(str, options.configs), "--set", *options.settings]
+    capsys.readouterr()
+    for words in (place, [*place, *same]):
+        assert hemenet(["benchmark", "table", str(FIGURE4), *words, "--style", "csv"]) == 0
+        rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+        assert {"lba", "ec"} <= {row["task"] for row in rows}
+    other = [*same, "data.batch_graphs=3"]
+    assert hemenet(["benchmark", "table", str(FIGURE4), *place, *other]) == 2
+    assert "has no finished run" in capsys.readouterr().err
+    page = tmp_path / "report.html"
+    assert hemenet(["report", str(FIGURE4), *place, "--out", str(page)]) == 0
+    assert "figure4" in page.read_text()
 
 
 def test_dry_run_prints_one_command_per_run_and_nothing_else(
