@@ -47,7 +47,7 @@ def main_columns(table: ResultTable) -> list[tuple[str, str]]:
 def bars(table: ResultTable) -> Drawing:
     """Score of every row on every task, with 95 % intervals over test items."""
     columns = main_columns(table)
-    height = 0.55 + 0.19 * len(table.rows)
+    height = max(1.3, 0.55 + 0.19 * len(table.rows))
     figure, axes = panels(len(columns), 3, height)
     shown = varying_axes(table.rows)
     blocks = list(dict.fromkeys(block_of(row) for row in table.rows))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from hemenet_lab.benchmark.figures_style import COLOURS, MARKERS, Drawing, panels, say_synthetic
 from hemenet_lab.benchmark.results import Run
@@ -79,8 +79,10 @@ def _panel(axis: Axes, points: dict[Row, Point], names: list[str]) -> None:
             color=COLOURS[place % len(COLOURS)],
             label=block,
         )
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    costs = [x for x, _ in points.values()]
+    wide = max(costs) > 8 * min(costs)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if wide else MaxNLocator(3))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.12, y=0.08)
     positions = _positions(axis, list(points.values()))

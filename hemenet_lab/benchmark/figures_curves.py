@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from hemenet_lab.benchmark.figures_style import COLOURS, GREY, Drawing, panels, say_synthetic
 from hemenet_lab.benchmark.table_cells import ResultTable
@@ -30,14 +31,17 @@ def learning_curves(table: ResultTable, metric: str = "val/score") -> Drawing | 
             axis.plot(*_mean(curves[other]), color=GREY, linewidth=0.6)
         _highlight(axis, curves[row])
         axis.set_title(label_of(row, shown), fontsize=7)
+        axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axis in axes[-4:]:
         axis.set_xlabel("epoch")
     for axis in axes[::4]:
         axis.set_ylabel("val. score ↑" if metric == "val/score" else metric)
     lowest = min(min(_mean(curve)[1]) for curve in curves.values())
     highest = max(max(_mean(curve)[1]) for curve in curves.values())
+    last = max(max(curve) for curve in curves.values())
     for axis in axes:
         axis.set_ylim(lowest - 0.05, highest + 0.05)
+        axis.set_xlim(0, last + 0.5)
     say_synthetic(figure, table.results.synthetic)
     caption = (
         "Validation score (mean skill over tasks) by epoch: mean over the runs of a row, shaded: "

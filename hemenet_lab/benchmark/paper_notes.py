@@ -50,7 +50,7 @@ NOTES: tuple[Note, ...] = (
     ),
     Note(
         "ppa-15-items",
-        "The paper's PPA test set has 15 complexes; differences between rows are within its noise.",
+        "The paper's PPA test set has 15 complexes, too few to rank the rows.",
         lambda grid, row, task, metric: task == "ppa",
     ),
     Note(

@@ -109,7 +109,7 @@ def environment(results: GridResults) -> Sheet:
         (Text("this report: CPU cores"), Text(str(os.cpu_count()))),
         *((Text(f"this report: {name}"), Text(_version(name))) for name in PACKAGES),
     ]
-    return Sheet("Environment", ("what", "value"), tuple(rows), 2)
+    return Sheet("Versions and machine", ("what", "value"), tuple(rows), 2)
 
 
 _TAGS = {
@@ -142,7 +142,7 @@ def run_sheet(results: GridResults) -> Sheet:
             Text("" if run.seed is None else str(run.seed), sort=run.seed),
             Text(_state(run, results)),
             _minutes(run),
-            _metric(run, "epoch", "{:.0f}", plus=1),
+            _metric(run, "epoch", "{:.0f}"),
             _metric(run, "train/graphs_per_second", "{:,.1f}"),
             _metric(run, "parameters/encoder", "{:,.0f}"),
             Text(run.id),
@@ -166,9 +166,9 @@ def _minutes(run: Run) -> Text:
     return Text(f"{minutes:,.1f}", sort=minutes)
 
 
-def _metric(run: Run, name: str, form: str, plus: float = 0) -> Text:
+def _metric(run: Run, name: str, form: str) -> Text:
     value: Any = run.metrics.get(name)
-    return Text("–") if value is None else Text(form.format(value + plus), sort=value)
+    return Text("–") if value is None else Text(form.format(value), sort=value)
 
 
 def commands(results: GridResults) -> list[str]:

@@ -110,7 +110,9 @@ class Run:
         An epoch counts the passes over the training data that were finished.
         """
         get = self.client.get_metric_history
-        epochs = {point.step: point.value + 1 for point in get(self.id, "epoch")}
+        epochs: dict[int, float] = {}
+        for point in get(self.id, "epoch"):  # the test logs the next epoch at the last step
+            epochs[point.step] = min(point.value + 1, epochs.get(point.step, point.value + 1))
         points = {point.step: point.value for point in get(self.id, metric)}
         return [(epochs[step], points[step]) for step in sorted(points) if step in epochs]
 

@@ -15,11 +15,11 @@ from hemenet_lab.benchmark.table_scores import Scores
 
 RULE = (
     "Bold is the best mean of a column, and only where the paired bootstrap tells it from the "
-    "runner-up: 1,000 resamples draw whole sequence clusters of test items (the same for both) and "
-    "the seeds of each side, and the 95 % interval of the difference excludes 0. The second is "
-    "underlined where, in turn, it is told from the third. A column without bold has no "
-    "established winner. Single- and multi-task rows are judged apart. No correction is made for "
-    "the number of columns."
+    "runner-up: 1,000 resamples draw whole sequence clusters of test items (the same for both; "
+    "single items where clusters are unknown) and the seeds of each side, and the 95 % interval of "
+    "the difference excludes 0. The second is underlined where, in turn, it is told from the "
+    "third. A column without bold has no established winner. Single- and multi-task rows are "
+    "judged apart. No correction is made for the number of columns."
 )
 
 

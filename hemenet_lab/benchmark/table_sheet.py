@@ -80,19 +80,21 @@ def details(table: ResultTable, task: str) -> Sheet:
     axes, letters = varying_axes(table.rows), note_letters(table)
     metrics = [metric for name, metric in table.columns() if name == task]
     with_paper = any(cell.paper for cell in table.cells if cell.task == task)
-    header = [*axes, "seeds", "n"]
+    header = [*axes]
     for metric in metrics:
         header += [_arrow(metric), "95 % interval", "per cluster"]
         header += ["paper"] if with_paper else []
+    header += ["seeds", "n"]
     rows = []
     for row in table.rows:
         cells = [table.cell(row, task, metric) for metric in metrics]
         first = next((cell for cell in cells if cell), None)
         if first is None:
             continue
-        line = [*_labels(row, axes), _number(str(len(first.seeds))), _number(first.n)]
+        line = _labels(row, axes)
         for cell in cells:
             line += _detail(cell, letters, with_paper)
+        line += [_number(str(len(first.seeds))), _number(first.n)]
         rows.append(tuple(line))
     title = f"{task}: {TITLES[task]}" if TITLES.get(task) else task
     return Sheet(title, tuple(header), tuple(rows), len(axes), _detail_caption(table, task))
