@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 import zlib
 from collections.abc import Sequence
@@ -37,9 +39,12 @@ class ReproducibleSteps(Callback):
 
 
 class Throughput(Callback):
-    """Logs training speed per epoch: ``train/graphs_per_second``, ``train/atoms_per_second``.
+    """Logs speed and memory per epoch.
 
-    Counts this process's batches; the time includes loading, not validation.
+    ``train/graphs_per_second`` and ``train/atoms_per_second`` count all processes (this one's
+    batches times their number); the time includes loading, not validation.
+    ``train/peak_memory_mib`` is the most that this process has taken so far, on its GPU if it has
+    one.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -70,9 +75,18 @@ class Throughput(Callback):
             rates = {
                 "train/graphs_per_second": self._graphs * trainer.world_size / self._seconds,
                 "train/atoms_per_second": self._atoms * trainer.world_size / self._seconds,
+                "train/peak_memory_mib": peak_memory_mib(pl_module.device),
             }
             for logger in trainer.loggers:
                 logger.log_metrics(rates, step=trainer.global_step)
+
+
+def peak_memory_mib(device: torch.device) -> float:
+    """Most memory that this process has taken so far, MiB: of its GPU, or resident on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 class NonFiniteGuard(Callback):

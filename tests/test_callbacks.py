@@ -4,7 +4,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from hemenet_lab.callbacks import NonFiniteGuard, merge_updates
+from hemenet_lab.callbacks import NonFiniteGuard, merge_updates, peak_memory_mib
 
 
 def test_merged_updates_are_those_of_one_process() -> None:
@@ -28,3 +28,10 @@ def test_guard_names_the_batch() -> None:
     guard.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, Batch(), 4)
     with pytest.raises(FloatingPointError, match=r"is nan in epoch 0, batch 4.*2xyz-A.*learning"):
         guard.on_train_batch_end(trainer, module, {"loss": torch.tensor(torch.nan)}, Batch(), 4)
+
+
+def test_peak_memory_grows_with_what_is_held() -> None:
+    before = peak_memory_mib(torch.device("cpu"))
+    held = torch.ones(int(before + 64) * 2**18)  # float32, more than the peak so far
+    assert peak_memory_mib(torch.device("cpu")) >= before + 32
+    del held
