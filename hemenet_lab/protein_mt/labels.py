@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from hemenet_lab.protein_mt.deepfri_lists import DeepfriLists, read_lists
 from hemenet_lab.protein_mt.drops import DropRow
 from hemenet_lab.protein_mt.function import FunctionTable
 from hemenet_lab.protein_mt.function_source import function_tables
-from hemenet_lab.protein_mt.further_files import find_further
+from hemenet_lab.protein_mt.further_files import FurtherFiles, find_further
 from hemenet_lab.protein_mt.layout import RawFolder
 from hemenet_lab.protein_mt.pdbbind_index import read_pdbbind_index
 from hemenet_lab.protein_mt.settings import BuildSettings
@@ -79,8 +80,22 @@ def read_labels(raw: RawFolder, settings: BuildSettings | None = None) -> Labels
     rows += [DropRow(problem.id, "dates", "file", _reason(problem)) for problem in undated]
     known = {task.name: task for table in tables for task in table.tasks}
     tasks = tuple(known.get(task.name, task) for task in PROTEIN_MT)
-    lists = {name: read_lists(*place) for name, place in further.split_lists.items()}
+    lists = _split_lists(raw, further, rows)
     return Labels(tasks, affinities, transfer, tuple(rows), counts, about, dates, lists)
+
+
+def _split_lists(
+    raw: RawFolder, further: FurtherFiles, rows: list[DropRow]
+) -> dict[str, DeepfriLists]:
+    """DeepFRI's splits; lists that contradict each other are no reason not to build the rest."""
+    found = {}
+    for name, place in further.split_lists.items():
+        try:
+            found[name] = read_lists(*place)
+        except ValueError as error:
+            reason = str(error).replace(f"{raw.path}{os.sep}", "")
+            rows.append(DropRow("*", name, "file", f"split lists not used: {reason}"))
+    return found
 
 
 def _table_rows(table: FunctionTable) -> Iterator[DropRow]:

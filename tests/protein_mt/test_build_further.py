@@ -161,6 +161,21 @@ def test_labels_from_sifts_say_what_is_missing(tmp_path: Path) -> None:
         build_store(raw, tmp_path / "out", settings=BuildSettings(labels="sifts"))
 
 
+def test_lists_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
+    raw = write_full_raw(tmp_path / "raw")
+    lists = raw / "EnzymeCommission"
+    (lists / "nrPDB-EC_2020.04_valid.txt").write_text("3AAA-A\n")
+    store = Store(build_store(raw, tmp_path / "out").path)
+    assert set(store.split_names) == {"default", "taskwise", "time"}
+    [row] = [row for row in read_drops(store.path) if row.reason.startswith("split lists")]
+    assert row.reason == (
+        "split lists not used: EnzymeCommission: nrPDB-EC_2020.04 lists chains twice: 3AAA-A"
+    )
+    settings = BuildSettings(scheme="deepfri_ec")
+    with pytest.raises(ValueError, match="deepfri_ec needs DeepFRI's split lists"):
+        build_store(raw, tmp_path / "other", settings=settings)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
