@@ -82,8 +82,8 @@ def test_dyads_need_side_chains(raw: Path) -> None:
             distances.append(cdist(his, asp).min())
             ca = cdist(atoms_of(structure, first, "CA"), atoms_of(structure, third, "CA"))
             alpha[bool(distances[-1] < 5.0)].append(ca.item())
-        formed[chain] = len(distances) >= 2 and max(distances) < 3.6
-        opened[chain] = len(distances) >= 2 and min(distances) > 7.0
+        formed[chain] = len(distances) >= 2 and max(distances) < 3.4
+        opened[chain] = len(distances) >= 2 and min(distances) > 8.5
     assert agreement(found, formed, "9.1.1.-") > 0.9
     assert agreement(found, opened, "9.1.2.-") > 0.9
     assert min(sum(formed.values()), sum(opened.values())) >= 3
@@ -118,7 +118,7 @@ def test_charge_decides_the_compartment(raw: Path) -> None:
 
 def test_affinities_follow_contacts(raw: Path) -> None:
     """pKd from residues within 5 Å, up to noise of 0.25."""
-    weights = {"PHE": 1.0, "TYR": 0.5, "TRP": 0.5, "ARG": -0.3, "LYS": -0.3, "GLU": -0.3}
+    weights = {"PHE": 1.0, "TYR": 0.5, "TRP": 0.5, "ARG": -0.5, "LYS": -0.5, "GLU": -0.5}
     errors = []
     for row in read_affinity_csv(raw / "pp_affinity.csv").records:
         structure = read_structure(raw / "PP" / f"{row.id}.ent.pdb")
@@ -129,7 +129,7 @@ def test_affinities_follow_contacts(raw: Path) -> None:
             side = structure.coords[(structure.atom_residue == residue) & (structure.slot > 3)]
             if name in weights and cdist(side, others).min() < 5.0:
                 total += weights[name]
-        errors.append(row.pk - (7.0 + 4.0 * np.tanh((total - 1.5) / 4.0)))
+        errors.append(row.pk - (7.0 + 4.0 * np.tanh((total - 1.5) / 3.8)))
     assert np.abs(errors).max() < 1.2
     assert 0.05 < np.std(errors) < 0.5
 
@@ -155,12 +155,12 @@ def test_strength_by_hand() -> None:
     """One PHE in contact, one too far, one ARG in contact, one ALA that does not count."""
     residues = [np.tile([x, 0.0, 0.0], (5, 1)) for x in (4.0, 6.0, -4.9, 1.0)]
     names = ["PHE", "PHE", "ARG", "ALA"]
-    assert strength(names, residues, np.zeros((1, 3))) == pytest.approx(0.7)
+    assert strength(names, residues, np.zeros((1, 3))) == pytest.approx(0.5)
 
 
 def test_affinities_saturate() -> None:
     assert pair_affinity(1.5) == 7.0
-    assert ligand_affinity(0.3, True) == ligand_affinity(1.3, False) == 7.0
+    assert ligand_affinity(0.0, True) == ligand_affinity(1.0, False) == 7.0
     assert pair_affinity(-100.0) == pytest.approx(3.0)
     assert ligand_affinity(100.0, False) == pytest.approx(11.0)
 

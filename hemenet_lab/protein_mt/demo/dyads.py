@@ -9,7 +9,7 @@ from hemenet_lab.protein_mt.demo.geometry import Floats
 from hemenet_lab.protein_mt.demo.pack import Packer
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
-FORMED, OPEN = 3.6, 7.0
+FORMED, OPEN = 3.4, 8.5
 """Smallest His N to Asp O distance: at most the first when formed, at least the second when open,
 Å."""
 TIPS = {"HIS": ("ND1", "NE2"), "ASP": ("OD1", "OD2")}

@@ -18,7 +18,8 @@ _SCAFFOLD = {
     "L": ("SER", "ASN", "THR", "GLN", "ALA", "VAL", "LEU"),
 }
 """Residues of the scaffold by secondary structure; those of the motifs are kept for the motifs."""
-_PATCH = 9
+_PATCH, _DYADS = 9, 6
+"""Residues of a patch; most dyads of a chain."""
 _INERT = ("ALA", "SER", "THR")
 
 
@@ -62,7 +63,7 @@ class Protein:
 def make_family(index: int, rng: np.random.Generator, fold_draws: int) -> Family:
     """Draw a family; its class of fold goes round with the index."""
     kind = list(_ELEMENTS)[index % len(_ELEMENTS)]
-    fold = make_fold(_layout(_ELEMENTS[kind], rng), rng, beam=6, draws=fold_draws)
+    fold = make_fold(_layout(_ELEMENTS[kind], rng), rng, beam=2, draws=fold_draws)
     slots = _choose_slots(fold, rng)
     return Family(index, fold, slots, _scaffold(fold, rng))
 
@@ -86,18 +87,28 @@ def _scaffold(fold: Fold, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def _choose_slots(fold: Fold, rng: np.random.Generator) -> Slots:
-    """Dyads on every family's strands; pairs and triples in most families; patch and charges."""
-    dyads = [run.start + offset for run in fold.runs("E") for offset in (0, 5)]
-    dyads = sorted(rng.permutation(dyads)[:4]) if rng.random() < 0.85 else []
-    taken = {i + k for i in dyads for k in (0, 2)}
+    """The patch where it is best; dyads, pairs and triples, each in most families; charges."""
     free = ~(fold.left | fold.prolines)
+    patch = _find_patch(fold, [int(i) for i in np.flatnonzero(free)], rng)
+    taken = set(patch)
+    dyads = _dyad_places(fold, taken, rng) if rng.random() < 0.95 else []
     pairs = _windows(fold, free, taken, 2, 3, rng) if rng.random() < 0.9 else []
     triples = _windows(fold, free, taken, 3, 3, rng) if rng.random() < 0.9 else []
-    patch = _find_patch(fold, [int(i) for i in np.flatnonzero(free) if i not in taken], rng)
-    taken |= set(patch)
     rest = rng.permutation([int(i) for i in np.flatnonzero(free) if i not in taken])
-    numbers = (dyads, pairs, triples, patch, sorted(rest[:7]))
-    return Slots(*(tuple(int(i) for i in group) for group in numbers))
+    charges = sorted(int(i) for i in rest[:7])
+    return Slots(*(tuple(group) for group in (dyads, pairs, triples, patch, charges)))
+
+
+def _dyad_places(fold: Fold, taken: set[int], rng: np.random.Generator) -> list[int]:
+    """Up to six first residues of dyads on strands; adds both residues to ``taken``."""
+    starts: list[int] = []
+    for run in fold.runs("E"):
+        for start in rng.permutation(range(run.start, run.stop - 2)):
+            pair = {int(start), int(start) + 2}
+            if not pair & taken and len(starts) < _DYADS:
+                starts.append(int(start))
+                taken |= pair
+    return sorted(starts)
 
 
 def _windows(

@@ -16,20 +16,23 @@ _LOOP = ((-65.0, -40.0), (-115.0, 130.0), (-68.0, 145.0), (-80.0, 70.0), (57.0, 
 _LOOP_WEIGHTS = (0.3, 0.2, 0.25, 0.1, 0.15)
 _EXTENDED, _LEFT = (1, 2), 4
 """Loop regions that may precede a proline; the region that needs glycine."""
+_BENDS = (40.0, 5.0, 24)
+"""Width of the first and of the last bends of loops, degrees, and their number."""
 _POINTS = ("N", "CA", "C", "O", "CB")
 _SECOND_ROOM = 3.0
 """Least distance between atoms of residues i and i + 2, Å."""
 _ROOM = {
-    ("CB", "CB"): 5.0,
-    ("CA", "CA"): 4.8,
-    ("CA", "CB"): 4.5,
-    ("O", "O"): 3.4,
-    ("O", "CA"): 3.6,
-    ("O", "CB"): 3.6,
-    ("O", "N"): 3.0,
-    ("O", "C"): 3.2,
+    ("CB", "CB"): (5.4, 5.0),
+    ("CA", "CA"): (5.0, 4.8),
+    ("CA", "CB"): (4.8, 4.5),
+    ("O", "CA"): (3.8, 3.2),
+    ("O", "CB"): (4.0, 3.2),
+    ("O", "O"): (3.4, 3.2),
+    ("O", "N"): (3.1, 2.9),
+    ("O", "C"): (3.3, 3.1),
+    ("N", "N"): (3.8, 2.9),
 }
-"""Least distances between residues three or more apart, Å."""
+"""Least distances of atoms of residues four or more apart, and of residues three apart, Å."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,13 @@ class Fold:
 
 
 def make_fold(layout: str, rng: np.random.Generator, beam: int, draws: int) -> Fold:
-    """A compact backbone without clashes, grown one loop and one regular element at a time.
+    """A compact backbone without clashes: grown one element at a time, then bent in its loops.
 
     Args:
         layout: Secondary structure, one letter (H, E, L) per residue.
         rng: Source of randomness.
-        beam: Partial chains kept after each step.
-        draws: Ways that are tried to continue each of them.
+        beam: Partial chains kept after each step of growth.
+        draws: Ways that are tried to continue each of them, and to bend the loops.
     """
     angles, kinds = _draw(layout, 1, rng)
     grown = 0
@@ -83,9 +86,23 @@ def make_fold(layout: str, rng: np.random.Generator, beam: int, draws: int) -> F
         score = compactness(new[:, :end, 0], new[:, :end, 1])
         best = np.argsort(-score, kind="stable")[:beam]
         angles, kinds, grown = new[best], new_kinds[best], end
-    fold = _finish(layout, angles[0], kinds[0])
-    for _ in range(3):
-        fold = vary(fold, rng, draws, regular=1.0, loop=8.0)
+    return _bend(_finish(layout, angles[0], kinds[0]), rng, draws)
+
+
+def _bend(fold: Fold, rng: np.random.Generator, draws: int) -> Fold:
+    """Climb to a better score by turning two loop residues at a time, less and less."""
+    loops = np.array([i for i, letter in enumerate(fold.elements) if letter == "L"])
+    stiff = np.where(fold.prolines, 0.0, np.where(fold.left, 0.3, 1.0))
+    best = compactness(fold.phi[None], fold.psi[None])[0]
+    for width in np.geomspace(*_BENDS):
+        move = np.zeros((2, draws, fold.num_residues))
+        rows = np.arange(draws)[:, None]
+        move[:, rows, rng.choice(loops, (draws, 2))] = width * rng.standard_normal((2, draws, 2))
+        phi, psi = fold.phi + stiff * move[0], fold.psi + move[1]
+        score = compactness(phi, psi)
+        winner = int(np.argmax(score))
+        if score[winner] > best:
+            best, fold = score[winner], replace(fold, phi=phi[winner], psi=psi[winner])
     return fold
 
 
@@ -141,26 +158,24 @@ def compactness(phi: Floats, psi: Floats) -> Floats:
     """
     atoms, _ = build_backbones(phi, psi, np.full_like(phi, 180.0))
     second = np.linalg.norm(atoms[:, :-2, :, None] - atoms[:, 2:, None], axis=-1)
-    clash = _overlap(second, _SECOND_ROOM, np.ones(second.shape[1:], np.float32))
+    clash = _overlap(second, np.array(_SECOND_ROOM))
     points = {name: atoms[:, :, i].astype(np.float32) for i, name in enumerate(_POINTS)}
     index = np.arange(phi.shape[1])
     gap = np.subtract.outer(index, index)
     between_cb = distances(points["CB"], points["CB"])
-    for (a, b), room in _ROOM.items():
+    for (a, b), (room, third) in _ROOM.items():
         gaps = between_cb if a == b == "CB" else distances(points[a], points[b])
-        clash += _overlap(gaps, room, (np.abs(gap) >= 3 if a != b else gap >= 3).astype(np.float32))
+        counted = gap if a == b else np.abs(gap)
+        clash += _overlap(gaps, np.where(counted > 3, room, np.where(counted == 3, third, 0.0)))
     contacts = ((between_cb < 9.0) & (gap >= 5)).sum((1, 2))
     spread = np.sqrt(((points["CA"] - points["CA"].mean(1, keepdims=True)) ** 2).sum(-1).mean(-1))
     return np.asarray(contacts - 25.0 * clash - 12.0 * spread, np.float64)
 
 
-def _overlap(
-    gaps: Floats | NDArray[np.float32], room: float, counted: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Sum [B] of the squares of what distances [B, ...] lack of ``room``, where ``counted``."""
-    lack = np.subtract(room, gaps, dtype=np.float32)
+def _overlap(gaps: Floats | NDArray[np.float32], room: Floats) -> NDArray[np.float32]:
+    """Sum [B] of the squares of what distances [B, ...] lack of ``room``."""
+    lack = np.subtract(room.astype(np.float32), gaps, dtype=np.float32)
     np.maximum(lack, 0.0, out=lack)
-    lack *= counted
     return np.square(lack, out=lack).reshape(len(lack), -1).sum(axis=1)
 
 

@@ -14,7 +14,7 @@ from hemenet_lab.protein_mt.demo.geometry import Floats, build_backbones, random
 from hemenet_lab.protein_mt.demo.ligands import Molecule
 from hemenet_lab.protein_mt.demo.pack import Packer, Site
 
-_LIGAND_GAP, _CHAIN_GAP = 3.6, 4.6
+_LIGAND_GAP, _CHAIN_GAP = 3.7, 5.2
 """Least distance of a docked body from the backbone (with CB) before side chains are placed, Å."""
 _DEPTH = 14.0
 """How deep under the patch a chain's points count when it is docked, Å."""
@@ -62,7 +62,7 @@ def build_model(
     proteins: tuple[Protein, ...],
     ligand: Molecule | None,
     rng: np.random.Generator,
-    attempts: int = 80,
+    attempts: int = 12,
 ) -> Model | None:
     """Fold, dock and pack until nothing clashes; None where no attempt succeeds."""
     for _ in range(attempts):
@@ -87,7 +87,7 @@ def _attempt(
 
 def _backbone(protein: Protein, rng: np.random.Generator) -> _Body:
     """A jittered copy of the family's fold, anywhere in space."""
-    fold = vary(protein.family.fold, rng, draws=10, regular=1.0, loop=2.5)
+    fold = vary(protein.family.fold, rng, draws=6, regular=0.6, loop=1.5)
     omega = 180.0 + 1.5 * rng.standard_normal((1, fold.num_residues))
     atoms, rotation = build_backbones(fold.phi[None], fold.psi[None], omega)
     body = _Body(protein, atoms[0] - atoms[0].mean(axis=(0, 1)), rotation[0])

@@ -15,7 +15,7 @@ from hemenet_lab.protein_mt.demo.geometry import Floats
 from hemenet_lab.protein_mt.demo.sidechains import rotamers
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
-_SOFT, _HARD, _CLASH = 3.5, 2.7, 2.3
+_SOFT, _HARD, _CLASH = 3.5, 2.7, 2.2
 """Contacts cost something below the first, are repaired below the second, refused below the last
 distance, Å."""
 
@@ -62,7 +62,6 @@ class Packer:
         self._fixed_owner = np.concatenate(
             [np.repeat(np.arange(count), 4), np.full(len(site.obstacles), -1)]
         )
-        self._prolines = [i for i, name in enumerate(site.names) if name == "PRO"]
         # the residue's own N, CA and C are bonded to its side chain; its O is kept
         self._own_backbone = np.tile(np.array([True, True, True, False]), count)
 
@@ -98,7 +97,7 @@ class Packer:
             choice = int(np.argmin(self.cost(i, candidates))) if len(candidates) > 1 else 0
             self.side[i] = candidates[choice]
 
-    def run(self, rounds: int = 4) -> bool:
+    def run(self, rounds: int = 5) -> bool:
         """Place all residues that are not placed yet, the largest first; True without clashes."""
         free = [i for i in range(len(self.site.names)) if i not in self.side]
         free.sort(key=lambda i: -len(RESIDUE_ATOMS[self.site.names[i]]))
@@ -117,10 +116,7 @@ class Packer:
         a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
         later = np.maximum(a, b)
         neighbours = (np.abs(a - b) == 1) & ~np.isin(later, self.site.starts)
-        # a proline's CD lies near the backbone of the residue before it
-        before = np.where((a < b)[:, None], backbone[pairs], backbone[pairs][:, ::-1])[:, 0]
-        near = backbone[pairs].all(axis=1) | (np.isin(later, self._prolines) & before)
-        bad = (a != b) & ~(neighbours & near)
+        bad = (a != b) & ~(neighbours & backbone[pairs].all(axis=1))
         return {int(i) for i in np.concatenate([a[bad], b[bad]]) if i >= 0}
 
     def _all_atoms(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:

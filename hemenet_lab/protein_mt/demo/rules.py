@@ -24,7 +24,7 @@ _HELICAL, _STRANDED = 0.38, 0.24
 """Share of residues in helices: at least, for a helical fold; at most, for a stranded one."""
 TOUCH = 5.0
 """A side chain within this distance of the partner is in contact, Å."""
-CONTACT_WEIGHTS = {"PHE": 1.0, "TYR": 0.5, "TRP": 0.5, "ARG": -0.3, "LYS": -0.3, "GLU": -0.3}
+CONTACT_WEIGHTS = {"PHE": 1.0, "TYR": 0.5, "TRP": 0.5, "ARG": -0.5, "LYS": -0.5, "GLU": -0.5}
 """What a residue in contact adds to the strength of binding; others add nothing."""
 
 
@@ -201,9 +201,9 @@ def strength(names: Sequence[str], residues: Sequence[Floats], partner: Floats) 
 
 def ligand_affinity(contact_strength: float, formed: bool) -> float:
     """pKd of a ligand: saturates towards 3 and 11; formed dyads are worth one aromatic contact."""
-    return float(7.0 + 4.0 * np.tanh((contact_strength + formed - 1.3) / 2.0))
+    return float(7.0 + 4.0 * np.tanh((contact_strength + formed - 1.0) / 2.4))
 
 
 def pair_affinity(contact_strength: float) -> float:
     """pKd of two chains, from the contacts of both sides: saturates towards 3 and 11."""
-    return float(7.0 + 4.0 * np.tanh((contact_strength - 1.5) / 4.0))
+    return float(7.0 + 4.0 * np.tanh((contact_strength - 1.5) / 3.8))

@@ -37,6 +37,7 @@ def demo_store(cache: Path | None = None, size: str = "full") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
         if not (raw / "SYNTHETIC").exists():
+            print(f"Making the synthetic demo data in {folder}, once; about a minute", flush=True)
             draft = folder / "raw.draft"
             shutil.rmtree(draft, ignore_errors=True)
             write_demo(draft, size)
