@@ -1,0 +1,57 @@
+"""The benchmark of the encoders measures what its table says."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from tests.baselines.small import SMALL
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        spec = importlib.util.spec_from_file_location(
+            "bench_encoders", FOLDER / "bench_encoders.py"
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        threads = torch.get_num_threads()
+        yield module
+        torch.set_num_threads(threads)
+
+
+def test_every_encoder_is_measured(bench: ModuleType) -> None:
+    assert set(bench.encoder_names()) == set(SMALL)
+
+
+@pytest.mark.parametrize("size", ["published", "comparable"])
+def test_measures_time_and_memory(bench: ModuleType, size: str) -> None:
+    arguments = ["--worker=gcn", f"--size={size}", "--residues=20", "--repeat=1"]
+    result = bench.worker(bench.argument_parser().parse_args(arguments))
+    assert result["parameters"] == {"published": 209_664, "comparable": 2_025_216}[size]
+    assert result["nodes"] == result["atoms"] > 100
+    assert min(result["wall"], result["cpu"], result["largest_mb"]) > 0
+    assert f"| {size} | " in bench.row("gcn", size, result)
+
+
+def test_the_large_protein_is_as_large_as_allowed(bench: ModuleType) -> None:
+    assert 14_700 < bench.protein("atoms").num_atoms <= 15_000
+
+
+def test_more_than_the_limit_stands_out(bench: ModuleType) -> None:
+    result = bench.worker(
+        bench.argument_parser().parse_args(["--worker=gcn", "--residues=20", "--repeat=1"])
+    )
+    assert "| **9.00** |" in bench.row("gcn", "published", result | {"peak_gb": 9.0})
+    assert "out of memory" in bench.row("gcn", "published", "out of memory")
