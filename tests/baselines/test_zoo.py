@@ -110,3 +110,15 @@ def test_comparable_encoders_work_on_the_published_graph(name: str) -> None:
     published, comparable = from_config(f"{name}.yaml"), from_config(f"comparable/{name}.yaml")
     assert type(published) is type(comparable)
     assert published.view == comparable.view
+
+
+def test_readme_states_the_sizes(name: str) -> None:
+    text = (Path(__file__).parents[2] / "baselines" / "README.md").read_text(encoding="utf-8")
+    (row,) = [
+        line for line in text.splitlines() if line.startswith(f"| `{name}` |") and "→" in line
+    ]
+    *_, published, comparable, symmetry = [cell.strip() for cell in row.strip("|").split("|")]
+    for cell, path in ((published, f"{name}.yaml"), (comparable, f"comparable/{name}.yaml")):
+        encoder = from_config(path)
+        assert cell.endswith(f"→ {encoder.out_dim}: {count_parameters(encoder):,}")
+        assert symmetry == encoder.symmetry
