@@ -58,7 +58,7 @@ def test_broken_draft_is_replaced_and_two_processes_share(tmp_path: Path) -> Non
     )
     command = [sys.executable, "-c", code, str(place)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = {process.communicate(timeout=300)[0].strip() for process in running}
+    answers = {process.communicate(timeout=300)[0].splitlines()[-1] for process in running}
     assert [process.returncode for process in running] == [0, 0]
     assert len(answers) == 1
     assert not draft.exists()

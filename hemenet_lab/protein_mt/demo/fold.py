@@ -21,16 +21,15 @@ _BENDS = (40.0, 5.0, 24)
 _POINTS = ("N", "CA", "C", "O", "CB")
 _SECOND_ROOM = 3.0
 """Least distance between atoms of residues i and i + 2, Å."""
+_OXYGEN_ROOM = 2.8
+"""Least distance between the oxygens of neighbouring residues, Å."""
 _ROOM = {
     ("CB", "CB"): (5.4, 5.0),
-    ("CA", "CA"): (5.0, 4.8),
     ("CA", "CB"): (4.8, 4.5),
-    ("O", "CA"): (3.8, 3.2),
     ("O", "CB"): (4.0, 3.2),
     ("O", "O"): (3.4, 3.2),
     ("O", "N"): (3.1, 2.9),
     ("O", "C"): (3.3, 3.1),
-    ("N", "N"): (3.8, 2.9),
 }
 """Least distances of atoms of residues four or more apart, and of residues three apart, Å."""
 
@@ -158,7 +157,8 @@ def compactness(phi: Floats, psi: Floats) -> Floats:
     """
     atoms, _ = build_backbones(phi, psi, np.full_like(phi, 180.0))
     second = np.linalg.norm(atoms[:, :-2, :, None] - atoms[:, 2:, None], axis=-1)
-    clash = _overlap(second, np.array(_SECOND_ROOM))
+    oxygens = np.linalg.norm(atoms[:, :-1, 3] - atoms[:, 1:, 3], axis=-1)
+    clash = _overlap(second, np.array(_SECOND_ROOM)) + _overlap(oxygens, np.array(_OXYGEN_ROOM))
     points = {name: atoms[:, :, i].astype(np.float32) for i, name in enumerate(_POINTS)}
     index = np.arange(phi.shape[1])
     gap = np.subtract.outer(index, index)

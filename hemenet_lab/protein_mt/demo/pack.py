@@ -18,6 +18,8 @@ from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 _SOFT, _HARD, _CLASH = 3.5, 2.7, 2.2
 """Contacts cost something below the first, are repaired below the second, refused below the last
 distance, Å."""
+_BOND = 1.5
+"""No bond between residues is longer, Å."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,10 @@ class Packer:
         a, b = owner[pairs[:, 0]], owner[pairs[:, 1]]
         later = np.maximum(a, b)
         neighbours = (np.abs(a - b) == 1) & ~np.isin(later, self.site.starts)
-        bad = (a != b) & ~(neighbours & backbone[pairs].all(axis=1))
+        gaps = np.linalg.norm(atoms[pairs[:, 0]] - atoms[pairs[:, 1]], axis=1)
+        # the peptide bond, and distances over two or three bonds
+        joined = neighbours & backbone[pairs].all(axis=1) & ((gaps < _BOND) | (gaps > _CLASH))
+        bad = (a != b) & ~joined
         return {int(i) for i in np.concatenate([a[bad], b[bad]]) if i >= 0}
 
     def _all_atoms(self) -> tuple[Floats, NDArray[np.int64], NDArray[np.bool_]]:
