@@ -129,7 +129,8 @@ def test_facing_turns_one_patch_to_the_other() -> None:
 
 def test_packing_finds_clashes() -> None:
     """An obstacle inside the only place that a side chain can take is reported."""
-    atoms, rotation = build_backbones(*np.full((2, 1, 5), -120.0), np.full((1, 5), 180.0))
+    phi = psi = np.full((1, 5), -120.0)
+    atoms, rotation = build_backbones(phi, psi, np.full((1, 5), 180.0))
     names = ("ALA", "ALA", "PHE", "ALA", "ALA")
     free = Site(names, atoms[0, :, :4], rotation[0], np.zeros((0, 3)))
     packer = Packer(free, np.random.default_rng(0))

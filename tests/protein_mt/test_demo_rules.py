@@ -69,10 +69,11 @@ def agreement(found: dict[str, set[str]], expected: dict[str, bool], term: str) 
 def test_dyads_need_side_chains(raw: Path) -> None:
     """EC 9.1.1.- where HIS nitrogens and ASP oxygens of H-x-D meet, 9.1.2.- where they do not."""
     found = annotated(read_ec(raw / "EnzymeCommission" / "nrPDB-EC_2020.04_annot.tsv"), "ec")
-    formed, opened, alpha = {}, {}, {True: [], False: []}
+    formed, opened = {}, {}
+    alpha: dict[bool, list[float]] = {True: [], False: []}
     for chain in found:
         structure, index = structure_of(raw, chain)
-        residues = np.flatnonzero(structure.residue_chain == index)
+        residues = np.flatnonzero(structure.residue_chain == index).tolist()
         distances = []
         for first, third in zip(residues, residues[2:], strict=False):
             if (structure.residue_name[first], structure.residue_name[third]) != ("HIS", "ASP"):
@@ -140,7 +141,7 @@ def test_ligand_affinities_follow_contacts_and_dyads(raw: Path) -> None:
     for row in rows:
         folder = raw / "refined-set" / row.id
         structure = read_structure(folder / f"{row.id}_protein.pdb")
-        ligand = read_ligand(folder / f"{row.id}_ligand.sdf").coords
+        ligand = read_ligand(folder / f"{row.id}_ligand.sdf").coords.astype(float)
         residues = [
             structure.coords[structure.atom_residue == i].astype(float)
             for i in range(structure.num_residues)

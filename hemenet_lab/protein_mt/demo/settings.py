@@ -17,7 +17,7 @@ class DemoSettings:
         families: Sequence families, each with a fold of its own.
         ligand_complexes: Protein-ligand complexes over all families.
         protein_complexes: Complexes of two chains of one family.
-        single_chains: Single chains; half of them are proteins of complexes, too.
+        single_chains: Single chains; every other one of a family is a protein of a complex, too.
         hidden: Share of chains that each table of annotations leaves out.
         unmapped: Share of chains of complexes that have no UniProt id.
         missing: Share of terms that are left out of an annotated chain.
