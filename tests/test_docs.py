@@ -24,7 +24,7 @@ def commands(page: Path) -> Iterator[str]:
 
 
 def fits() -> list[str]:
-    """Complete fit commands; those of extend.md need its package and are run by a test of theirs."""
+    """Complete fit commands; those of extend.md need its package and have their own test."""
     pages = [page for page in PAGES if page.name != "extend.md"]
     found = {command for page in pages for command in commands(page)}
     return sorted(c for c in found if c.startswith("lightning fit --config") and "<" not in c)

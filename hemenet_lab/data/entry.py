@@ -21,7 +21,7 @@ class Entry:
 
     id: str
     kind: str
-    """Where it comes from: ``lba``, ``ppa``, ``chain``, or ``user`` for a structure of one's own."""
+    """Where it comes from: ``lba``, ``ppa``, ``chain``, or ``user`` for one's own structure."""
     # nodes
     node_type: NDArray[np.int8]
     """[N], 0-20 residue, 21-29 ligand atom by element class."""
