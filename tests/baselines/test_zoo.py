@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,15 @@ from torch_geometric.data import Batch
 
 from hemenet_lab.data.datamodule import ProteinMTDataModule
 from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.store import StoreWriter
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.module import MultiTaskModule
 from hemenet_lab.readout import Readout
 from hemenet_lab.tasks import EC, LBA, PPA
-from hemenet_lab.testing.random_graphs import random_graphs
+from hemenet_lab.testing.random_graphs import random_entry, random_graphs
 from tests.baselines.graphs import CONFIGS, count_parameters, from_config
 from tests.baselines.small import SMALL, small
-from tests.fits import check_training, eight_complexes, memorise
+from tests.fits import AFFINITIES, check_training, memorise
 
 NEAR_ZERO = 0.02
 """Sum of both mean squared errors, pKd²: both together are 0.14 pKd off, or less."""
@@ -50,14 +52,22 @@ def test_trains(
 
 
 @pytest.fixture(scope="module")
-def eight(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return eight_complexes(tiny_store, tmp_path_factory.mktemp("eight") / "store")
+def eight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four complexes with a ligand and four of two chains, with affinities from 4 to 8 pKd."""
+    path = tmp_path_factory.mktemp("eight") / "store"
+    with StoreWriter(path, (LBA, PPA)) as writer:
+        for seed in range(8):
+            task = AFFINITIES[seed // 4]
+            shape = {"residues": (20,)} if task == "lba" else {"residues": (16, 12)}
+            entry = random_entry(seed, ligand_atoms=8 if task == "lba" else 0, **shape)
+            writer.add(replace(entry, values={task: [6.0, 4.0, 8.0, 5.0][seed % 4]}))
+        writer.set_split("default", {f"random-{seed}": "train" for seed in range(8)})
+    return path
 
 
 def test_overfits_8_complexes(name: str, eight: Path, tmp_path: Path) -> None:
     losses = memorise(small(name), eight, tmp_path, limit=NEAR_ZERO, epochs=120).losses
-    # a constant prediction keeps the variance of the labels, which is the first loss
-    assert losses[0] > 1.0
+    assert losses[0] > 4.0, "a constant leaves the variance of the labels, 4.4"
     assert losses[-1] < NEAR_ZERO, losses[::10]
 
 
@@ -74,7 +84,7 @@ class Constant(Encoder):
 
 def test_an_encoder_without_eyes_does_not_overfit(eight: Path, tmp_path: Path) -> None:
     losses = memorise(Constant(), eight, tmp_path, limit=NEAR_ZERO, epochs=60).losses
-    assert min(losses) > 0.3 * losses[0]
+    assert min(losses) > 4.0
 
 
 # --- readouts ------------------------------------------------------------------------------------
