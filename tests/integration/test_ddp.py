@@ -12,7 +12,7 @@ from tests.integration.test_fit import runs_of
 from tests.integration.test_resume import callback
 
 TWO = ("--trainer.devices=2", "--trainer.strategy=ddp")
-SETTINGS = (*SMALL, "--model.encoder.dropout=0.2", "--data.batch_graphs=3", "--data.num_workers=0")
+SETTINGS = (*SMALL, "--model.encoder.dropout=0.2", "--data.batch_graphs=5", "--data.num_workers=0")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def fits(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
             callback("SaveWeights", path="weights.pt"),
             callback("RecordBatches", folder="."),
         ]
-        arguments = [*SETTINGS, "--trainer.max_epochs=2", *how, *watch]
+        arguments = [*SETTINGS, "--trainer.max_epochs=3", *how, *watch]
         run_apart(folder, *fit_args(tiny_store, *arguments))
     return one, two
 
