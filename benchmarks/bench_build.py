@@ -1,13 +1,15 @@
 """Speed and memory of `hemenet data build` at the benchmark's size.
 
     python benchmarks/bench_build.py read --sample ../shared/data/protein-mt-sample --entries 2000
-    python benchmarks/bench_build.py search --sequences 60000
+    python benchmarks/bench_build.py search --sequences 5000
+    python benchmarks/bench_build.py splits --sequences 60000
 
 ``read`` writes raw folders of growing size (BinaryCIF files of whole entries for single chains,
 PDB and SDF files for complexes, as fetched), made of the structures of a raw folder under new ids,
 and measures each stage of a build in a process of its own. ``search`` clusters generated
-sequences of real lengths in families, splits them by every scheme and reports leakage. Times are
-CPU seconds of one core, which a busy machine changes little.
+sequences of real lengths in families, splits them by every scheme and reports leakage; ``splits``
+does the last two at full size, without MMseqs2. Times are CPU seconds of one core, which a busy
+machine changes little.
 """
 
 from __future__ import annotations
@@ -357,6 +359,36 @@ def bench_search(number: int, seed: int, threads: int) -> None:
     print(f"\nPeak memory: this process {own:,.0f} MB, MMseqs2 {child:,.0f} MB")
 
 
+def bench_splits(number: int, seed: int) -> None:
+    """Splits and leakage reports of a full-size set, with hits that are made instead of searched.
+
+    All pairs within a family are hits, in both directions, with identities at random.
+    """
+    texts, of_family = families(number, seed)
+    items, settings = items_of(texts, of_family, seed), BuildSettings()
+    order = np.argsort(texts)
+    family = np.array(of_family)[order]
+    members = [np.flatnonzero(family == f) for f in np.unique(family)]
+    pairs = [np.stack(np.meshgrid(found, found), -1).reshape(-1, 2) for found in members]
+    query, target = np.concatenate(pairs).astype(np.int32).T
+    rng = np.random.default_rng(seed)
+    identity = rng.uniform(0.36, 0.9, len(query)).astype(np.float32)
+    full = np.ones(len(query), dtype=np.float32)
+    hits = mmseqs.Hits(query, target, identity, full, full)
+    alone = np.arange(number)
+    place = {texts[old]: new for new, old in enumerate(order.tolist())}
+    group = np.array([family[place[item.sequences[0]]] for item in items])
+    group = np.unique(group, return_inverse=True)[1]
+    clusters = Clusters(tuple(sorted(texts)), alone, hits, alone, group)
+    stages = Stages()
+    splits = make_splits(SplitInputs(items, group, copy_sets(items, place), settings))
+    stages.end("splits")
+    parts = {name: split.parts for name, split in splits.items()}
+    leakage_reports(items, clusters, parts, coverage=0.3)
+    stages.end("leakage reports")
+    print(f"{len(items):,} entries, {len(query):,} hits, {len(splits)} splits: {stages.report()}")
+
+
 def _timed_step(timed: Any, step: str, real: Any, about: Any) -> Callable[..., Any]:
     """A function of `mmseqs` that is timed when it is called."""
     return lambda *args, **options: timed(f"MMseqs2 {step}", lambda: real(*args, **options), about)
@@ -380,7 +412,7 @@ def main() -> None:
         print(STAGES[sys.argv[1]](*map(Path, sys.argv[2:])))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("read", "search"))
+    parser.add_argument("what", choices=("read", "search", "splits"))
     parser.add_argument("--sample", type=Path, help="raw folder whose structures are used")
     parser.add_argument("--entries", type=int, nargs="+", default=[500, 1_000, 2_000])
     parser.add_argument("--sequences", type=int, default=60_000)
@@ -390,6 +422,9 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n")
     if args.what == "search":
         bench_search(args.sequences, args.seed, args.threads)
+        return
+    if args.what == "splits":
+        bench_splits(args.sequences, args.seed)
         return
     if args.sample is None:
         parser.error("read needs --sample, a raw folder with refined-set and PP")
