@@ -42,7 +42,15 @@ def test_all_grids_run_to_the_end(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("table1", 77), ("table2", 5), ("table3", 6), ("table4", 4), ("figure4", 1), ("transfer", 28)],
+    [
+        ("table1", 77),
+        ("table2", 5),
+        ("table3", 6),
+        ("table4", 4),
+        ("figure4", 1),
+        ("transfer", 28),
+        ("results_demo", 28),
+    ],
 )
 def test_number_of_runs(name: str, count: int) -> None:
     grid = load_grid(ROOT / "experiments" / f"{name}.yaml")
