@@ -123,7 +123,8 @@ def search(
         threads: Does not change the answer.
 
     Returns:
-        Hits between different sequences. Peptides below about ten residues have none.
+        Hits between different sequences, in the order of query and target. Peptides below about
+        ten residues have none.
     """
     columns = "query,target,fident,qcov,tcov"
     with tempfile.TemporaryDirectory(prefix="hemenet-search-") as folder:
@@ -146,7 +147,9 @@ def _read_hits(path: Path) -> Hits:
             for found, values, dtype in zip(columns, block.T, _HIT_TYPES, strict=True):
                 found.append(values.astype(dtype))
     empty = (np.empty(0, dtype) for dtype in _HIT_TYPES)
-    return Hits(*(np.concatenate([e, *found]) for e, found in zip(empty, columns, strict=True)))
+    whole = [np.concatenate([e, *found]) for e, found in zip(empty, columns, strict=True)]
+    order = np.lexsort((whole[1], whole[0]))  # threads write in the order in which they finish
+    return Hits(*(column[order] for column in whole))
 
 
 def _cluster_all_pairs(folder: str, fasta: str, options: list[str]) -> None:
