@@ -1,15 +1,13 @@
 """Speed and memory of `hemenet data build` at the benchmark's size.
 
     python benchmarks/bench_build.py read --sample ../shared/data/protein-mt-sample --entries 2000
-    python benchmarks/bench_build.py search --sequences 5000
-    python benchmarks/bench_build.py splits --sequences 60000
+    python benchmarks/bench_build.py entry --sample ../shared/data/protein-mt-sample --chains 50
 
 ``read`` writes raw folders of growing size (BinaryCIF files of whole entries for single chains,
 PDB and SDF files for complexes, as fetched), made of the structures of a raw folder under new ids,
-and measures each stage of a build in a process of its own. ``search`` clusters generated
-sequences of real lengths in families, splits them by every scheme and reports leakage; ``splits``
-does the last two at full size, without MMseqs2. Times are CPU seconds of one core, which a busy
-machine changes little.
+and measures each stage of a build in a process of its own. ``entry`` reads all chains of one large
+entry, together and one by one. Times are CPU seconds of one core, which a busy machine changes
+little. Clustering, splits and leakage are in ``bench_search.py``.
 """
 
 from __future__ import annotations
@@ -28,39 +26,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import psutil
 from biotite.structure import AtomArray
 from biotite.structure.io import pdb, pdbx
 
-from hemenet_lab.protein_mt import mmseqs
 from hemenet_lab.protein_mt.chain_list import write_chain_list
-from hemenet_lab.protein_mt.clusters import Clusters, Item, cluster_items
 from hemenet_lab.protein_mt.labels import read_labels
 from hemenet_lab.protein_mt.layout import find_raw
-from hemenet_lab.protein_mt.leakage import leakage_reports
 from hemenet_lab.protein_mt.origin import origin_of, source_digests
 from hemenet_lab.protein_mt.partial import load_result
-from hemenet_lab.protein_mt.read_item import read_item, read_jobs
+from hemenet_lab.protein_mt.read_entry import read_sources
+from hemenet_lab.protein_mt.read_item import by_file, read_items, read_jobs
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.split_inputs import SplitInputs, copy_sets
-from hemenet_lab.protein_mt.splits import make_splits
 from hemenet_lab.protein_mt.verify.store import verify_store
 from hemenet_lab.protein_mt.write import write_store
 
 FULL_SIZE, CORES = 40_000, 16
 LIGAND_SHARE, PAIR_SHARE = 0.13, 0.065
 """Of 40,000 entries 5,200 are protein-ligand and 2,660 protein-protein complexes."""
-ALPHABET = "ACDEFGHIKLMNPQRSTVWY"
-_PERCENT = "8.3 1.4 5.5 6.8 3.9 7.1 2.3 5.9 5.8 9.7 2.4 4.1 4.7 3.9 5.5 6.6 5.3 6.9 1.1 2.9"
-FREQUENCY = np.array([float(word) for word in _PERCENT.split()])
-"""Residues in UniProt, in percent, in the order of `ALPHABET`."""
 
 
 def codes(first: str) -> Iterator[str]:
@@ -71,12 +59,9 @@ def codes(first: str) -> Iterator[str]:
 
 def write_raw(folder: Path, sample: Path, entries: int, cache: Path) -> None:
     """A raw folder of ``entries`` items, hard links to the sample's structures in ``cache``."""
-    ligands = sorted((sample / "refined-set").iterdir())
-    pairs = sorted((sample / "PP").iterdir())
+    ligands, pairs = (sorted((sample / name).iterdir()) for name in ("refined-set", "PP"))
     num_ligands, num_pairs = int(LIGAND_SHARE * entries), int(PAIR_SHARE * entries)
-    for source, code in zip(
-        itertools.cycle(ligands), itertools.islice(codes("1"), num_ligands), strict=False
-    ):
+    for source, code in zip(itertools.cycle(ligands), itertools.islice(codes("1"), num_ligands)):
         place = folder / "refined-set" / code
         place.mkdir(parents=True)
         for file in source.iterdir():
@@ -101,30 +86,24 @@ def _chain_entries(
     folder: Path, pairs: list[Path], number: int, cache: Path
 ) -> Iterator[tuple[str, str]]:
     (folder / "structures").mkdir()
+    first = {source: _atoms(source).chain_id[0] for source in pairs[:number]}
     for source, code in zip(itertools.cycle(pairs), itertools.islice(codes("3"), number)):
         packed = cache / f"{source.name}.bcif.gz"
         if not packed.exists():
-            packed.write_bytes(_binary_cif(_cached(source, cache)))
-        chain = packed.with_suffix(".chain")
-        if not chain.exists():
-            chain.write_text(_first_chain(_cached(source, cache)))
+            packed.write_bytes(_binary_cif(_atoms(_cached(source, cache))))
         name = f"{code}.bcif.gz"
         os.link(packed, folder / "structures" / name)
-        yield f"{code.upper()}-{chain.read_text()}", name
+        yield f"{code.upper()}-{first[source]}", name
 
 
 def _atoms(path: Path) -> AtomArray:
     return pdb.PDBFile.read(path).get_structure(model=1)
 
 
-def _first_chain(path: Path) -> str:
-    return str(_atoms(path).chain_id[0])
-
-
-def _binary_cif(path: Path) -> bytes:
-    """The structure as the archive's servers write it: encoded columns, gzipped."""
+def _binary_cif(atoms: AtomArray) -> bytes:
+    """A structure as the archive's servers write it: encoded columns, gzipped."""
     file, out = pdbx.BinaryCIFFile(), BytesIO()
-    pdbx.set_structure(file, _atoms(path), data_block="X")
+    pdbx.set_structure(file, atoms, data_block="X")
     pdbx.compress(file).write(out)
     return gzip.compress(out.getvalue(), 6)
 
@@ -193,8 +172,8 @@ def read_stage(raw: Path, partial: Path) -> str:
     jobs = read_jobs(found, read_labels(found, settings), digests, partial, keep_hetero=False)
     stages.end("jobs")
     before = psutil.Process().memory_info().rss
-    for job in jobs.values():
-        read_item(job)
+    for of_file in by_file(jobs.values()):
+        read_items(of_file)
     stages.end("reading")
     (partial / "digests.json").write_text(json.dumps(digests))
     return stages.report(before)
@@ -209,7 +188,6 @@ def write_stage(raw: Path, partial: Path, out: Path) -> str:
     stages.end("finding files, label tables")
     jobs = read_jobs(found, labels, digests, partial, keep_hetero=False)
     origin = origin_of(found, settings, digests)
-    stages.end("jobs")
     write_store(
         out,
         found,
@@ -249,8 +227,8 @@ def bench_read(sample: Path, sizes: list[int], work: Path) -> None:
         folder = work / str(size)
         raw, partial, out = folder / "raw", folder / "partial", folder / "store"
         cache = work / "cache"
-        raw.mkdir(parents=True)
-        cache.mkdir(exist_ok=True)
+        for new in (raw, cache):
+            new.mkdir(parents=True, exist_ok=True)
         write_raw(raw, sample, size, cache)
         read = measured("stage-read", raw, partial)
         write = measured("stage-write", raw, partial, out)
@@ -268,135 +246,28 @@ def bench_read(sample: Path, sizes: list[int], work: Path) -> None:
     print(f"\n{FULL_SIZE:,} entries on {CORES} cores, without the search: {total / 60:.1f} minutes")
 
 
-def families(number: int, seed: int) -> tuple[list[str], list[int]]:
-    """Different sequences, and the family of each: 60 to 95 % identity to its root, ragged ends.
-
-    Family sizes follow a power law up to 1,500, lengths a log-normal law with a median of 240.
-    """
-    rng = np.random.default_rng(seed)
-    letters = np.array(list(ALPHABET))
-    frequency = FREQUENCY / FREQUENCY.sum()
-    found: dict[str, int] = {}
-    for family in itertools.count():
-        length = int(np.clip(rng.lognormal(np.log(240), 0.55), 30, 1_500))
-        root = rng.choice(letters, length, p=frequency)
-        for _ in range(min(int(rng.pareto(1.25)) + 1, 1_500)):
-            changed = rng.random(length) < (1 - rng.uniform(0.60, 0.95)) / 0.94
-            text = np.where(changed, rng.choice(letters, length, p=frequency), root)
-            start, end = rng.integers(0, length // 20 + 1, 2)
-            found.setdefault("".join(text[start : length - end]), family)
-            if len(found) == number:
-                return list(found), list(found.values())
-    raise AssertionError
-
-
-def items_of(sequences: list[str], of_family: list[int], seed: int) -> list[Item]:
-    """Entries of one or two chains, with labels and dates at random."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(sequences)).tolist()
-    found: list[Item] = []
-    while order:
-        kind = str(rng.choice(["chain", "lba", "ppa"], p=[0.805, 0.13, 0.065]))
-        chains = [order.pop() for _ in range(min(len(order), 1 if kind == "chain" else 2))]
-        tasks = {kind} - {"chain"} | set(rng.choice(["ec", "mf", "bp", "cc"], 2).tolist())
-        found.append(
-            Item(
-                f"{kind}{len(found)}",
-                tuple("AB"[: len(chains)]),
-                tuple(sequences[place] for place in chains),
-                tuple((f"P{of_family[place]}-{place % 7}",) for place in chains),
-                frozenset(tasks),
-                kind == "lba" and bool(rng.random() < 0.25),
-                kind,
-                str(rng.integers(1990, 2020)),
-            )
-        )
-    return found
-
-
-def bench_search(number: int, seed: int, threads: int) -> None:
-    """The table of ``search``."""
-    texts, of_family = families(number, seed)
-    items = items_of(texts, of_family, seed)
-    sizes = np.bincount(of_family)
-    print(f"{number:,} sequences in {len(sizes):,} families, the largest of {sizes.max():,}; ")
-    print(f"{len(items):,} entries; {(sizes.astype(float) ** 2).sum():,.0f} pairs in families\n")
-    print("| step | CPU time | wall time | |\n|---|---|---|---|")
-    settings = BuildSettings()
-
-    def timed(name: str, work: Callable[[], Any], about: Callable[[Any], str]) -> Any:
-        wall, before = time.perf_counter(), _cpu()
-        result = work()
-        spent, wall = _cpu() - before, time.perf_counter() - wall
-        print(f"| {name} | {spent:.1f} s | {wall:.0f} s | {about(result)} |", flush=True)
-        return result
-
-    steps = {
-        "cluster": lambda answer: f"{len(set(answer.tolist())):,} clusters",
-        "search": lambda answer: f"{len(answer.query):,} hits",
-    }
-    with ExitStack() as patches:
-        for step, about in steps.items():
-            real = getattr(mmseqs, step)
-
-            patches.enter_context(patch.object(mmseqs, step, _timed_step(timed, step, real, about)))
-        clusters: Clusters = timed(
-            "all of clustering",
-            lambda: cluster_items(items, min_seq_id=0.9, coverage=0.3, threads=threads),
-            lambda r: f"{len(np.unique(r.group)):,} groups",
-        )
-    cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
-    inputs = SplitInputs(items, clusters.group, copy_sets(items, cluster_of), settings)
-    splits = timed("splits", lambda: make_splits(inputs), lambda r: ", ".join(r))
-    parts = {name: split.parts for name, split in splits.items()}
-    timed(
-        "leakage reports",
-        lambda: leakage_reports(items, clusters, parts, coverage=0.3),
-        lambda r: f"{len(r)} splits",
-    )
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"\nPeak memory: this process {own:,.0f} MB, MMseqs2 {child:,.0f} MB")
-
-
-def bench_splits(number: int, seed: int) -> None:
-    """Splits and leakage reports of a full-size set, with hits that are made instead of searched.
-
-    All pairs within a family are hits, in both directions, with identities at random.
-    """
-    texts, of_family = families(number, seed)
-    items, settings = items_of(texts, of_family, seed), BuildSettings()
-    order = np.argsort(texts)
-    family = np.array(of_family)[order]
-    members = [np.flatnonzero(family == f) for f in np.unique(family)]
-    pairs = [np.stack(np.meshgrid(found, found), -1).reshape(-1, 2) for found in members]
-    query, target = np.concatenate(pairs).astype(np.int32).T
-    rng = np.random.default_rng(seed)
-    identity = rng.uniform(0.36, 0.9, len(query)).astype(np.float32)
-    full = np.ones(len(query), dtype=np.float32)
-    hits = mmseqs.Hits(query, target, identity, full, full)
-    alone = np.arange(number)
-    place = {texts[old]: new for new, old in enumerate(order.tolist())}
-    group = np.array([family[place[item.sequences[0]]] for item in items])
-    group = np.unique(group, return_inverse=True)[1]
-    clusters = Clusters(tuple(sorted(texts)), alone, hits, alone, group)
+def bench_entry(sample: Path, number: int, work: Path) -> None:
+    """The chains of one entry: read from one parsed file, and each from its own."""
+    atoms = _atoms(sorted((sample / "PP").iterdir())[0])
+    first = atoms[atoms.chain_id == atoms.chain_id[0]]
+    names = [f"{letter}{digit}" for letter in string.ascii_uppercase for digit in "123456789"]
+    entry = first[:0]
+    for place, name in enumerate(names[:number]):
+        copy = first.copy()
+        copy.coord[:, 0] += 100 * place
+        copy.chain_id = np.full(len(copy), name)
+        entry += copy
+    (work / "structures").mkdir()
+    (work / "structures" / "1abc.bcif.gz").write_bytes(_binary_cif(entry))
+    write_chain_list(work, [(f"1ABC-{name}", "1abc.bcif.gz") for name in names[:number]])
+    found = [(source, ()) for source in find_raw(work).sources]
     stages = Stages()
-    splits = make_splits(SplitInputs(items, group, copy_sets(items, place), settings))
-    stages.end("splits")
-    parts = {name: split.parts for name, split in splits.items()}
-    leakage_reports(items, clusters, parts, coverage=0.3)
-    stages.end("leakage reports")
-    print(f"{len(items):,} entries, {len(query):,} hits, {len(splits)} splits: {stages.report()}")
-
-
-def _timed_step(timed: Any, step: str, real: Any, about: Any) -> Callable[..., Any]:
-    """A function of `mmseqs` that is timed when it is called."""
-    return lambda *args, **options: timed(f"MMseqs2 {step}", lambda: real(*args, **options), about)
-
-
-def _cpu() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
+    together = list(read_sources(found))
+    stages.end("together")
+    alone = [result for one in found for result in read_sources([one])]
+    stages.end("one by one")
+    assert all(result.entry for result in (*together, *alone))
+    print(f"{number} chains of {len(first):,} atoms: {stages.report()}")
 
 
 STAGES: dict[str, Callable[..., str]] = {
@@ -412,24 +283,17 @@ def main() -> None:
         print(STAGES[sys.argv[1]](*map(Path, sys.argv[2:])))
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("read", "search", "splits"))
-    parser.add_argument("--sample", type=Path, help="raw folder whose structures are used")
+    parser.add_argument("what", choices=("read", "entry"))
+    parser.add_argument("--sample", type=Path, required=True, help="folder with refined-set and PP")
     parser.add_argument("--entries", type=int, nargs="+", default=[500, 1_000, 2_000])
-    parser.add_argument("--sequences", type=int, default=60_000)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--chains", type=int, default=50, help="of the entry")
     args = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n")
-    if args.what == "search":
-        bench_search(args.sequences, args.seed, args.threads)
-        return
-    if args.what == "splits":
-        bench_splits(args.sequences, args.seed)
-        return
-    if args.sample is None:
-        parser.error("read needs --sample, a raw folder with refined-set and PP")
     with tempfile.TemporaryDirectory(prefix="hemenet-bench-") as work:
-        bench_read(args.sample, args.entries, Path(work))
+        if args.what == "entry":
+            bench_entry(args.sample, args.chains, Path(work))
+        else:
+            bench_read(args.sample, args.entries, Path(work))
 
 
 if __name__ == "__main__":

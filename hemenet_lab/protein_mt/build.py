@@ -17,7 +17,7 @@ from hemenet_lab.protein_mt.labels import read_labels
 from hemenet_lab.protein_mt.layout import find_raw
 from hemenet_lab.protein_mt.origin import origin_of, source_digests
 from hemenet_lab.protein_mt.partial import load_result
-from hemenet_lab.protein_mt.read_item import read_item, read_jobs
+from hemenet_lab.protein_mt.read_item import by_file, read_items, read_jobs
 from hemenet_lab.protein_mt.run import run_all
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.protein_mt.write import write_store
@@ -74,8 +74,8 @@ def build_store(
         labels = read_labels(found, settings)
         jobs = read_jobs(found, labels, digests, partial, keep_hetero=settings.keep_hetero)
         fresh = run_all(
-            read_item,
-            list(jobs.values()),
+            read_items,
+            by_file(jobs.values()),
             workers=workers,
             title="Reading structures",
             progress=progress,
@@ -91,7 +91,7 @@ def build_store(
             threads=workers,
         )
         put_in_place(draft, out)
-    return BuildResult(out, built=True, resumed=fresh.count(False))
+    return BuildResult(out, built=True, resumed=sum(of_file.count(False) for of_file in fresh))
 
 
 def default_workers() -> int:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hemenet_lab.protein_mt.chain_list import read_chain_list
+from hemenet_lab.protein_mt.chain_list import FOLDER, read_chain_list
 from hemenet_lab.protein_mt.function import split_chain_name
 
 STRUCTURE_ENDINGS = tuple(
@@ -42,6 +42,8 @@ class Source:
     """Files of the ligand in the order in which they are tried."""
     others: tuple[Path, ...] = ()
     """Further structure files for the same item, which are not used."""
+    whole_entry: bool = False
+    """Whether a single chain is taken from the file of a whole entry, by its author id."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ def _sources(path: Path) -> tuple[Source, ...]:
                 structure=files[0],
                 ligands=_ligands(files[0].parent, name) if kind == "lba" else (),
                 others=tuple(files[1:]),
+                whole_entry=kind == "chain" and files[0].parent == path / FOLDER,
             )
         )
     return tuple(sorted(sources, key=lambda source: source.id))

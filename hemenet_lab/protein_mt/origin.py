@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,20 @@ from hemenet_lab.protein_mt.settings import BuildSettings
 
 
 def source_digests(raw: RawFolder, *, workers: int, progress: bool) -> list[str]:
-    """SHA-256 over the files of each item, in the order of the items."""
-    files = [_files(raw, source) for source in raw.sources]
+    """SHA-256 over the files of each item, in the order of the items; each file is read once."""
+    files = [_files(source) for source in raw.sources]
+    paths = list(dict.fromkeys(path for of_item in files for path in of_item))
     title = "Checking raw files"
-    return run_all(digest_files, files, workers=workers, title=title, progress=progress)
+    digests = run_all(file_digest, paths, workers=workers, title=title, progress=progress)
+    digest_of = dict(zip(paths, digests, strict=True))
+    return [_joined((raw.name(path), digest_of[path]) for path in of_item) for of_item in files]
 
 
 def origin_of(raw: RawFolder, settings: BuildSettings, digests: Sequence[str]) -> dict[str, Any]:
     """Manifest fields that two stores share if and only if they were made from the same things."""
     structures = hashlib.sha256("".join(digests).encode()).hexdigest()
     files = find_further(raw.path).used(raw, settings.labels)
-    labels = {raw.name(path): digest_files([("", path)]) for path in files}
+    labels = {raw.name(path): _joined([("", file_digest(path))]) for path in files}
     return {
         "settings": settings.to_dict(),
         "sources": {
@@ -37,18 +40,10 @@ def origin_of(raw: RawFolder, settings: BuildSettings, digests: Sequence[str]) -
     }
 
 
-def digest_files(files: Sequence[tuple[str, Path]]) -> str:
-    """SHA-256 over the names and contents of files.
-
-    Args:
-        files: Name (the same on every machine) and path of each.
-    """
-    total = hashlib.sha256()
-    for name, path in files:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-        total.update(name.encode() + b"\0" + content)
-    return total.hexdigest()
+def file_digest(path: Path) -> bytes:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def code_version() -> str:
@@ -59,6 +54,13 @@ def code_version() -> str:
         return "source"
 
 
-def _files(raw: RawFolder, source: Source) -> list[tuple[str, Path]]:
-    paths = (source.structure, *source.ligands, *source.others)
-    return [(raw.name(path), path) for path in paths]
+def _files(source: Source) -> tuple[Path, ...]:
+    return (source.structure, *source.ligands, *source.others)
+
+
+def _joined(files: Iterable[tuple[str, bytes]]) -> str:
+    """SHA-256 over the names (the same on every machine) and contents of files."""
+    total = hashlib.sha256()
+    for name, content in files:
+        total.update(name.encode() + b"\0" + content)
+    return total.hexdigest()

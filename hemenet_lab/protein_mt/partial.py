@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import astuple
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -18,7 +19,19 @@ from hemenet_lab.protein_mt.drops import DropRow
 from hemenet_lab.protein_mt.read_entry import ReadResult
 
 ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS))
-_READING_CODE = ("structures/*.py", "data/convert.py", "data/entry.py", "protein_mt/read*.py")
+_READING_CODE = (
+    *("structures/*.py", "data/convert.py", "data/entry.py"),
+    *("protein_mt/read*.py", "protein_mt/select_chain.py"),
+)
+
+
+def result_file(item: str) -> str:
+    """Name of the file of an item's result.
+
+    A digest, since ids such as ``6HHQ-h`` and ``6HHQ-H`` are one file name where the file system
+    does not tell capitals from small letters.
+    """
+    return f"{hashlib.sha256(item.encode()).hexdigest()[:32]}.npz"
 
 
 def save_result(path: Path, result: ReadResult, signature: str) -> None:
@@ -70,6 +83,7 @@ def signature_of(*parts: object) -> str:
     return hashlib.sha256(json.dumps([code_digest(), *parts]).encode()).hexdigest()
 
 
+@cache
 def code_digest() -> str:
     """Digest of the code that reads items, so that nothing read by older code is used."""
     package = Path(__file__).parents[1]

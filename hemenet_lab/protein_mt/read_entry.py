@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hemenet_lab.data.convert import entry_from_structure
@@ -12,10 +12,15 @@ from hemenet_lab.protein_mt.drops import DropRow
 from hemenet_lab.protein_mt.layout import Source
 from hemenet_lab.protein_mt.read_date import read_date
 from hemenet_lab.protein_mt.read_fingerprint import read_fingerprint
-from hemenet_lab.protein_mt.select_chain import protein_chains, select_chain
+from hemenet_lab.protein_mt.select_chain import (
+    OTHER_CHAIN,
+    ChainNotFound,
+    protein_chains,
+    select_chain,
+)
 from hemenet_lab.structures.ligand import LigandError, read_ligand
 from hemenet_lab.structures.parse import StructureError, read_structure
-from hemenet_lab.structures.structure import Drop, Ligand
+from hemenet_lab.structures.structure import Drop, Ligand, Structure
 
 UNCHECKED_LIGAND = "ligand read without chemistry checks"
 SECOND_LIGAND = "ligand read from its second file"
@@ -38,24 +43,60 @@ class ReadResult:
     """Of the ligand: packed bits in hexadecimal; empty where its chemistry is not readable."""
 
 
-def read_source(
-    source: Source, partners: tuple[str, ...] = (), *, keep_hetero: bool = False
-) -> ReadResult:
-    """Reads structure and ligand of an item.
+def read_sources(
+    items: Sequence[tuple[Source, tuple[str, ...]]], *, keep_hetero: bool = False
+) -> Iterator[ReadResult]:
+    """Reads the items of one structure file, which is parsed once, with their ligands.
 
-    A file that cannot be read drops the item and says why; so does an error that nobody foresaw,
+    A file that cannot be read drops its items and says why; so does an error that nobody foresaw,
     since one bad file among tens of thousands must not end a build.
 
     Args:
-        source: The item and its files.
-        partners: Author chain ids of the binding partner in a protein-protein complex.
+        items: Items with the same structure file, each with the author chain ids of the binding
+            partner in a protein-protein complex.
         keep_hetero: Keep ions and cofactors.
+
+    Yields:
+        What became of each item, in their order.
     """
+    if not items:
+        return
+    path = items[0][0].structure
+    assert all(source.structure == path for source, _ in items)
+    parsed = _parsed(path, keep_hetero)
+    date = read_date(path) if isinstance(parsed, Structure) else ""
+    for source, partners in items:
+        yield _result(source, parsed, partners, date)
+
+
+def read_source(
+    source: Source, partners: tuple[str, ...] = (), *, keep_hetero: bool = False
+) -> ReadResult:
+    """Reads one item; see `read_sources`."""
+    [result] = read_sources([(source, partners)], keep_hetero=keep_hetero)
+    return result
+
+
+def _parsed(path: Path, keep_hetero: bool) -> Structure | Exception:
+    """The structure, or what prevents it, which every item of the file is dropped for."""
+    try:
+        return read_structure(path, keep_hetero=keep_hetero)
+    except Exception as error:
+        return error
+
+
+def _result(
+    source: Source, parsed: Structure | Exception, partners: tuple[str, ...], date: str
+) -> ReadResult:
     rows: list[DropRow] = []
     notes: list[str] = []
     entry = None
     try:
-        entry = _read(source, partners, keep_hetero, rows, notes)
+        if isinstance(parsed, Exception):
+            raise parsed
+        entry = _read(source, replace(parsed, id=source.id), partners, rows, notes)
+    except ChainNotFound as error:
+        rows.append(_dropped(source, f"chain not in the file: {_short(str(error), source)}"))
     except (StructureError, LigandError) as error:
         rows.append(_dropped(source, f"files not readable: {_short(str(error), source)}"))
     except Exception as error:
@@ -70,21 +111,21 @@ def read_source(
     if entry is None:
         return ReadResult(None, tuple(rows), tuple(notes))
     fingerprint = read_fingerprint(source.ligands).hex()
-    return ReadResult(entry, tuple(rows), tuple(notes), read_date(source.structure), fingerprint)
+    return ReadResult(entry, tuple(rows), tuple(notes), date, fingerprint)
 
 
 def _read(
     source: Source,
+    structure: Structure,
     partners: tuple[str, ...],
-    keep_hetero: bool,
     rows: list[DropRow],
     notes: list[str],
 ) -> Entry:
-    structure = read_structure(source.structure, id=source.id, keep_hetero=keep_hetero)
     if source.chain:
-        notes += [RENAMED_CHAIN] if source.chain not in protein_chains(structure) else []
-        structure = select_chain(structure, source.chain)
-    rows += _atom_rows(source, structure.drops)
+        names = protein_chains(structure)
+        structure = select_chain(structure, source.chain, by_author_id=source.whole_entry)
+        notes += [RENAMED_CHAIN] if source.chain not in names else []
+    rows += _structure_rows(source, structure.drops)
     ligand = _read_ligand(source, rows, notes) if source.kind == "lba" else None
     present = tuple(chain for chain in protein_chains(structure) if chain in partners)
     notes += [MISSING_PARTNER] * (len(partners) - len(present))
@@ -108,6 +149,19 @@ def _read_ligand(source: Source, rows: list[DropRow], notes: list[str]) -> Ligan
         notes += [] if ligand.sanitized else [UNCHECKED_LIGAND]
         return ligand
     raise LigandError("; ".join(errors) or "there is no ligand file (.sdf or .mol2)")
+
+
+def _structure_rows(source: Source, drops: Iterable[Drop]) -> list[DropRow]:
+    """What was left out of the structure; readers of whole entries cannot tell whose waters are."""
+    rows = _atom_rows(source, drops)
+    if not source.whole_entry:
+        return rows
+    return [
+        row
+        if row.reason.startswith(OTHER_CHAIN)
+        else replace(row, reason=f"whole entry's {row.reason}, counted for each of its chains")
+        for row in rows
+    ]
 
 
 def _atom_rows(source: Source, drops: Iterable[Drop]) -> list[DropRow]:

@@ -1,15 +1,16 @@
-"""Reading one item of a raw folder, unless it has been read already."""
+"""Reading the items of a raw folder, file by file, unless they have been read already."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hemenet_lab.protein_mt.labels import Labels
 from hemenet_lab.protein_mt.layout import RawFolder, Source
-from hemenet_lab.protein_mt.partial import is_current, save_result, signature_of
-from hemenet_lab.protein_mt.read_entry import read_source
+from hemenet_lab.protein_mt.partial import is_current, result_file, save_result, signature_of
+from hemenet_lab.protein_mt.read_entry import read_sources
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,29 @@ def read_jobs(
             partners,
             keep_hetero,
             signature_of(source.id, source.kind, partners, keep_hetero, digest),
-            folder / f"{source.id}.npz",
+            folder / result_file(source.id),
         )
     return jobs
 
 
-def read_item(job: ReadJob) -> bool:
-    """Reads an item and saves the result; False where it was there already."""
-    if is_current(job.result, job.signature):
-        return False
-    result = read_source(job.source, job.partners, keep_hetero=job.keep_hetero)
-    save_result(job.result, result, job.signature)
-    return True
+def by_file(jobs: Iterable[ReadJob]) -> list[tuple[ReadJob, ...]]:
+    """The jobs grouped by structure file: an entry gives up to 75 chains of the benchmark."""
+    groups: dict[Path, list[ReadJob]] = defaultdict(list)
+    for job in jobs:
+        groups[job.source.structure].append(job)
+    return [tuple(group) for group in groups.values()]
+
+
+def read_items(jobs: Sequence[ReadJob]) -> list[bool]:
+    """Reads the items of one structure file, which is parsed once, and saves each result.
+
+    Returns:
+        For each job: False where its result was there already.
+    """
+    fresh = [not is_current(job.result, job.signature) for job in jobs]
+    missing = [job for job, is_missing in zip(jobs, fresh, strict=True) if is_missing]
+    wanted = [(job.source, job.partners) for job in missing]
+    results = read_sources(wanted, keep_hetero=any(job.keep_hetero for job in missing))
+    for job, result in zip(missing, results, strict=True):
+        save_result(job.result, result, job.signature)
+    return fresh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -60,9 +61,15 @@ def two_chains() -> list[Atom]:
     ]
 
 
-def cif_text(code: str, atoms: list[Atom]) -> str:
-    """mmCIF: polymer residues have a place in the sequence, the others do not."""
-    rows = [_row(i + 1, atom) for i, atom in enumerate(atoms)]
+def cif_text(code: str, atoms: list[Atom], labels: Mapping[str, str] | None = None) -> str:
+    """mmCIF: polymer residues have a place in the sequence, the others do not.
+
+    Args:
+        code: PDB code.
+        atoms: Atoms with author chain ids.
+        labels: Author chain id → label id, where they differ.
+    """
+    rows = [_row(i + 1, atom, labels or {}) for i, atom in enumerate(atoms)]
     head = "\n".join(f"_atom_site.{tag}" for tag in TAGS)
     blocks = (
         *(f"data_{code.upper()}", f"_entry.id {code.upper()}", "_exptl.method 'X-RAY DIFFRACTION'"),
@@ -73,12 +80,13 @@ def cif_text(code: str, atoms: list[Atom]) -> str:
     return "\n#\n".join(blocks)
 
 
-def _row(serial: int, atom: Atom) -> str:
+def _row(serial: int, atom: Atom, labels: Mapping[str, str]) -> str:
     placed = not atom.hetero or atom.residue == "MSE"
     x, y, z = (f"{value:.3f}" for value in atom.place)
     values = (
         *("HETATM" if atom.hetero else "ATOM", serial, atom.element or atom.name[0], atom.name),
-        *(atom.altloc or ".", atom.residue, atom.chain, atom.number if placed else "."),
+        *(atom.altloc or ".", atom.residue, labels.get(atom.chain, atom.chain)),
+        atom.number if placed else ".",
         *(atom.insertion or "?", x, y, z, atom.occupancy, atom.b_factor, atom.number, atom.chain),
         1,
     )
@@ -89,9 +97,9 @@ def cif_gz(code: str, atoms: list[Atom]) -> bytes:
     return gzip.compress(cif_text(code, atoms).encode(), mtime=0)
 
 
-def bcif_gz(code: str, atoms: list[Atom]) -> bytes:
+def bcif_gz(code: str, atoms: list[Atom], labels: Mapping[str, str] | None = None) -> bytes:
     """The same content as BinaryCIF, with numbers as numbers."""
-    source = pdbx.CIFFile.read(StringIO(cif_text(code, atoms))).block
+    source = pdbx.CIFFile.read(StringIO(cif_text(code, atoms, labels))).block
     block = pdbx.BinaryCIFBlock(
         {
             name: pdbx.BinaryCIFCategory(

@@ -1,4 +1,4 @@
-"""The benchmark of the build runs, on few entries."""
+"""The benchmarks of the build run, on few entries."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import pytest
 from hemenet_lab.protein_mt import mmseqs
 from tests.shared import SAMPLE, needs_shared
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "bench_build.py"
+SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_build", SCRIPT)
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -25,8 +24,18 @@ def bench() -> ModuleType:
     return module
 
 
-def test_families_have_the_identity_they_should(bench: ModuleType) -> None:
-    texts, of_family = bench.families(300, 1)
+@pytest.fixture(scope="module")
+def build() -> ModuleType:
+    return script("bench_build")
+
+
+@pytest.fixture(scope="module")
+def search() -> ModuleType:
+    return script("bench_search")
+
+
+def test_families_have_the_identity_they_should(search: ModuleType) -> None:
+    texts, of_family = search.families(300, 1)
     assert len(set(texts)) == 300
     assert np.bincount(of_family).max() > 5
     order = np.argsort(texts)
@@ -37,16 +46,27 @@ def test_families_have_the_identity_they_should(bench: ModuleType) -> None:
     assert 0.35 < hits.identity.min() < hits.identity.max() < 0.95
 
 
-def test_search(bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    bench.bench_search(60, 0, 1)
+def test_splits(search: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    search.bench_splits(60, 0)
+    assert "leakage reports" in capsys.readouterr().out
+
+
+def test_search(search: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    search.bench_search(60, 0, 1)
     text = capsys.readouterr().out
     for step in ("MMseqs2 cluster", "MMseqs2 search", "splits", "leakage reports", "Peak memory"):
         assert step in text
 
 
 @needs_shared
-def test_read(bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    bench.bench_read(SAMPLE, [8], tmp_path)
+def test_entry(build: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build.bench_entry(SAMPLE, 3, tmp_path)
+    assert "3 chains of " in capsys.readouterr().out
+
+
+@needs_shared
+def test_read(build: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build.bench_read(SAMPLE, [8], tmp_path)
     text = capsys.readouterr().out
     assert "| 8 |" in text
     assert "40,000 entries on 16 cores" in text

@@ -17,13 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLED = """
 import os, signal, sys
 from hemenet_lab.protein_mt import build
-real, read = build.read_item, []
-def read_item(job):
+real, read = build.read_items, []
+def read_items(jobs):
     if len(read) == 9:
         os.kill(os.getpid(), signal.SIGKILL)
-    read.append(job)
-    return real(job)
-build.read_item = read_item
+    read.append(jobs)
+    return real(jobs)
+build.read_items = read_items
 build.build_store(sys.argv[1], sys.argv[2])
 """
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.protein_mt.layout import find_raw, structure_stem
-from hemenet_lab.protein_mt.select_chain import select_chain
-from hemenet_lab.structures.parse import StructureError, read_structure
+from hemenet_lab.protein_mt.select_chain import ChainNotFound, select_chain
+from hemenet_lab.structures.parse import read_structure
 from tests.protein_mt.raw_folder import pdb_text, write_raw
 from tests.shared import SAMPLE, needs_shared
 
@@ -99,7 +99,7 @@ def test_one_chain_of_a_file(tmp_path: Path) -> None:
     assert found.num_atoms == 8
     assert found.coords.tolist() == structure.coords[10:18].tolist()
     assert [(drop.kind, drop.count) for drop in found.drops] == [("other chain", 16)]
-    with pytest.raises(StructureError, match=r"chain 'D' is not in the file, .* 'A', 'B', 'C'"):
+    with pytest.raises(ChainNotFound, match=r"chain 'D' is not among .* are 'A', 'B', 'C'; is it"):
         select_chain(structure, "D")
 
 
@@ -109,6 +109,9 @@ def test_single_chain_takes_the_name_asked_for(tmp_path: Path) -> None:
     found = select_chain(read_structure(path), "AAA")
     assert found.chain_id == ("AAA",)
     assert found.drops == ()
+    # in the file of a whole entry a chain has its author id, or is not there
+    with pytest.raises(ChainNotFound, match=r"chain 'AAA' is not among .* author ids are 'A'"):
+        select_chain(read_structure(path), "AAA", by_author_id=True)
 
 
 @needs_shared
