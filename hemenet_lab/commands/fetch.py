@@ -16,6 +16,18 @@ from hemenet_lab.protein_mt.fetch.session import Policy
 from hemenet_lab.protein_mt.sources import HOSTS, MIRRORS_VARIABLE, STRUCTURES, hosts_with
 from hemenet_lab.protein_mt.sources import sources_text as table_text
 
+DEFAULTS = {
+    "format": FetchOptions().format,
+    "ids": None,
+    "pdbbind": None,
+    "affinity_table": None,
+    "ligand_set": FetchOptions().ligand_set,
+    "workers": FetchOptions().workers,
+    "rate": Policy().rate,
+    "attempts": Policy().attempts,
+    "timeout": Policy().timeout,
+}
+"""Options with a value, as they are if not given."""
 INCOMPLETE = 1
 """Exit status of a run after which something is missing."""
 
@@ -28,23 +40,21 @@ def add_fetch_parser(data_subparsers: Any) -> None:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     fetch.add_argument("--out", required=True, metavar="DIR", help="folder for the raw files")
-    fetch.add_argument("--format", choices=tuple(STRUCTURES), default="bcif", help="of structures")
+    fetch.add_argument("--format", choices=tuple(STRUCTURES), help="of structures")
     fetch.add_argument("--ids", metavar="FILE", help="only these PDB codes or chains (1ABC-A)")
     complexes = fetch.add_mutually_exclusive_group()
     complexes.add_argument("--pdbbind", metavar="DIR", help="folder of PDBbind's unpacked archives")
     complexes.add_argument(
         "--affinity-table", metavar="CSV", help="complexes to take from the PDB, with affinities"
     )
-    fetch.add_argument(
-        "--ligand-set", choices=LIGAND_SETS, default="refined", help="complexes of PDBbind"
-    )
+    fetch.add_argument("--ligand-set", choices=LIGAND_SETS, help="complexes of PDBbind")
     fetch.add_argument("--copy", action="store_true", help="copy PDBbind's files, do not link")
-    fetch.add_argument("--workers", type=int, default=8, help="transfers side by side")
-    fetch.add_argument("--rate", type=float, default=Policy().rate, help="requests per second")
-    fetch.add_argument("--attempts", type=int, default=Policy().attempts, help="for each file")
-    fetch.add_argument("--timeout", type=float, default=Policy().timeout, help="seconds")
+    fetch.add_argument("--workers", type=int, help="transfers side by side")
+    fetch.add_argument("--rate", type=float, help="requests per second")
+    fetch.add_argument("--attempts", type=int, help="for each file")
+    fetch.add_argument("--timeout", type=float, help="seconds")
     _add_mirror(fetch)
-    fetch.set_defaults(run=_fetch)
+    fetch.set_defaults(run=_fetch, **DEFAULTS)
 
 
 def add_sources_parser(data_subparsers: Any) -> None:
@@ -83,15 +93,13 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """The command that goes on with the same folder."""
+    """The command that goes on with the same folder and the same options."""
     words = ["hemenet", "data", "fetch", "--out", args.out]
-    for name in ("ids", "pdbbind", "affinity_table"):
-        if getattr(args, name):
-            words += [f"--{name.replace('_', '-')}", getattr(args, name)]
-    if args.format != "bcif":
-        words += ["--format", args.format]
-    if args.pdbbind and args.ligand_set != "refined":
-        words += ["--ligand-set", args.ligand_set]
+    for name, default in DEFAULTS.items():
+        value = getattr(args, name)
+        if value != default:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    words += ["--copy"] if args.copy else []
     for mirror in args.mirror:
         words += ["--mirror", mirror]
     return shlex.join(words)

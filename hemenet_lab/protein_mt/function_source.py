@@ -11,6 +11,7 @@ from hemenet_lab.protein_mt.function import FunctionTable, read_ec, read_go
 from hemenet_lab.protein_mt.further_files import FurtherFiles
 from hemenet_lab.protein_mt.layout import RawFolder
 from hemenet_lab.protein_mt.obo import read_obo
+from hemenet_lab.protein_mt.propagation import compare_with_ontology
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.protein_mt.sifts_function import (
     RELATIONS,
@@ -19,6 +20,7 @@ from hemenet_lab.protein_mt.sifts_function import (
     read_sifts_go,
     sifts_date,
 )
+from hemenet_lab.protein_mt.sources import GO_RELEASE
 
 About = dict[str, Any]
 
@@ -50,12 +52,16 @@ def _from_deepfri(
 ) -> tuple[list[FunctionTable], About]:
     tables = [read_ec(raw.ec)] if raw.ec else []
     tables += [read_go(raw.go)] if raw.go else []
-    return tables, {
+    about = {
         "ec": _file(raw.ec),
         "go": _file(raw.go),
         "terms": "those of the files, in their order",
-        "ontology": "of the files' date; ancestors are in the files",
+        "ancestors": "in the annotation file",
+        "ontology": f"not compared: no go-basic.{GO_RELEASE}.obo in the raw folder",
     }
+    if raw.go and further.deepfri_ontology:
+        about |= compare_with_ontology(tables[-1], read_obo(further.deepfri_ontology))
+    return tables, about
 
 
 def _from_sifts(

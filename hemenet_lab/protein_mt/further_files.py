@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hemenet_lab.protein_mt.layout import RawFolder
+from hemenet_lab.protein_mt.sources import GO_RELEASE
 
 LISTS = ("train.txt", "valid.txt", "test.txt")
 """The files of one of DeepFRI's splits; ``test.csv``, with identities, may lie beside them."""
@@ -21,6 +22,9 @@ class FurtherFiles:
     """ENZYME's ``enzyme.dat``."""
     enzyme_classes: Path | None
     ontology: Path | None
+    """The latest release of the Gene Ontology, for labels from SIFTS."""
+    deepfri_ontology: Path | None
+    """The release that DeepFRI's annotation is compared with."""
     sifts_ec: Path | None
     sifts_go: Path | None
     dates: Path | None
@@ -38,8 +42,9 @@ class FurtherFiles:
         annotations = {raw.ec, raw.go} if route == "sifts" else set()
         found = [path for path in raw.label_files if path not in annotations]
         found += [path for path in (self.enzyme, self.enzyme_classes, self.dates) if path]
-        if route == "sifts":
-            found += [path for path in (self.ontology, self.sifts_ec, self.sifts_go) if path]
+        of_sifts = (self.ontology, self.sifts_ec, self.sifts_go)
+        of_route = of_sifts if route == "sifts" else (self.deepfri_ontology if raw.go else None,)
+        found += [path for path in of_route if path]
         return (*found, *self._list_files())
 
     def _list_files(self) -> Iterator[Path]:
@@ -60,6 +65,7 @@ def find_further(path: str | Path) -> FurtherFiles:
         enzyme_classes=_last(path, "enzclass.txt*", "enzyme"),
         # the names of dated releases sort before go-basic.current.obo
         ontology=_last(path, "go-basic*.obo*", "ontology"),
+        deepfri_ontology=_last(path, f"go-basic.{GO_RELEASE}.obo*", "ontology"),
         sifts_ec=_last(path, "pdb_chain_enzyme.csv*", "sifts"),
         sifts_go=_last(path, "pdb_chain_go.csv*", "sifts"),
         dates=_last(path, DATES, "."),

@@ -192,7 +192,7 @@ TABLES = (
     _sifts("pdb_chain_go", "PDB chain → GO terms, today's (to renew labels)", "40 MB"),
     Source(
         "go-basic",
-        f"Gene Ontology, the release of {GO_RELEASE}: names and ancestors of DeepFRI's terms",
+        f"Gene Ontology, the release of {GO_RELEASE}, which DeepFRI's terms are compared with",
         "go-release",
         f"{GO_RELEASE}/ontology/go-basic.obo",
         f"ontology/go-basic.{GO_RELEASE}.obo",

@@ -2,79 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
-import csv
 import errno
-import gzip
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from hemenet_lab.commands.fetch import add_fetch_parser
 from hemenet_lab.protein_mt.fetch import benchmark, request
 from hemenet_lab.protein_mt.fetch.options import FetchOptions
 from hemenet_lab.protein_mt.fetch.report import REPORT_FILE
 from hemenet_lab.protein_mt.labels import read_labels
 from hemenet_lab.protein_mt.layout import find_raw
 from hemenet_lab.protein_mt.read_entry import read_source
-from hemenet_lab.protein_mt.sources import HOSTS, MIRRORS_VARIABLE, OBSOLETE, TABLES
-from tests.protein_mt.cif_files import COMPONENT, bcif_gz, cif_gz, two_chains
-from tests.protein_mt.local_server import LocalServer, serving
-
-OBSOLETE_TEXT = "OBSLTE    31-JUL-94 3ABC     4ABC\nOBSLTE    31-JUL-94 9ABC\n"
-CHAIN = "PDB,CHAIN,"
-CONTENTS = {
-    "ec": "### EC-numbers\n1.1.1.1\n### PDB-chain\tEC-numbers\n1ABC-A\t1.1.1.1\n3ABC-B\t1.1.1.1\n",
-    "go": "".join(f"### GO {b}\nGO:{i}\n### names\nterm {i}\n" for i, b in enumerate("abc"))
-    + "### PDB-chain\tterms\n1ABC-A\tGO:0\t\t\n2ABC-B\t\tGO:1\tGO:2\n",
-    "chains": "1ABC-A\n1ABC-B\n",
-    "identities": "PDB-chain,<30%\n1ABC-A,1\n",
-    "pdb_chain_uniprot": f"# now\n{CHAIN}SP_PRIMARY\n1abc,A,P1\n",
-    "pdb_chain_enzyme": f"# now\n{CHAIN}ACCESSION,EC_NUMBER\n1abc,A,P1,1.1.1.1\n",
-    "pdb_chain_go": f"# now\n{CHAIN}SP_PRIMARY,WITH_STRING,EVIDENCE,GO_ID\n1abc,A,P1,,IDA,GO:1\n",
-    "obo": "format-version: 1.2\ndata-version: releases/2019-07-01\n\n[Term]\nid: GO:1\n",
-    "enzyme": "ID   1.1.1.1\nDE   alcohol dehydrogenase.\n//\n",
-    "enzclass": "1. -. -.-  Oxidoreductases.\n",
-    "obsolete": OBSOLETE_TEXT,
-}
-TABLE = "id,ligand,receptor_chains,partner_chains,affinity,unit,source\n"
+from hemenet_lab.protein_mt.sources import TABLES
+from tests.protein_mt.all_sources import report, run, serving_all
+from tests.protein_mt.local_server import LocalServer
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
-    """All sources on one server; only the checksums of DeepFRI's real lists are left out."""
-    tables = tuple(replace(table, sha256="") for table in TABLES)
-    monkeypatch.setattr(benchmark, "TABLES", tables)
-    with serving() as state:
-        state.headers["ETag"] = '"v1"'
-        hosts = {name: f"{state.url}/{name}" for name in HOSTS}
-        monkeypatch.setenv(MIRRORS_VARIABLE, ",".join(f"{n}={url}" for n, url in hosts.items()))
-        for source in (OBSOLETE, *tables):
-            content = CONTENTS[source.check].encode()
-            packed = gzip.compress(content) if source.path.endswith(".gz") else content
-            state.files[source.url(hosts).removeprefix(state.url)] = packed
-        for code in ("1abc", "2abc", "4abc"):
-            state.files[f"/rcsb-models/{code}.bcif.gz"] = bcif_gz(code, two_chains())
-            state.files[f"/rcsb/download/{code.upper()}.cif.gz"] = cif_gz(code, two_chains())
-        state.files["/rcsb/ligands/download/LIG.cif"] = COMPONENT.encode()
+    with serving_all(monkeypatch) as state:
         yield state
-
-
-def run(raw: Path, *words: object) -> int:
-    """The command, quick to give up."""
-    parser = argparse.ArgumentParser()
-    add_fetch_parser(parser.add_subparsers())
-    options = ("--attempts", "1", "--timeout", "20", "--rate", "1000", "--workers", "4")
-    args = parser.parse_args(["fetch", "--out", str(raw), *map(str, words), *options])
-    return int(args.run(args))
-
-
-def report(raw: Path) -> dict[str, dict[str, str]]:
-    with (raw / REPORT_FILE).open(encoding="utf-8", newline="") as file:
-        return {f"{row['source']} {row['item']}": row for row in csv.DictReader(file)}
 
 
 def files_of(raw: Path) -> list[str]:
@@ -160,7 +109,8 @@ def test_what_is_missing_is_said_and_fetched_later(
     assert "1abc: missing: HTTP 404" in said
     assert "2abc: failed: the connection ended after 30 of" in said
     assert "enzyme: failed: HTTP 500" in said
-    assert f"run again: hemenet data fetch --out {tmp_path}" in said
+    options = "--workers 4 --rate 1000.0 --attempts 1 --timeout 20.0"
+    assert f"run again: hemenet data fetch --out {tmp_path} {options} (" in said
     assert [source.id for source in find_raw(tmp_path).sources] == ["3ABC-B"]
     asked = len(server.requests)
     assert run(tmp_path) == 0
@@ -223,62 +173,6 @@ def test_stopped_by_the_user(
     monkeypatch.setattr(benchmark, "write_chain_list", interrupt)
     assert run(tmp_path) == 1
     assert report(tmp_path)["structures-bcif 1abc"]["status"] == "fetched"
-
-
-def test_affinity_table(
-    server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, raw = tmp_path / "table.csv", tmp_path / "raw"
-    rows = ["1abc,LIG,B,,1,nM,x", "2abc,,A,B,1,uM,x", "3abc,STI,,,1,nM,x", "x,LIG,,,1,nM,x"]
-    path.write_text(TABLE + "\n".join(rows))
-    server.files["/rcsb/ligands/download/STI.cif"] = COMPONENT.encode()
-    assert run(raw, "--affinity-table", path) == 1
-    said = capsys.readouterr().out
-    assert "3abc: unusable: 4abc.bcif.gz: no ligand STI; it has HOH, LIG" in said
-    assert "x: unusable: line 5: id 'x' is not a PDB code" in said
-    found = {source.id: source for source in find_raw(raw).sources}
-    assert {"1abc": "lba", "2abc": "ppa"}.items() <= {i: s.kind for i, s in found.items()}.items()
-    entry = read_source(found["1abc"]).entry
-    assert entry is not None
-    assert entry.kind == "lba"
-    pair = read_source(found["2abc"], ("B",)).entry
-    assert pair is not None
-    assert pair.chain_names == ("A", "B")
-    affinities = read_labels(find_raw(raw)).affinities
-    assert {kind: {i: a.pk for i, a in of.items()} for kind, of in affinities.items()} == {
-        "lba": {"1abc": pytest.approx(9)},
-        "ppa": {"2abc": pytest.approx(6)},
-    }
-    # a shorter table: what it no longer names goes
-    path.write_text(TABLE + rows[1])
-    assert run(raw, "--affinity-table", path) == 0
-    assert not (raw / "open-route" / "1abc").exists()
-    assert "1abc" not in {source.id for source in find_raw(raw).sources}
-
-
-def test_pdbbind_and_a_table_are_kept_apart(server: LocalServer, tmp_path: Path) -> None:
-    path, raw = tmp_path / "table.csv", tmp_path / "raw"
-    path.write_text(TABLE + "1abc,LIG,,,1,nM,x\n")
-    assert run(raw, "--affinity-table", path) == 0
-    (tmp_path / "pdbbind").mkdir()
-    with pytest.raises(ValueError, match=r"of an affinity table; use another --out for PDBbind"):
-        run(raw, "--pdbbind", tmp_path / "pdbbind")
-    other = tmp_path / "other"
-    (other / "index").mkdir(parents=True)
-    (other / "index" / "INDEX_general_PP.2020").touch()
-    with pytest.raises(ValueError, match=r"holds INDEX_general_PP.2020 of PDBbind"):
-        run(other, "--affinity-table", path)
-
-
-def test_pdbbind_with_parts_missing(
-    server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "pdbbind").mkdir()
-    raw = tmp_path / "raw"
-    assert run(raw, "--pdbbind", tmp_path / "pdbbind") == 1
-    said = capsys.readouterr().out
-    assert "PP: missing: download protein-protein complexes (PDBbind_v2020_PP.tar.gz" in said
-    assert len(find_raw(raw).sources) == 4  # everything else is there
 
 
 def test_two_runs_at_once(server: LocalServer, tmp_path: Path) -> None:

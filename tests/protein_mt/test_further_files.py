@@ -25,6 +25,7 @@ def test_everything_that_is_fetched_is_found(tmp_path: Path) -> None:
     assert found.enzyme == tmp_path / "enzyme" / "enzyme.dat"
     assert found.enzyme_classes == tmp_path / "enzyme" / "enzclass.txt"
     assert found.ontology == tmp_path / "ontology" / "go-basic.current.obo"
+    assert found.deepfri_ontology == tmp_path / "ontology" / "go-basic.2019-07-01.obo"
     assert found.sifts_ec == tmp_path / "sifts" / "pdb_chain_enzyme.csv.gz"
     assert found.sifts_go == tmp_path / "sifts" / "pdb_chain_go.csv.gz"
     assert found.split_lists == {
@@ -35,7 +36,7 @@ def test_everything_that_is_fetched_is_found(tmp_path: Path) -> None:
 
 
 def test_nothing_is_needed(tmp_path: Path) -> None:
-    assert find_further(tmp_path) == FurtherFiles(None, None, None, None, None, None, {})
+    assert find_further(tmp_path) == FurtherFiles(None, None, None, None, None, None, None, {})
 
 
 def test_an_incomplete_split_is_none(tmp_path: Path) -> None:
@@ -46,11 +47,12 @@ def test_an_incomplete_split_is_none(tmp_path: Path) -> None:
 def test_the_labels_source_decides_what_is_used(tmp_path: Path) -> None:
     ec, dates = tmp_path / "EnzymeCommission" / "nrPDB-EC_2020.04_annot.tsv", tmp_path / "dates.csv"
     touch(tmp_path, *(table.place() for table in TABLES), "dates.csv")
-    raw = RawFolder(tmp_path, (), ec=ec)
+    go = tmp_path / "GeneOntology" / "nrPDB-GO_2019.06.18_annot.tsv"
+    raw = RawFolder(tmp_path, (), ec=ec, go=go)
     further = find_further(tmp_path)
     deepfri, sifts = (set(further.used(raw, route)) for route in ("deepfri", "sifts"))
     assert {ec, dates} <= deepfri
-    assert deepfri - sifts == {ec}
+    assert deepfri - sifts == {ec, go, further.deepfri_ontology}
     assert sifts - deepfri == {further.ontology, further.sifts_ec, further.sifts_go}
     names = {path.name for path in deepfri}
     assert {"nrPDB-GO_2019.06.18_valid.txt", "nrPDB-EC_2020.04_test.csv", "enzyme.dat"} <= names
@@ -75,6 +77,18 @@ def test_real_lists() -> None:
     }
     assert sizes == {"ec": [15_551, 1_729, 1_919], "go": [29_902, 3_323, 3_416]}
     assert all(found.limits == (30, 40, 50, 70, 95) for found in lists.values())
-    below = [sum(flags[limit] for flags in lists["ec"].flags.values()) for limit in (30, 95)]
-    assert below == [720, 1_919]
+    below = {
+        name: [sum(flags[limit] for flags in found.flags.values()) for limit in found.limits]
+        for name, found in lists.items()
+    }
+    assert below == {
+        "ec": [720, 902, 1_117, 1_476, 1_919],
+        "go": [1_717, 1_937, 2_199, 2_733, 3_416],
+    }
     assert len(lists["ec"].parts.keys() & lists["go"].parts.keys()) == 14_953
+    ec, go = (lists[name].parts for name in ("ec", "go"))
+    tests_that_train = [
+        sum(part == "test" and others.get(chain) == "train" for chain, part in one.items())
+        for one, others in ((ec, go), (go, ec))
+    ]
+    assert tests_that_train == [1_178, 1_228]
