@@ -114,21 +114,22 @@ def _fill(
 ) -> None:
     """Moves groups from ``train`` to the part ``name`` until one task has its quota there."""
     labelled = counts > 0
-    largest = SHARES[name] * counts.sum(axis=0)
-    too_large = ((counts > largest) & labelled).any(axis=1)
+    too_large = ((counts > SHARES[name] * counts.sum(axis=0)) & labelled).any(axis=1)
     held, training = part == name, part == "train"
     there, left = labelled[held].sum(axis=0), labelled[training].sum(axis=0)
     items = counts[held].sum(axis=0)
     while there[task] < quota.groups[task] or items[task] < quota.items[task]:
-        last = (labelled & (left <= 1)).any(axis=1)
-        free = training & labelled[:, task] & ~last
-        if not free.any():
-            return
         full = (there >= quota.groups) & (items >= quota.items)
         surplus = (labelled & full).sum(axis=1)
         cost = (surplus * 2 + too_large) * len(draw) + draw
-        group = np.argmin(np.where(free, cost, np.iinfo(np.int64).max))
-        part[group] = name
-        training[group] = False
-        there, left = there + labelled[group], left - labelled[group]
-        items = items + counts[group]
+        candidates = np.flatnonzero((part == "train") & labelled[:, task])
+        for group in candidates[np.argsort(cost[candidates])]:
+            if (labelled[group] & (left <= 1)).any():
+                continue
+            part[group] = name
+            there, left = there + labelled[group], left - labelled[group]
+            items = items + counts[group]
+            if (full != ((there >= quota.groups) & (items >= quota.items))).any():
+                break  # costs are others now, and perhaps the quota is reached
+        else:
+            return
