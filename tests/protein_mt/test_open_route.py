@@ -1,4 +1,4 @@
-"""Complexes by an affinity table: the table, the copy of the ligand, its bonds, what is written."""
+"""Complexes of the open route, as they are written from entries and read by the build."""
 
 from __future__ import annotations
 
@@ -7,228 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rdkit import Chem
 
-from hemenet_lab.protein_mt.affinity import Binding, parse_binding
+from hemenet_lab.protein_mt.affinity import Binding
 from hemenet_lab.protein_mt.layout import find_raw
-from hemenet_lab.protein_mt.open_route.copies import ligand_rows, place_of
+from hemenet_lab.protein_mt.open_route.copies import ligand_rows
 from hemenet_lab.protein_mt.open_route.cut import open_cif
-from hemenet_lab.protein_mt.open_route.molecule import ligand_sdf, read_component
-from hemenet_lab.protein_mt.open_route.table import (
-    Complex,
-    parse_affinity,
-    read_affinity_table,
-)
-from hemenet_lab.protein_mt.open_route.write import (
-    binding_text,
-    index_line,
-    write_complex,
-    write_indices,
-)
+from hemenet_lab.protein_mt.open_route.table import Complex
+from hemenet_lab.protein_mt.open_route.write import index_line, write_complex, write_indices
 from hemenet_lab.protein_mt.pdbbind_index import parse_index_line, read_pdbbind_index
 from hemenet_lab.structures.ligand import ligand_from_mmcif, read_ligand
 from hemenet_lab.structures.molblock import LigandError
 from hemenet_lab.structures.parse import StructureError, read_atoms, read_structure
-from hemenet_lab.structures.table import AtomTable
-from tests.protein_mt.cif_files import COMPONENT, bcif_gz, cif_gz, ligand, two_chains
+from tests.protein_mt.cif_files import ligand, two_chains
+from tests.protein_mt.entry_files import component, entry
 from tests.shared import SAMPLE, needs_shared
-from tests.structures.files import Atom, peptide
+from tests.structures.files import peptide
 
-WRITERS = {"bcif": bcif_gz, "cif": cif_gz}
-TABLE = """\
-# values of two papers
-id,ligand,receptor_chains,partner_chains,affinity,unit,measure,source,ligand_chain,ligand_number
-1ABC,LIG,A,,10,nM,Ki,doi 10.1/x,,
-2abc,lig,,,<7.5,pIC50,,"Some paper, 2020",B,302
-3abc,,A;B,C,1e7,M-1,Ka,thesis,,
-"""
 ROW = Complex("1abc", Binding("Kd", "=", 8.0), "a paper", ligand="LIG")
-
-
-def read(tmp_path: Path, atoms: list[Atom], kind: str = "cif") -> AtomTable:
-    return read_atoms(entry(tmp_path, atoms, kind))
-
-
-def entry(tmp_path: Path, atoms: list[Atom] | None = None, kind: str = "bcif") -> Path:
-    path = tmp_path / f"1abc.{kind}.gz"
-    path.write_bytes(WRITERS[kind]("1abc", two_chains() if atoms is None else atoms))
-    return path
-
-
-def component(tmp_path: Path) -> Path:
-    path = tmp_path / "LIG.cif"
-    path.write_text(COMPONENT)
-    return path
-
-
-def test_table(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text(TABLE)
-    table = read_affinity_table(path)
-    assert not table.problems
-    assert [(row.id, row.kind, row.ligand, row.source) for row in table.rows] == [
-        ("1abc", "lba", "LIG", "doi 10.1/x"),
-        ("2abc", "lba", "LIG", "Some paper, 2020"),
-        ("3abc", "ppa", "", "thesis"),
-    ]
-    first, second, third = table.rows
-    assert first.binding == Binding("Ki", "=", 8.0)
-    assert (first.receptor, first.ligand_chain, first.ligand_number) == (("A",), "", None)
-    # a pK below 7.5 is a constant above 10^-7.5
-    assert second.binding == Binding("IC50", ">", 7.5)
-    assert (second.ligand_chain, second.ligand_number) == ("B", 302)
-    assert third.binding == Binding("Ka", "=", 7.0)
-    assert (third.receptor, third.partner) == (("A", "B"), ("C",))
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ("abc,LIG,,,1,nM,,x,,", "is not a PDB code"),
-        ("1abc,LIG,,,1,nM,,,,", "no source"),
-        ("1abc,LIG,,,many,nM,,x,,", "affinity 'many' is not a number"),
-        ("1abc,LIG,,,1,kg,,x,,", "unit 'kg'; expected one of fM"),
-        ("1abc,LIG,,,1,MM,,x,,", "unit 'MM'"),
-        ("1abc,LIG,,,1,nM,Km,x,,", "measure 'Km'"),
-        ("1abc,LIG,,,0,nM,,x,,", "must be above zero"),
-        ("1abc,4-mer,,,1,nM,,x,,", "ligands of several residues are not supported"),
-        ("1abc,LIG,A,B,1,nM,,x,,", "both a ligand and partner_chains"),
-        ("1abc,,A,,1,nM,,x,,", "neither a ligand nor"),
-        ("1abc,,AB,B,1,nM,,x,,", "chain B is on both sides"),
-        ("1abc,LIG,,,1,nM,,x,A,third", "ligand_number 'third'"),
-    ],
-)
-def test_rows_that_cannot_be_used(tmp_path: Path, row: str, reason: str) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text("\n".join([*TABLE.splitlines()[:2], row]))
-    table = read_affinity_table(path)
-    assert not table.rows
-    [problem] = table.problems
-    assert reason in problem.reason
-    assert problem.line == 3
-
-
-def test_a_second_row_for_an_entry_is_reported(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text(TABLE + "1abc,LIG,,,1,nM,,x,,\n1abc,,A,B,1,nM,,x,,\n")
-    table = read_affinity_table(path)
-    assert len(table.rows) == 4  # as a pair the entry is another complex
-    assert [(p.line, p.id, p.reason) for p in table.problems] == [
-        (6, "1abc", "the entry has an earlier row, which is used")
-    ]
-
-
-def test_a_table_without_needed_columns(tmp_path: Path) -> None:
-    path = tmp_path / "table.csv"
-    path.write_text("id,pKd\n1abc,7\n")
-    with pytest.raises(ValueError, match=r"not \['affinity', 'unit', 'source'\]"):
-        read_affinity_table(path)
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "measure"),
-    [("10", "nM", "Ki"), ("<=2.5", "uM", ""), ("~3", "pM", "IC50"), ("1e7", "M-1", "Ka")],
-)
-def test_values_survive_the_index_file(value: str, unit: str, measure: str) -> None:
-    binding = parse_affinity(value, unit, measure)
-    again = parse_binding(binding_text(binding))
-    assert (again.measure, again.sign) == (binding.measure, binding.sign)
-    assert again.pk == pytest.approx(binding.pk, abs=1e-5)
-
-
-def chosen(table: AtomTable, **where: object) -> str:
-    return place_of(table, ligand_rows(table, "LIG", **where))  # type: ignore[arg-type] # options
-
-
-def test_copy_with_most_atoms_is_taken(tmp_path: Path) -> None:
-    atoms = [*peptide(["ALA", "GLY"]), *ligand("A", 301, 0.0, names="CO"), *ligand("A", 302, 30.0)]
-    assert chosen(read(tmp_path, atoms)) == "A 302"
-    assert chosen(read(tmp_path, [*atoms, *ligand("A", 303, 60.0)])) == "A 302"
-
-
-def test_copy_nearest_to_the_receptor_is_taken(tmp_path: Path) -> None:
-    table = read(tmp_path, two_chains())
-    assert chosen(table) == "A 301"
-    assert chosen(table, receptor=("B",)) == "B 302"
-    assert chosen(table, receptor=("A", "B")) == "B 302"  # two atoms are nearer than three
-    # waters and ligands of the chain do not count as protein
-    atoms = [*two_chains(), Atom("O", "HOH", "B", 500, (2.0, 0.0, 5.0), hetero=True)]
-    assert chosen(read(tmp_path, atoms), receptor=("B",)) == "B 302"
-
-
-def test_copy_by_chain_and_number(tmp_path: Path) -> None:
-    table = read(tmp_path, two_chains())
-    assert chosen(table, chain="B") == "B 302"
-    assert chosen(table, number=302) == "B 302"
-    with pytest.raises(LigandError, match=r"copies are at \(chain number\) A 301, B 302"):
-        chosen(table, chain="A", number=302)
-
-
-def test_no_such_ligand_or_receptor(tmp_path: Path) -> None:
-    table = read(tmp_path, two_chains())
-    with pytest.raises(LigandError, match=r"no ligand STI; it has HOH, LIG"):
-        ligand_rows(table, "STI")
-    with pytest.raises(LigandError, match=r"receptor chains C; its protein chains are A, B"):
-        chosen(table, receptor=("C",))
-
-
-def test_a_polymer_residue_is_no_ligand(tmp_path: Path) -> None:
-    free = [replace(atom, hetero=True) for atom in peptide(["SER"], "A", first=301, y=8.0)]
-    table = read(tmp_path, [*peptide(["SER", "SER"]), *free])
-    rows = ligand_rows(table, "SER")
-    assert place_of(table, rows) == "A 301"
-    assert len(rows) == 6
-
-
-def test_bond_orders_and_charges_of_the_dictionary(tmp_path: Path) -> None:
-    table = read(tmp_path, two_chains())
-    text, note = ligand_sdf(
-        table.take(ligand_rows(table, "LIG")), "title", read_component(component(tmp_path))
-    )
-    assert note == ""
-    molecule = Chem.MolFromMolBlock(text)
-    assert Chem.MolToSmiles(molecule) == "[NH3+]C=O"
-    assert text.startswith("title\n")
-    assert text.endswith("M  END\n$$$$\n")
-    np.testing.assert_allclose(molecule.GetConformer().GetPositions()[1], [3.3, 0.0, 5.0])
-
-
-def test_atoms_that_the_structure_lacks_are_noted(tmp_path: Path) -> None:
-    table = read(tmp_path, two_chains())
-    rows = ligand_rows(table, "LIG", chain="B")
-    text, note = ligand_sdf(table.take(rows), "", read_component(component(tmp_path)))
-    assert note == "1 of 3 heavy atoms not in the structure"
-    assert Chem.MolToSmiles(Chem.MolFromMolBlock(text)) == "C=O"
-
-
-def test_without_the_dictionary_bonds_go_by_distance(tmp_path: Path) -> None:
-    table = read(tmp_path, two_chains())
-    text, note = ligand_sdf(table.take(ligand_rows(table, "LIG")), "", None)
-    assert note == "bonds by distance, all single"
-    assert Chem.MolFromMolBlock(text).GetNumBonds() == 2
-    # so too where the structure names its atoms otherwise
-    odd = [replace(a, name="X9") if a.name == "N1" else a for a in two_chains()]
-    table = read(tmp_path, odd)
-    rows = ligand_rows(table, "LIG")
-    _, note = ligand_sdf(table.take(rows), "", read_component(component(tmp_path)))
-    assert note == "bonds by distance, all single"
-
-
-def test_impossible_chemistry_is_noted(tmp_path: Path) -> None:
-    path = component(tmp_path)
-    path.write_text(COMPONENT.replace("O1 DOUB", "O1 TRIP"))
-    table = read(tmp_path, two_chains())
-    text, note = ligand_sdf(table.take(ligand_rows(table, "LIG")), "", read_component(path))
-    assert note == "RDKit's chemistry check fails"
-    (tmp_path / "x.sdf").write_text(text)
-    assert not read_ligand(tmp_path / "x.sdf").sanitized
-
-
-def test_component_of_another_form(tmp_path: Path) -> None:
-    path = tmp_path / "LIG.cif"
-    path.write_text("<html>")
-    with pytest.raises(ValueError, match="not a component definition"):
-        read_component(path)
 
 
 def test_likelier_location_is_taken(tmp_path: Path) -> None:

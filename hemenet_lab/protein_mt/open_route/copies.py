@@ -26,11 +26,11 @@ def ligand_rows(
 ) -> Rows:
     """Rows of the atoms of one copy of a ligand, all alternative locations included.
 
-    Residues of a polymer are no ligands, even if they have the name. ``chain`` and ``number``
-    (author's, or mmCIF's label for the chain) narrow the copies. With receptor chains, the copy
-    nearest to them is taken: the least mean distance of its heavy atoms to the nearest heavy atom
-    of an amino acid of these chains. Otherwise it is the copy with most heavy atoms. Ties go to the
-    one with more atoms, then to the first in the file.
+    Residues of a polymer are no ligands, even if they have the name. ``chain`` and ``number``, the
+    author's, narrow the copies; where no copy has such an author chain id, ``chain`` is mmCIF's
+    label id. With receptor chains, the copy nearest to them is taken: the least mean distance of
+    its heavy atoms to the nearest heavy atom of an amino acid of these chains. Otherwise it is the
+    copy with most heavy atoms. Ties go to the one with more atoms, then to the first in the file.
 
     Raises:
         LigandError: No such residue, or the receptor chains have no amino acids.
@@ -40,7 +40,7 @@ def ligand_rows(
     if not wanted.any():
         raise LigandError(f"{table.source}: no ligand {name}; it has {_others(table)}")
     places = _copies(table, np.flatnonzero(wanted))
-    copies = [rows for rows in places if _fits(table, rows[0], chain, number)]
+    copies = _narrowed(table, places, chain, number)
     if not copies:
         known = ", ".join(_place(table, rows[0]) for rows in places)
         raise LigandError(
@@ -66,9 +66,11 @@ def _copies(table: AtomTable, rows: Rows) -> list[Rows]:
     return [rows[groups == group] for group in range(int(groups.max()) + 1)]
 
 
-def _fits(table: AtomTable, row: int, chain: str, number: int | None) -> bool:
-    of_chain = not chain or chain in (table.chain[row], table.label[row])
-    return of_chain and (number is None or int(table.number[row]) == number)
+def _narrowed(table: AtomTable, places: list[Rows], chain: str, number: int | None) -> list[Rows]:
+    if chain:
+        by_author = [rows for rows in places if table.chain[rows[0]] == chain]
+        places = by_author or [rows for rows in places if table.label[rows[0]] == chain]
+    return [rows for rows in places if number is None or int(table.number[rows[0]]) == number]
 
 
 def _receptor_tree(
