@@ -9,26 +9,17 @@ import gzip
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from hemenet_lab.protein_mt.fetch import request
-from hemenet_lab.protein_mt.fetch.checks import CHECKS
 from hemenet_lab.protein_mt.fetch.download import download
-from hemenet_lab.protein_mt.fetch.job import Job, Record
-from hemenet_lab.protein_mt.fetch.pool import fetch_all
+from hemenet_lab.protein_mt.fetch.job import Record
 from hemenet_lab.protein_mt.fetch.session import Policy, Session
-from tests.protein_mt.cif_files import bcif_gz, two_chains
+from tests.protein_mt.downloads import CONTENT, IMPATIENT, ONCE, PLACE, QUICK, Impatient, job
 from tests.protein_mt.local_server import LocalServer, serving
-
-PLACE = "/1abc.bcif.gz"
-CONTENT = bcif_gz("1abc", two_chains())
-QUICK = Policy(attempts=3, timeout=20, first_wait=0.01, longest_wait=0.5, rate=1000)
-IMPATIENT = replace(QUICK, timeout=0.3)
-ONCE = replace(QUICK, attempts=1)
 
 
 @pytest.fixture
@@ -37,19 +28,6 @@ def server() -> Iterator[LocalServer]:
         state.files[PLACE] = CONTENT
         state.headers["ETag"] = '"v1"'
         yield state
-
-
-def job(server: LocalServer, raw: Path, place: str = PLACE, sha256: str = "") -> Job:
-    name = place.strip("/")
-    return Job(
-        name.split(".")[0],
-        "structures",
-        server.url + place,
-        raw / "structures" / name,
-        raw / ".partial" / name,
-        CHECKS["structure"],
-        sha256,
-    )
 
 
 def fetch(server: LocalServer, raw: Path, *faults: str, policy: Policy = QUICK) -> Record:
@@ -120,22 +98,6 @@ def test_a_refusal_is_not_repeated(server: LocalServer, tmp_path: Path) -> None:
     record = fetch(server, tmp_path, "403")
     assert (record.status, len(server.requests)) == ("failed", 1)
     assert "the server refuses" in record.note
-
-
-class Impatient(Session):
-    """Notes how long it should sleep or pause, and does not."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.sleeps: list[float] = []
-        self.pauses: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-
-    def pause(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        super().pause(seconds)
 
 
 def test_retry_after_is_waited_for(server: LocalServer, tmp_path: Path) -> None:
@@ -257,72 +219,3 @@ def test_no_server(tmp_path: Path) -> None:
     record = download(gone, Session(QUICK))
     assert record.status == "failed"
     assert "no connection" in record.note
-
-
-def test_requests_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
-    session = Impatient(Policy(rate=2))
-    for _ in range(4):
-        session.turn()
-    assert session.sleeps == [0.0, 0.5, 1.0, 1.5]
-
-
-def test_many_files_side_by_side(server: LocalServer, tmp_path: Path) -> None:
-    places = [f"/{number}abc.bcif.gz" for number in range(1, 9)]
-    server.files |= dict.fromkeys(places, CONTENT)
-    server.faults = {places[2]: ["404"], places[4]: ["cut 10"]}
-    jobs = [job(server, tmp_path, place) for place in places]
-    records = fetch_all(jobs, Session(QUICK), tmp_path, {}, workers=4, title="", progress=False)
-    assert [record.item for record in records] == [f"{number}abc" for number in range(1, 9)]
-    assert [record.status for record in records].count("fetched") == 7
-    assert records[2].status == "missing"
-    assert records[4].note == "in 2 attempts"
-
-
-def test_many_failures_in_a_row_end_the_run(server: LocalServer, tmp_path: Path) -> None:
-    places = [f"/{number}abc.bcif.gz" for number in range(1, 10)]
-    for place in places:
-        server.files[place], server.faults[place] = CONTENT, ["500"]
-    jobs = [job(server, tmp_path, place) for place in places]
-    session = Session(Policy(attempts=1, rate=1000, failures_in_a_row=3))
-    records = fetch_all(jobs, session, tmp_path, {}, workers=1, title="", progress=False)
-    assert [record.status for record in records] == ["failed"] * 3 + ["not tried"] * 6
-    assert "3 files in a row could not be transferred" in session.reason
-
-
-def test_files_that_are_there_are_kept(server: LocalServer, tmp_path: Path) -> None:
-    def again(known: dict[str, Record]) -> Record:
-        [record] = fetch_all(
-            [job(server, tmp_path)],
-            Session(QUICK),
-            tmp_path,
-            known,
-            workers=1,
-            title="",
-            progress=False,
-        )
-        return record
-
-    first = again({})
-    known = {first.path: first}
-    assert (first.status, first.path) == ("fetched", "structures/1abc.bcif.gz")
-    assert (again(known).status, again({}).status, len(server.requests)) == (*["present"] * 2, 1)
-    assert again(known).sha256 == first.sha256
-    # cut by something else than us: of another size, and not readable
-    (tmp_path / first.path).write_bytes(CONTENT[:-20])
-    assert (again(known).status, len(server.requests)) == ("fetched", 2)
-    assert_whole(tmp_path)
-
-
-@pytest.mark.parametrize("wrong", [{"rate": 0}, {"attempts": 0}, {"timeout": float("nan")}])
-def test_policies_that_make_no_sense(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be above 0"):
-        Policy(**wrong)  # type: ignore[arg-type] # a mapping of numbers
-
-
-def test_waits_grow_and_spread() -> None:
-    policy = Policy(first_wait=1, longest_wait=10)
-    for attempt, most in enumerate([1, 2, 4, 8, 10, 10]):
-        waits = {policy.wait(attempt, f"url {number}") for number in range(20)}
-        assert len(waits) == 20
-        assert all(most / 2 <= wait <= most for wait in waits)
