@@ -27,7 +27,7 @@ def draw_figures(table: ResultTable, scores: Scores) -> list[Drawing]:
             bars(table) if table.columns() else None,
             efficiency(table),
             transfer_matrix(transfer_gains(table, scores), results.synthetic),
-            prompts_drawing(results.runs),
+            prompts_drawing(table),
             learning_curves(table),
             cost(table),
         ]

@@ -59,7 +59,8 @@ def cost(table: ResultTable) -> Drawing | None:
     say_synthetic(figure, table.results.synthetic)
     caption = (
         "Mean over runs. Skill: 0 for the constant predictor, 1 for a perfect model. Speeds are "
-        "those of the machines that the runs happened to use."
+        "those of the machines that the runs happened to use; memory is that of the GPU, or of "
+        "the whole process where there was none."
     )
     missing = [name for name in COSTS if name not in found]
     caption += f" Not recorded by these runs: {', '.join(missing)}." if missing else ""

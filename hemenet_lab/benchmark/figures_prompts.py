@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 
 from hemenet_lab.benchmark.figures_matrix import prompt_heatmap
 from hemenet_lab.benchmark.figures_style import Drawing, say_synthetic
-from hemenet_lab.benchmark.results import Run
+from hemenet_lab.benchmark.table_cells import ResultTable
+from hemenet_lab.benchmark.table_rows import Row, label_of, row_of
 from hemenet_lab.module import TASKS_KEY
 
 CHECKPOINT_TAG = "best_checkpoint"
@@ -47,32 +47,33 @@ def prompt_correlation(prompts: dict[str, Matrix]) -> Matrix:
     return np.corrcoef(np.stack(list(prompts.values()))).reshape(len(prompts), len(prompts))
 
 
-def prompts_drawing(runs: Sequence[Run]) -> Drawing | None:
-    """Mean heatmap over the runs with prompts for the most tasks; None if there are fewer than 2.
+def prompts_drawing(table: ResultTable) -> Drawing | None:
+    """Mean heatmap over the seeds of one configuration; None if none has two prompts or more.
 
-    Runs whose checkpoint is not on this machine are counted in the caption.
+    It is the first row of the table with prompts for the most tasks. Runs whose checkpoint is not
+    on this machine are counted in the caption.
     """
-    found: list[dict[str, Matrix]] = []
+    found: dict[Row, list[dict[str, Matrix]]] = {row: [] for row in table.rows}
     missing = 0
-    for run in runs:
+    for run in table.results.runs:
         path = Path(run.tags.get(CHECKPOINT_TAG, ""))
         if not path.is_file():
             missing += 1
         elif has_prompts(path):
-            found.append(task_prompts(path))
-    most = max((len(prompts) for prompts in found), default=0)
-    if most < 2:
+            found[row_of(run)].append(task_prompts(path))
+    row = max(found, key=lambda row: max((len(prompts) for prompts in found[row]), default=0))
+    chosen = found[row]
+    if not chosen or len(chosen[0]) < 2:
         return None
-    names = next(list(prompts) for prompts in found if len(prompts) == most)
-    chosen = [prompts for prompts in found if list(prompts) == names]
+    names = list(chosen[0])
     matrices = np.stack([prompt_correlation(prompts) for prompts in chosen])
     spread = matrices.std(axis=0, ddof=1) if len(chosen) > 1 else None
     figure = prompt_heatmap(names, matrices.mean(axis=0), spread, len(chosen))
-    say_synthetic(figure, any(run.synthetic for run in runs))
+    say_synthetic(figure, table.results.synthetic)
     caption = (
-        f"Pearson correlation between task prompts, mean over {len(chosen)} runs (± standard "
-        "deviation). Complex-level and chain-level prompts belong to two readouts with weights of "
-        "their own, so correlations between the two groups have no direct meaning."
+        f"Pearson correlation between the task prompts of {label_of(row)}, mean over {len(chosen)} "
+        "runs (± standard deviation). Complex-level and chain-level prompts belong to two readouts "
+        "with weights of their own, so correlations between the two groups have no direct meaning."
     )
     caption += f" {missing} runs have no checkpoint here." if missing else ""
     return Drawing("prompts", "Correlation of task prompts", caption, figure)

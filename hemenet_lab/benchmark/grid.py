@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -81,6 +82,12 @@ class Grid:
         ]
         if not runs:
             raise ValueError(f"{self.path}: no run is left by its rules and --only {options.only}")
+        names = Counter(run.name for run in runs)
+        twice = [name for name, count in names.items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"{self.path}: several runs would be called {twice[0]}; rename values of the axes"
+            )
         return runs
 
     def _choices(self, axes: Mapping[str, str]) -> list[Choice]:
@@ -116,8 +123,8 @@ def load_grid(path: str | Path) -> Grid:
         base=_files(content["base"], path),
         seeds=_seeds(content.get("seeds", 1), path),
         axes=axes,
-        only=tuple(_rule(rule, axes, str(path)) for rule in content.get("only", ())),
-        exclude=tuple(_rule(rule, axes, str(path)) for rule in content.get("exclude", ())),
+        only=tuple(_rule(rule, axes, str(path)) for rule in content.get("only") or ()),
+        exclude=tuple(_rule(rule, axes, str(path)) for rule in content.get("exclude") or ()),
         slurm=_mapping(content.get("slurm") or {}, f"{path}: slurm"),
     )
 

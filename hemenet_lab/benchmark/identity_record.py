@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from hemenet_lab.benchmark.grid_run import GRID_TAG
 from hemenet_lab.benchmark.identity import IDENTITY_TAG, identity
+from hemenet_lab.benchmark.idle import record_idle
 from hemenet_lab.tracking import SaveConfigArtifact, tracker_of
 
 LOCK_SECONDS = 10.0
@@ -18,7 +19,7 @@ LOCK_SECONDS = 10.0
 
 
 class RecordIdentity(SaveConfigArtifact):
-    """Keeps the config of a run, and its identity as a tag.
+    """Keeps the config of a run, its identity and how long it stood still before it was resumed.
 
     While a run of a grid trains and is tested, the file `lock_path` is locked; the system unlocks
     it when the process ends, however it ends.
@@ -34,6 +35,7 @@ class RecordIdentity(SaveConfigArtifact):
             if GRID_TAG in (tracker.tags or {}):
                 self._lock = hold(tracker.folder, mark)
             tracker.set_tags({IDENTITY_TAG: mark, "seed": self.config.seed_everything})
+            tracker.guarded("how long the run stood still", lambda: record_idle(tracker))
         super().save_config(trainer, pl_module, stage)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -15,7 +15,7 @@ from hemenet_lab.benchmark.launch_process import Processes
 from hemenet_lab.benchmark.local import machine_slots, run_local
 from hemenet_lab.benchmark.progress import Progress
 from hemenet_lab.benchmark.slurm import run_slurm
-from hemenet_lab.benchmark.status import Standing, log_path, standings, summary
+from hemenet_lab.benchmark.status import Standing, log_path, standings, start_text, summary
 from hemenet_lab.benchmark.status_records import Records
 
 LAUNCHERS = ("local", "slurm")
@@ -55,9 +55,13 @@ def run_grid(grid: Grid, options: Options, identities: Identities, launch: Launc
     for each in found:
         if each.state == "finished" and each.record is not None:
             records.add_to_grid(each.record, each.run)
-    launch.say(f"Grid {grid.name}: {summary(found)}")
+    launch.say(f"Grid {grid.name}: {summary(found, identities)}")
     place = {**tracker, "folder": str(records.folder)}
-    jobs = [Job(each.run, each.identity, place) for each in found if each.state != "finished"]
+    jobs = [
+        Job(each.run, each.identity, place, start_text(each, identities))
+        for each in found
+        if each.state != "finished"
+    ]
     if not jobs:
         return 0
     outcomes = _launch(grid, jobs, len(found), identities, records, launch)
@@ -108,24 +112,46 @@ def _launch(
         progress = Progress(total, total - len(jobs), parallel or len(jobs), launch.say)
         folder = records.folder / "jobs" / grid.name
         return run_slurm(jobs, progress, folder, parameters, parallel, cluster)
-    one = all(identities.config(job.run)["trainer"]["devices"] in (1, "1", "auto") for job in jobs)
-    slots = machine_slots(launch.parallel, one)
+    devices = [identities.config(job.run)["trainer"]["devices"] for job in jobs]
+    slots = machine_slots(launch.parallel, all(str(each) in ("1", "auto") for each in devices))
     progress = Progress(total, total - len(jobs), len(slots), launch.say)
     return run_local(jobs, progress, slots, launch.processes)
 
 
 def _layout(jobs: Sequence[Job], identities: Identities) -> dict[str, Any]:
-    """Nodes and tasks of a job as Lightning expects them: one task per device."""
+    """Nodes and tasks of a job as Lightning expects them: one task per device.
+
+    Raises:
+        ValueError: The runs ask for different numbers of devices, or for all that there are.
+    """
     trainers = [identities.config(job.run)["trainer"] for job in jobs]
-    wanted = {(trainer["num_nodes"], trainer["devices"]) for trainer in trainers}
+    wanted = {(trainer["num_nodes"], number_of(trainer["devices"]) or 1) for trainer in trainers}
     nodes, devices = wanted.pop()
-    several = isinstance(devices, int) and devices > 1
     if wanted:
         raise ValueError("the runs ask for different devices; start them apart, with --only")
-    layout = {"nodes": nodes, "tasks_per_node": devices if several else 1}
+    if devices < 1:
+        raise ValueError("a cluster must know how many devices: --set trainer.devices=8 or another")
+    layout = {"nodes": nodes, "tasks_per_node": devices}
     if trainers[0]["accelerator"] in ("gpu", "cuda"):
         layout["gpus_per_node"] = layout["tasks_per_node"]
     return layout
+
+
+def number_of(devices: int | str | Sequence[int]) -> int | None:
+    """How many devices a run wants; None for ``auto``, -1 for all that there are.
+
+    Args:
+        devices: As Lightning takes them: ``4``, ``"4"`` (from the command line), ``[0, 2]``,
+            ``"0,2"``, ``auto``.
+    """
+    if isinstance(devices, int):
+        return devices
+    if devices == "auto":
+        return None
+    if isinstance(devices, str) and "," not in devices:
+        return int(devices)
+    names = devices.split(",") if isinstance(devices, str) else devices
+    return len([name for name in names if name != ""])
 
 
 def _tag_shared(jobs: Sequence[Job], records: Records) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,13 @@ class Job:
         run: What is run.
         identity: Its identity.
         tracker: Settings of its logger.
-        environment: Further variables of its process.
+        start: What is said when it starts: where it begins.
     """
 
     run: Run
     identity: str
     tracker: Mapping[str, Any]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    start: str = "starts"
 
     def standing(self, records: Records) -> Standing:
         """Where the run stands now."""
@@ -52,6 +52,10 @@ class Job:
         self, processes: Processes | None = None, environment: Mapping[str, str] | None = None
     ) -> Outcome:
         """Train and test; from the last checkpoint of the run if there is one.
+
+        Args:
+            processes: Starts the process.
+            environment: Further variables of the process.
 
         Waits while another process is at this run: one that an earlier launcher left, or a command
         that somebody typed.
@@ -68,7 +72,7 @@ class Job:
         if before.checkpoint is not None:
             words.append(f"--ckpt_path={before.checkpoint}")
         log = log_path(records.folder, self.run, self.identity)
-        status = processes.run(words, log, {**self.environment, **(environment or {})})
+        status = processes.run(words, log, environment or {})
         if self.standing(records).state == "finished":
             return Outcome(self.run.name, True, "finished")
         return Outcome(self.run.name, False, f"FAILED (exit status {status}), see {log}")

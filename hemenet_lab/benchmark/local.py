@@ -46,9 +46,9 @@ def run_local(
     def work(job: Job) -> Outcome:
         slot = free.get()
         try:
-            progress.start(job.run.name, "starts")
+            progress.start(job.run.name, job.start)
             outcome = job(processes, slot)
-            progress.end(job.run.name, outcome.text)
+            progress.end(job.run.name, outcome.text, outcome.finished)
             return outcome
         finally:
             free.put(slot)
@@ -78,9 +78,16 @@ def machine_slots(parallel: int | None, one_device: bool) -> list[dict[str, str]
         one_device: Whether each run uses a single device.
 
     Raises:
-        ValueError: No place at all is asked for.
+        ValueError: No place at all is asked for, or several for runs that take all GPUs each.
     """
-    gpus = _gpus() if one_device else []
+    gpus = _gpus()
+    if len(gpus) > 1 and not one_device:
+        if (parallel or 1) > 1:
+            raise ValueError(
+                f"--max-parallel {parallel}, but these runs use several devices each and would "
+                f"meet on the same of the {len(gpus)} GPUs; leave it out"
+            )
+        gpus = []
     count = max(1, len(gpus)) if parallel is None else parallel
     if count < 1:
         raise ValueError(f"--max-parallel {parallel}; it must be 1 or more")
@@ -97,7 +104,7 @@ def _gpus() -> list[str]:
     """Names of the GPUs that this process may use."""
     given = os.environ.get(GPUS)
     if given is not None:
-        return [name for name in given.split(",") if name]
+        return [name.strip() for name in given.split(",") if name.strip()]
     return [str(number) for number in range(torch.cuda.device_count())]
 
 

@@ -51,13 +51,14 @@ class Progress:
             self._started[name] = self._clock()
             self._say(f"         {name}: {how}")
 
-    def end(self, name: str, what: str) -> None:
-        """A run has ended, well or not."""
+    def end(self, name: str, what: str, finished: bool) -> None:
+        """A run has ended; the time left is estimated from those that finished."""
         with self._lock:
             took = self._clock() - self._started.pop(name, self._clock())
-            self._times.append(took)
+            self._times += [took] if finished else []
             self._done += 1
             left = self._total - self._done
-            rest = left * mean(self._times) / min(self._parallel, max(left, 1))
-            after = f"; {left} to go, about {duration(rest)}" if left else ""
+            after = f"; {left} to go" if left else ""
+            if left and self._times:
+                after += f", about {duration(left * mean(self._times) / min(self._parallel, left))}"
             self._say(f"[{self._done}/{self._total}] {name}: {what} after {duration(took)}{after}")

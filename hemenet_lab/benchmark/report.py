@@ -95,10 +95,11 @@ def _results_parts(table: ResultTable) -> dict[str, str]:
 
 def _background_parts(results: GridResults) -> dict[str, str]:
     sheets, line = data_sheets(results)
-    experiments = {run.id: run.experiment_id for run in (*results.runs, *results.unfinished)}
+    every = (*results.runs, *results.unfinished, *results.superseded)
+    experiments = {run.id: run.experiment_id for run in every}
 
     def address(run_id: str) -> str:
-        return f"{UI}/#/experiments/{experiments.get(run_id, '0')}/runs/{run_id}"
+        return f"{UI}/#/experiments/{experiments[run_id]}/runs/{run_id}"
 
     lines = commands(results)
     return {

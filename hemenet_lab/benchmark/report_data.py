@@ -144,13 +144,15 @@ def run_sheet(results: GridResults) -> Sheet:
             _minutes(run),
             _metric(run, "epoch", "{:.0f}"),
             _metric(run, "train/graphs_per_second", "{:,.1f}"),
+            _metric(run, "train/peak_memory_mib", "{:,.0f}"),
             _metric(run, "parameters/encoder", "{:,.0f}"),
             Text(run.id),
         )
         for run in runs
     ]
-    header = (*axes, "seed", "state", "minutes", "epochs", "structures / s", "encoder parameters")
-    return Sheet("Runs", (*header, "MLflow run"), tuple(rows), len(axes))
+    header = [*axes, "seed", "state", "minutes", "epochs", "structures / s", "peak memory (MiB)"]
+    header += ["encoder parameters", "MLflow run"]
+    return Sheet("Runs", tuple(header), tuple(rows), len(axes))
 
 
 def _state(run: Run, results: GridResults) -> str:
@@ -160,10 +162,7 @@ def _state(run: Run, results: GridResults) -> str:
 
 
 def _minutes(run: Run) -> Text:
-    if run.ended is None:
-        return Text("–")
-    minutes = (run.ended - run.started) / 60_000
-    return Text(f"{minutes:,.1f}", sort=minutes)
+    return Text("–") if run.minutes is None else Text(f"{run.minutes:,.1f}", sort=run.minutes)
 
 
 def _metric(run: Run, name: str, form: str) -> Text:

@@ -74,7 +74,7 @@ def _content(text: Text) -> str:
 
 
 def list_html(lines: Iterable[str]) -> str:
-    """A bulleted list; shouted words stand out."""
+    """A bulleted list."""
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else ""
 

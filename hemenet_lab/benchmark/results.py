@@ -12,6 +12,7 @@ from typing import Any
 
 from hemenet_lab.benchmark.grid_run import AXIS_TAG, GRID_TAG, SETTINGS_TAG
 from hemenet_lab.benchmark.identity import IDENTITY_TAG
+from hemenet_lab.benchmark.idle import running_seconds
 from hemenet_lab.benchmark.results_artifacts import (
     CONFIG,
     PREDICTIONS,
@@ -22,7 +23,7 @@ from hemenet_lab.benchmark.results_artifacts import (
     with_artifact,
 )
 from hemenet_lab.benchmark.results_check import require_alike
-from hemenet_lab.benchmark.status_records import COMMAND_TAG, SHARED_TAG
+from hemenet_lab.benchmark.status_records import COMMAND_TAG, SHARED_TAG, is_finished
 from hemenet_lab.results import Result
 
 _PAGE = 1000
@@ -51,7 +52,14 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether the run was tested to the end."""
-        return self.tags.get("completed") == "true"
+        return is_finished(self.metrics, self.tags)
+
+    @property
+    def minutes(self) -> float | None:
+        """Time that its processes took, together; None until it has ended."""
+        if self.ended is None:
+            return None
+        return running_seconds(self.started / 1000, self.ended / 1000, self.tags) / 60
 
     @property
     def settings(self) -> str:
@@ -131,7 +139,7 @@ class GridResults:
     """Finished; one per place of the table and seed, the latest."""
     unfinished: tuple[Run, ...]
     superseded: tuple[Run, ...]
-    """Finished, but a later run with the same axes, seed and settings finished too."""
+    """Another run with the same axes, seed and settings finished later, or instead."""
     planned: int | None = None
     """Runs that the grid expands to, where known."""
 
@@ -187,11 +195,20 @@ def read_grid(
             superseded += [finished[key]] if key in finished else []
             finished[key] = run
     runs = tuple(finished.values())
+    superseded += [run for run in unfinished if _made_anew(run, runs)]
+    unfinished = [run for run in unfinished if run not in superseded]
     if not runs:
         raise ValueError(_nothing_finished(grid, uri, unfinished, store))
     require_alike(grid, runs)
     planned = None if identities is None else len(set(identities))
     return GridResults(grid, uri, runs, tuple(unfinished), tuple(superseded), planned)
+
+
+def _made_anew(run: Run, finished: Sequence[Run]) -> bool:
+    """Whether a run that was cut off without a checkpoint was finished as another one."""
+    if not run.identity:  # cut off before it was written
+        return run.name in {other.name for other in finished}
+    return run.identity in {other.identity for other in finished}
 
 
 def _nothing_finished(grid: str, uri: str, unfinished: Sequence[Run], store: str | None) -> str:

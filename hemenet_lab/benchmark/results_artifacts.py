@@ -44,7 +44,7 @@ def with_artifact(client: Any, run_id: str, root: str, name: str, read: Callable
         ValueError: The run has no such artifact.
     """
     problem = f"run {run_id} is marked as completed but has no readable {name}"
-    advice = "delete the run or start it again"
+    advice = f"delete it (mlflow runs delete --run-id {run_id}) and run its grid again"
     parsed = urlparse(root)
     if parsed.scheme in ("", "file"):
         path = Path(unquote(parsed.path)) / name

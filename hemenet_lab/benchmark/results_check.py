@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 import yaml
 
+from hemenet_lab.benchmark.identity import VOLATILE
 from hemenet_lab.benchmark.results_artifacts import Predictions
 
 SEEDS = ("seed_everything", "data.seed", "steps.seed")
-PLACES = ("ckpt_path", "data.root", "data.num_workers", "data.pin_memory", "trainer.logger")
-IGNORED = (*SEEDS, *PLACES)
+IGNORED = (*SEEDS, *VOLATILE)
 """Settings in which the seeds of one configuration may differ: none of them decides what it is."""
 
 
@@ -64,7 +64,8 @@ def require_alike(grid: str, runs: Sequence[Recorded]) -> None:
             same,
             lambda run: run.settings or "none",
             f"grid {grid!r} was run with different further settings for {_shown(same[0])}",
-            "choose one of these settings, or delete the runs that are not wanted",
+            "choose with the --config and --set words of `run` (--seeds for none), or delete the "
+            "runs that are not wanted",
         )
     by_row: dict[tuple[Any, ...], Recorded] = {}
     for run in runs:

@@ -40,16 +40,17 @@ def run_slurm(
     with executor.batch():
         handles = [executor.submit(job) for job in jobs]
     waiting = {job.run.name: handle for job, handle in zip(jobs, handles, strict=True)}
-    for name, handle in waiting.items():
-        progress.start(name, f"job {handle.job_id}")
+    for job in jobs:
+        progress.start(job.run.name, f"job {waiting[job.run.name].job_id}, {job.start}")
     outcomes: dict[str, Outcome] = {}
     try:
         while len(outcomes) < len(waiting):
             for name, handle in waiting.items():
                 if name not in outcomes and handle.done():
                     outcomes[name] = outcome_of(name, handle)
-                    progress.end(name, outcomes[name].text)
-            time.sleep(POLL_SECONDS)
+                    progress.end(name, outcomes[name].text, outcomes[name].finished)
+            if len(outcomes) < len(waiting):
+                time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         left = [handle.job_id for name, handle in waiting.items() if name not in outcomes]
         print(f"The jobs stay in the queue; to end them: scancel {' '.join(left)}")

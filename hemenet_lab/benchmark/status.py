@@ -67,22 +67,30 @@ def lines(found: Sequence[Standing], identities: Identities, folder: Path) -> It
     for each in found:
         detail = _detail(each, identities, folder)
         yield f"{each.run.name:{width}}  {each.state:9}  {detail}".rstrip()
-    yield summary(found)
+    yield summary(found, identities)
 
 
-def summary(found: Sequence[Standing]) -> str:
+def summary(found: Sequence[Standing], identities: Identities) -> str:
     """Runs by state and the computing time that is left, from the runs that finished."""
     counts = Counter(each.state for each in found)
     text = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
-    times = [
-        each.record.end - each.record.start
-        for each in found
-        if each.state == "finished" and each.record and each.record.end
-    ]
-    left = len(found) - counts["finished"]
+    finished = [each.record for each in found if each.state == "finished" and each.record]
+    times = [record.seconds for record in finished if record.seconds is not None]
+    left = sum(1 - _share_done(each, identities) for each in found if each.state != "finished")
     if left and times:
         text += f"; about {duration(left * mean(times))} of computing left, one run at a time"
     return f"{len(found)} runs: {text}"
+
+
+def start_text(each: Standing, identities: Identities) -> str:
+    """What a run that is not finished begins with."""
+    if each.state == "running":
+        return "another process is at it; waits for its end"
+    if each.record is None:
+        return "starts"
+    epoch = _epoch(each.record, identities.config(each.run))
+    how = "goes on from its last checkpoint" if each.checkpoint else "starts anew, no checkpoint"
+    return f"{how}; was stopped in {epoch}"
 
 
 def _detail(each: Standing, identities: Identities, folder: Path) -> str:
@@ -90,13 +98,30 @@ def _detail(each: Standing, identities: Identities, folder: Path) -> str:
     if record is None:
         return ""
     if each.state == "finished":
-        took = f"in {duration(record.end - record.start)}, " if record.end else ""
+        took = "" if record.seconds is None else f"in {duration(record.seconds)}, "
         return f"{took}run {record.run_id}"
-    epochs = _epochs(identities.config(each.run))
-    text = f"epoch {record.epochs} of {epochs}, run {record.run_id}"
+    text = f"{_epoch(record, identities.config(each.run))}, run {record.run_id}"
     log = log_path(folder, each.run, each.identity)
     return f"{text}, see {log}" if log.is_file() else text
 
 
-def _epochs(config: Mapping[str, Any]) -> str:
-    return str(config["trainer"].get("max_epochs") or "?")
+def _epoch(record: Recorded, config: Mapping[str, Any]) -> str:
+    """``epoch 5 of 30``; the epochs that have begun, and the last one during the test."""
+    total = _epochs(config)
+    if total is None:
+        return f"epoch {record.epochs} of ?"
+    return f"epoch {min(record.epochs, total)} of {total}"
+
+
+def _share_done(each: Standing, identities: Identities) -> float:
+    """Share of a run's epochs that need not be repeated."""
+    total = _epochs(identities.config(each.run))
+    if each.record is None or each.checkpoint is None or total is None:
+        return 0.0
+    return min(max(each.record.epochs - 1, 0), total) / total
+
+
+def _epochs(config: Mapping[str, Any]) -> int | None:
+    """Epochs of a training; None where something else ends it."""
+    epochs = config["trainer"].get("max_epochs")
+    return epochs if epochs and epochs > 0 else None

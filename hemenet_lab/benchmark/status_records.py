@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from hemenet_lab.benchmark.grid_run import AXIS_TAG, GRID_TAG, Run
 from hemenet_lab.benchmark.identity import IDENTITY_TAG
+from hemenet_lab.benchmark.idle import running_seconds
 from hemenet_lab.tracking import Tracker
 
 COMMAND_TAG = "benchmark_command"
@@ -41,8 +42,12 @@ class Recorded:
     @property
     def finished(self) -> bool:
         """Whether the test went to its end."""
-        tested = any(name.startswith("test/") for name in self.metrics)
-        return tested and self.tags.get("completed") == "true"
+        return is_finished(self.metrics, self.tags)
+
+    @property
+    def seconds(self) -> float | None:
+        """Time that its processes took, together; None until it has ended."""
+        return None if self.end is None else running_seconds(self.start, self.end, self.tags)
 
     @property
     def epochs(self) -> int:
@@ -59,6 +64,11 @@ class Recorded:
             }
         shared = self.tags.get(SHARED_TAG + grid)
         return dict(json.loads(shared)) if shared else None
+
+
+def is_finished(metrics: Mapping[str, float], tags: Mapping[str, str]) -> bool:
+    """Whether a run with these metrics and tags was tested to the end."""
+    return tags.get("completed") == "true" and any(name.startswith("test/") for name in metrics)
 
 
 class Records:

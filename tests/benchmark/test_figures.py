@@ -87,6 +87,19 @@ def test_bars_curves_and_cost(fake_runs: FakeRuns) -> None:
     assert points == pytest.approx([11.0])
 
 
+def test_memory_stands_against_the_score(fake_runs: FakeRuns) -> None:
+    for name, peak in (("gcn", 700.0), ("hemenet", 900.0)):
+        metrics = {**METRICS, "train/peak_memory_mib": peak}
+        fake_runs.add({"encoder": name}, 0, scored("lba"), metrics=metrics)
+    cost = drawings(fake_runs)["cost"]
+    assert "Not recorded" not in cost.caption
+    assert len(cost.figure.axes) == 3
+    (panel,) = [axis for axis in cost.figure.axes if "peak memory" in axis.get_xlabel()]
+    (points,) = panel.lines
+    assert sorted(np.asarray(points.get_xdata())) == [700.0, 900.0]
+    assert points.get_ydata() == pytest.approx([0.3, 0.3])
+
+
 def test_synthetic_data_are_said_and_stand_without_the_paper(fake_runs: FakeRuns) -> None:
     for grid, synthetic in (("table2", "True"), ("real", "False")):
         for share in ("0", "100"):
@@ -168,6 +181,18 @@ def test_prompt_heatmap_is_the_mean_over_runs(fake_runs: FakeRuns, tmp_path: Pat
     assert "1 runs have no checkpoint here" in found.caption
     shown = texts(found)
     assert any(text.startswith("0.00\n±1.41") for text in shown)  # of -1 and 1
+
+
+def test_prompts_of_two_configurations_are_not_averaged(
+    fake_runs: FakeRuns, tmp_path: Path
+) -> None:
+    other = {**PROMPTS, "chain": PROMPTS["chain"][:, ::-1].copy()}
+    for name, prompts in (("alpha_carbon", other), ("full", PROMPTS)):
+        tags = {"best_checkpoint": str(checkpoint(tmp_path / name, prompts))}
+        fake_runs.add({"variant": name}, 0, scored("lba"), grid="table4", tags=tags)
+    found = drawings(fake_runs, "table4")["prompts"]
+    assert "prompts of full, mean over 1 runs" in found.caption  # the paper's first row
+    assert "-1.00" in texts(found)
 
 
 def test_files_are_written_and_stand_alone(fake_runs: FakeRuns, tmp_path: Path) -> None:

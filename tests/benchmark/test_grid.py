@@ -114,6 +114,17 @@ def test_mistakes_in_a_grid_are_named(tmp_path: Path, old: str, new: str, messag
         load_grid(write(tmp_path, GRID.replace(old, new, 1)))
 
 
+def test_runs_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    text = "base: [base.yaml]\naxes:\n  a: {x-y: {}, x: {}}\n  b: {z: {}, y-z: {}}\n"
+    with pytest.raises(ValueError, match="several runs would be called x-y-z-seed0; rename"):
+        load_grid(write(tmp_path, text)).runs()
+
+
+def test_empty_rules_are_none(tmp_path: Path) -> None:
+    text = GRID.split("exclude:")[0] + "only:\nexclude:\n"
+    assert len(load_grid(write(tmp_path, text)).runs()) == 8
+
+
 def test_missing_grid_names_those_there(tmp_path: Path) -> None:
     write(tmp_path)
     with pytest.raises(ValueError, match=r"gone.yaml not found; there are .*small.yaml"):

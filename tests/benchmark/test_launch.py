@@ -94,15 +94,19 @@ def test_a_failed_run_is_reported_and_goes_on_from_its_last_epoch(
     assert "ArithmeticError: cut off on purpose" in text
     (before,) = bench.standings(FIGURE4, options)
     assert (before.state, before.record.epochs) == ("stopped", 2)
+    assert "idle_seconds" not in before.record.tags
 
     epochs = epochs_of_steps(monkeypatch)
     assert bench.run(FIGURE4, options) == 0
     assert resumed(bench) == [True]
+    said = "hemenet-seed0: goes on from its last checkpoint; was stopped in epoch 2 of 3"
+    assert [line.strip() for line in bench.said[1:2]] == [said]
     assert epochs == [2, 2], "the two epochs before are not repeated"
     (after,) = bench.standings(FIGURE4, options)
     assert after.state == "finished"
     assert after.identity == before.identity
     assert after.record.run_id == before.record.run_id
+    assert 0 <= float(after.record.tags["idle_seconds"]) < after.record.end - after.record.start
     assert [record.status for record in records(bench).all()] == ["FINISHED"]
 
 

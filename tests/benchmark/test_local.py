@@ -33,6 +33,22 @@ def test_one_gpu_per_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [slot["CUDA_VISIBLE_DEVICES"] for slot in machine_slots(None, True)] == ["4", "7"]
 
 
+def test_spaces_between_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4, 7,")
+    assert [slot["CUDA_VISIBLE_DEVICES"] for slot in machine_slots(None, True)] == ["4", "7"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert machine_slots(None, one_device=True) == [{"OMP_NUM_THREADS": "4"}]
+
+
+def test_runs_on_several_gpus_each_do_not_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    with pytest.raises(ValueError, match=r"--max-parallel 2, but these runs use several devices"):
+        machine_slots(2, one_device=False)
+    assert len(machine_slots(1, one_device=False)) == 1
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert len(machine_slots(2, one_device=False)) == 2  # processes on the CPU
+
+
 def test_gpus_are_left_alone_where_one_or_all_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert "CUDA_VISIBLE_DEVICES" not in machine_slots(2, one_device=True)[0]
@@ -59,8 +75,21 @@ def test_progress_counts_and_estimates() -> None:
     progress.start("a", "starts")
     progress.start("b", "starts")
     now[0] = 60.0
-    progress.end("a", "finished")
+    progress.end("a", "finished", True)
     assert said[-1] == "[5/10] a: finished after 60 s; 5 to go, about 2 min"  # 5 * 60 s / 2
     now[0] = 120.0
-    progress.end("b", "FAILED")
-    assert said[-1] == "[6/10] b: FAILED after 2 min; 4 to go, about 3 min"  # 4 * 90 s / 2
+    progress.end("b", "finished", True)
+    assert said[-1] == "[6/10] b: finished after 2 min; 4 to go, about 3 min"  # 4 * 90 s / 2
+
+
+def test_failures_do_not_shorten_the_estimate() -> None:
+    said: list[str] = []
+    now = [0.0]
+    progress = Progress(total=4, done=0, parallel=1, say=said.append, clock=lambda: now[0])
+    for name, seconds, finished in (("a", 2.0, False), ("b", 100.0, True), ("c", 1.0, False)):
+        progress.start(name, "starts")
+        now[0] += seconds
+        progress.end(name, "finished" if finished else "FAILED", finished)
+    assert said[1] == "[1/4] a: FAILED after 2 s; 3 to go"
+    assert said[3] == "[2/4] b: finished after 2 min; 2 to go, about 3 min"
+    assert said[5] == "[3/4] c: FAILED after 1 s; 1 to go, about 2 min"

@@ -45,6 +45,25 @@ def test_unfinished_and_superseded_runs_are_listed(fake_runs: FakeRuns) -> None:
     assert [run.id for run in results.superseded] == [old]
 
 
+def test_runs_that_were_made_anew_are_not_missing(fake_runs: FakeRuns) -> None:
+    """Cut off before the first checkpoint, or before the identity was written."""
+    mark = {"benchmark_identity": "a"}
+    first = fake_runs.add(AXES, 0, status="RUNNING", tags=mark)
+    nameless = fake_runs.add(AXES, 0, status="RUNNING", tags={"benchmark_identity": ""})
+    other = fake_runs.add({**AXES, "encoder": "gat"}, 0, status="RUNNING")
+    fake_runs.add(AXES, 0, scored(), tags=mark)
+    results = read_grid("table1", folder=fake_runs.folder)
+    assert {run.id for run in results.superseded} == {first, nameless}
+    assert [run.id for run in results.unfinished] == [other]
+
+
+def test_completed_without_test_metrics_is_not_finished(fake_runs: FakeRuns) -> None:
+    fake_runs.add(AXES, 0, scored())
+    lost = fake_runs.add(AXES, 1, tags={"completed": "true"})
+    results = read_grid("table1", folder=fake_runs.folder)
+    assert [run.id for run in results.unfinished] == [lost]
+
+
 def test_runs_made_for_another_grid_take_part(fake_runs: FakeRuns) -> None:
     shared = {"benchmark_grid.table3": json.dumps({"encoder": "hemenet", "readout": "sum"})}
     fake_runs.add({"variant": "no_tar"}, 0, scored(), grid="table4", tags=shared)
@@ -91,6 +110,7 @@ def test_seed_and_place_may_differ() -> None:
     first = "seed_everything: 0\ndata: {seed: 0, root: a}\ntrainer: {logger: {x: 1}, max_epochs: 3}"
     other = "seed_everything: 1\ndata: {seed: 1, root: b}\ntrainer: {logger: {x: 2}, max_epochs: 3}"
     assert differing_settings(first, other) == []
+    assert differing_settings(first, other.replace("max", "enable_progress_bar: false, max")) == []
     assert differing_settings(first, "model: {tasks: [lba]}\n" + other) == ["model.tasks"]
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from hemenet_lab.benchmark.launch import number_of
 from hemenet_lab.benchmark.launch_job import Job, Outcome
 from hemenet_lab.benchmark.progress import Progress
 from hemenet_lab.benchmark.slurm import outcome_of, run_slurm
@@ -59,6 +60,45 @@ def test_parameters_that_submitit_does_not_know(bench: Bench) -> None:
             launcher="slurm",
             slurm={"cluster": "local", "partitoin": "gpu"},
         )
+
+
+@pytest.mark.parametrize(
+    ("settings", "layout"),
+    [
+        ((), {"nodes": 1, "tasks_per_node": 1}),
+        (("trainer.accelerator=gpu",), {"nodes": 1, "tasks_per_node": 1, "gpus_per_node": 1}),
+        (
+            ("trainer.accelerator=gpu", "trainer.devices=4", "trainer.num_nodes=2"),
+            {"nodes": 2, "tasks_per_node": 4, "gpus_per_node": 4},
+        ),
+    ],
+)
+def test_one_task_per_device(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: tuple[str, ...],
+    layout: dict[str, int],
+) -> None:
+    given: dict[str, int] = {}
+
+    def note(jobs: object, progress: object, folder: object, parameters: dict, *_: object) -> list:
+        given.update(parameters)
+        return []
+
+    monkeypatch.setattr("hemenet_lab.benchmark.launch.run_slurm", note)
+    bench.run(FIGURE4, bench.options(*NARROW, *settings), launcher="slurm")
+    assert given == layout
+
+
+def test_numbers_of_devices() -> None:
+    ways = (1, "1", 4, "4", [0, 2], "0,2", "2,", "auto", -1, "-1")
+    assert [number_of(each) for each in ways] == [1, 1, 4, 4, 2, 2, 1, None, -1, -1]
+
+
+def test_a_cluster_must_know_the_devices(bench: Bench) -> None:
+    everything = bench.options(*NARROW, "trainer.accelerator=gpu", "trainer.devices=-1")
+    with pytest.raises(ValueError, match=r"must know how many devices: --set trainer.devices=8"):
+        bench.run(FIGURE4, everything, launcher="slurm")
 
 
 def test_without_submitit_it_says_what_to_install(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import shlex
 from pathlib import Path
 
 import pytest
 
+from hemenet_lab.benchmark.grid import load_grid
 from hemenet_lab.benchmark.identity import Identities
-from hemenet_lab.benchmark.status import Standing, lines, log_path, summary
+from hemenet_lab.benchmark.status import Standing, lines, log_path, start_text, summary
 from hemenet_lab.benchmark.status_records import Recorded, best_record
 from hemenet_lab.cli import hemenet
+from hemenet_lab.commands import benchmark, benchmark_results
+from hemenet_lab.commands.benchmark_selection import options_of
 from tests.benchmark.commands import NARROW, ROOT, Bench
+from tests.test_docs import commands
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"
 TABLE4 = ROOT / "experiments" / "table4.yaml"
@@ -64,10 +69,41 @@ def test_lines_say_where_each_run_stands(bench: Bench) -> None:
         "no_tar-seed0        running    epoch 5 of 30, run 2",
         f"no_relations-seed0  stopped    epoch 5 of 30, run 2, see {log}",
         "alpha_carbon-seed0  not begun",
-        "4 runs: 1 finished, 1 running, 1 stopped, 1 not begun; about 30 min of computing left, "
+        # two whole runs, and one less the 4 of 30 epochs that need not be repeated
+        "4 runs: 1 finished, 1 running, 1 stopped, 1 not begun; about 29 min of computing left, "
         "one run at a time",
     ]
-    assert summary(found[:1]) == "1 runs: 1 finished"
+    assert summary(found[:1], Identities(bench.resolve)) == "1 runs: 1 finished"
+
+
+def test_what_a_run_begins_with(bench: Bench) -> None:
+    (run,) = bench.runs(
+        TABLE4, bench.options(*NARROW, "trainer.max_epochs=4", only=["variant=full"])
+    )
+    identities = Identities(bench.resolve)
+    cut = record(tags={}, metrics={"epoch": 2.0}, end=None)
+    tested = record(tags={}, metrics={"epoch": 4.0, "test/loss": 1.0}, end=None)
+    saved = Path("last.ckpt")
+    begun = [
+        Standing(run, "a", "not begun", None, None),
+        Standing(run, "a", "stopped", cut, None),
+        Standing(run, "a", "stopped", cut, saved),
+        Standing(run, "a", "stopped", tested, saved),
+        Standing(run, "a", "running", cut, saved),
+    ]
+    assert [start_text(each, identities) for each in begun] == [
+        "starts",
+        "starts anew, no checkpoint; was stopped in epoch 3 of 4",
+        "goes on from its last checkpoint; was stopped in epoch 3 of 4",
+        "goes on from its last checkpoint; was stopped in epoch 4 of 4",
+        "another process is at it; waits for its end",
+    ]
+
+
+def test_time_between_processes_does_not_count() -> None:
+    assert record().seconds == 600
+    assert record(end=None).seconds is None
+    assert record(tags={"completed": "true", "idle_seconds": "550.5"}).seconds == 49.5
 
 
 def test_status_command(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +129,10 @@ def test_table_and_report_of_what_has_run(
     assert "has no finished run" in capsys.readouterr().err
     page = tmp_path / "report.html"
     assert hemenet(["report", str(FIGURE4), *place, "--out", str(page)]) == 0
-    assert "figure4" in page.read_text()
+    text = page.read_text()
+    assert "figure4" in text
+    assert "Cost against score" in text
+    assert "Not recorded by these runs" not in text, "time, memory and size are all there"
 
 
 def test_dry_run_prints_one_command_per_run_and_nothing_else(
@@ -110,6 +149,36 @@ def test_dry_run_prints_one_command_per_run_and_nothing_else(
     ] * 8
     assert commands[2][4:6] == ["--config", "configs/ablation/no_tar.yaml"]
     assert "# 8 runs; their paths hold from" in printed.err
+
+
+def documented() -> list[str]:
+    """`hemenet benchmark` and `hemenet report` commands of the documentation."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = {command for page in pages for command in commands(page)}
+    return sorted(c for c in found if c.startswith(("hemenet benchmark", "hemenet report")))
+
+
+@pytest.mark.parametrize("command", documented())
+def test_documented_commands_are_understood(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    grids: list[Path] = []
+
+    def note(arguments: argparse.Namespace) -> int:
+        grids.append(arguments.grid)
+        return len(load_grid(arguments.grid).runs(options_of(arguments))) == 0
+
+    monkeypatch.setattr(benchmark, "run", note)
+    monkeypatch.setattr(benchmark, "show_status", note)
+    for name in ("print_table", "write_figures", "write_report"):
+        monkeypatch.setattr(benchmark_results, name, note)
+    assert hemenet(shlex.split(command)[1:]) == 0, capsys.readouterr().err
+    assert len(grids) == 1
+
+
+def test_there_are_documented_commands() -> None:
+    assert len(documented()) >= 10
 
 
 @pytest.mark.parametrize(
