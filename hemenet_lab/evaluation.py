@@ -7,9 +7,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, Metric
+from torchmetrics import Metric
 
-from hemenet_lab.metrics import MaskedMetric, Score, task_metrics
+from hemenet_lab.metrics import MaskedMetric, MeanLoss, Score, task_metrics
 from hemenet_lab.metrics.base import StoredRows, labelled_rows
 from hemenet_lab.tasks import Task
 
@@ -76,7 +76,7 @@ class TaskEvaluation(nn.Module):
         self.task = task
         self.metrics = nn.ModuleDict(task_metrics(task))
         self.constant_metrics = nn.ModuleDict(task_metrics(task))
-        self.loss = MeanMetric(nan_strategy="disable")
+        self.loss = MeanLoss()
         self.rows = LabelledRows(task.num_outputs) if keep_rows else None
         self.register_buffer("constant", torch.zeros(task.num_outputs), persistent=False)
         self.has_constant = False
@@ -114,7 +114,7 @@ class TaskEvaluation(nn.Module):
         if self.has_constant:
             for metric in _by_name(self.constant_metrics).values():
                 metric.update(self.constant.expand_as(target), target, mask)
-        self.loss.update(loss[0].detach().float(), loss[1])
+        self.loss.update(*loss)
 
     def scores(self) -> dict[str, Score]:
         """Every metric with its number of labelled items, over all processes."""
@@ -127,7 +127,7 @@ class TaskEvaluation(nn.Module):
         return {name: m.compute() for name, m in _by_name(self.constant_metrics).items()}
 
     def mean_loss(self) -> Tensor:
-        """Mean loss over all labelled items."""
+        """Mean loss over all labelled items; NaN without any."""
         return self.loss.compute()
 
     def skill(self) -> float | None:

@@ -16,7 +16,8 @@ MARGIN = 1e-4
 class Head(nn.Module):
     """Linear → SiLU → dropout → Linear, to values (regression) or logits (multi-label).
 
-    A task without outputs has no parameters and predicts [n, 0].
+    The last Linear is not under autocast: predictions are as precise as its weights. A task without
+    outputs has no parameters and predicts [n, 0].
 
     Args:
         dim: Width of the feature vectors.
@@ -43,8 +44,10 @@ class Head(nn.Module):
         """Prediction [n, out] from features [n, dim]."""
         if self.hidden is None or self.output is None:
             return features.new_zeros(len(features), 0)
-        hidden = nn.functional.silu(self.hidden(features))
-        return self.output(self.dropout(hidden))
+        hidden = self.dropout(nn.functional.silu(self.hidden(features)))
+        # half precision would round an affinity of 6.5 to the next multiple of 0.03
+        with torch.autocast(hidden.device.type, enabled=False):
+            return self.output(hidden.to(self.output.weight.dtype))
 
     @torch.no_grad()
     def initialise_output(self, constant: Tensor | Sequence[float] | None) -> None:

@@ -12,7 +12,6 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from torch import Tensor, nn
-from torchmetrics import MeanMetric
 
 from hemenet_lab.data.graph import (
     ProteinGraph,
@@ -25,8 +24,10 @@ from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.evaluation import TaskEvaluation
 from hemenet_lab.heads import Head
 from hemenet_lab.losses import default_loss_weights, masked_loss
+from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.plain import keep_plain
 from hemenet_lab.readout import Readout, TaskAware
+from hemenet_lab.schedule import optimizers
 from hemenet_lab.tasks import Task, select_tasks
 
 STAGES = ("val", "test")
@@ -108,7 +109,7 @@ class MultiTaskModule(LightningModule):
         self.heads = nn.ModuleDict(
             {task.name: Head(dim, task, dropout=self._head_dropout) for task in self.tasks}
         )
-        self.train_losses = nn.ModuleDict({task.name: MeanMetric() for task in self.tasks})
+        self.train_losses = nn.ModuleDict({task.name: MeanLoss() for task in self.tasks})
         self.evaluations = nn.ModuleDict(
             {
                 f"{stage}_{task.name}": TaskEvaluation(task, keep_rows=stage == "test")
@@ -139,13 +140,8 @@ class MultiTaskModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = self._make_optimizer(self.parameters())
-        if self._make_scheduler is None:
-            return optimizer
-        scheduler = self._make_scheduler(optimizer)
-        settings: dict[str, Any] = {"scheduler": scheduler}
-        if isinstance(scheduler, ReduceLROnPlateau):
-            settings["monitor"] = scheduler.monitor
-        return {"optimizer": optimizer, "lr_scheduler": settings}
+        scheduler = self._make_scheduler(optimizer) if self._make_scheduler else None
+        return optimizers(optimizer, scheduler, self.trainer)
 
     # --- computation ----------------------------------------------------------------------------
 
@@ -176,7 +172,7 @@ class MultiTaskModule(LightningModule):
         losses = self.losses(batch, self(batch))
         total = torch.stack([self.loss_weights[name] * loss for name, (loss, _) in losses.items()])
         for name, (loss, count) in losses.items():
-            cast(MeanMetric, self.train_losses[name]).update(loss.detach(), count)
+            cast(MeanLoss, self.train_losses[name]).update(loss, count)
         self.log("train/loss", total.sum().detach(), prog_bar=True, batch_size=count_graphs(batch))
         return total.sum()
 
@@ -196,7 +192,10 @@ class MultiTaskModule(LightningModule):
         self._evaluation_step(batch, "test")
 
     def predict_step(self, batch: ProteinGraph, batch_idx: int) -> dict[str, Any]:
-        """Predictions of a batch: affinities in pKd, probabilities per term, with their ids."""
+        """Predictions of a batch: affinities in pKd, probabilities per term, with their ids.
+
+        ``counted`` [graphs] is False for copies that only fill up a process's batches.
+        """
         outputs = self(batch)
         probabilities = {
             task.name: outputs[task.name].float().sigmoid()
@@ -204,13 +203,16 @@ class MultiTaskModule(LightningModule):
             else outputs[task.name].float()
             for task in self.tasks
         }
-        return {"entry_id": batch.entry_id, "chain_names": batch.chain_names, **probabilities}
+        ids = {
+            name: batch[name] for name in ("entry_id", "chain_names", "counted") if name in batch
+        }
+        return ids | probabilities
 
     # --- epoch ends -----------------------------------------------------------------------------
 
     def on_train_epoch_end(self) -> None:
         for name, module in self.train_losses.items():
-            mean = cast(MeanMetric, module)
+            mean = cast(MeanLoss, module)
             value = mean.compute()
             if not torch.isnan(value):  # NaN: no labelled item in the whole epoch
                 self.log(f"train/{name}/loss", value)

@@ -6,6 +6,7 @@ from hemenet_lab.metrics.aupr import AUPR
 from hemenet_lab.metrics.base import MaskedMetric, Score
 from hemenet_lab.metrics.fmax import Fmax
 from hemenet_lab.metrics.fmax_grid import FmaxGrid
+from hemenet_lab.metrics.loss import MeanLoss
 from hemenet_lab.metrics.regression import MAE, RMSE, Pearson, Spearman
 from hemenet_lab.tasks import Task
 
@@ -16,6 +17,7 @@ __all__ = [
     "Fmax",
     "FmaxGrid",
     "MaskedMetric",
+    "MeanLoss",
     "Pearson",
     "Score",
     "Spearman",

@@ -8,7 +8,7 @@ import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
-from hemenet_lab.metrics import MaskedMetric, Score, task_metrics
+from hemenet_lab.metrics import MaskedMetric, MeanLoss, Score, task_metrics
 from hemenet_lab.tasks import EC, LBA
 
 TASKS = (LBA, EC.with_terms([str(term) for term in range(7)]))
@@ -34,7 +34,17 @@ def scores(start: int, stop: int) -> dict[str, Score]:
             metric.update(*(values[part] for values in rows(metric.width)))
         results[name] = metric.compute()
         assert metric.n <= results[name].n
+    results["loss"] = mean_loss(start, stop)
     return results
+
+
+def mean_loss(start: int, stop: int) -> Score:
+    """Mean of the numbers from ``start`` to ``stop``, in batches of 4, as if they were losses."""
+    metric = MeanLoss()
+    for part in torch.arange(start, stop).split(4):
+        metric.update(part.double().mean().nan_to_num(), torch.tensor(len(part)))
+    value = float(metric.compute())
+    return Score(value if value == value else None, 0)
 
 
 def process(rank: int, shares: list[tuple[int, int]], folder: str) -> None:
