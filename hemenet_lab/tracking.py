@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ class Tracker(MLFlowLogger):
         uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         local = uri is None
         uri = uri or f"sqlite:///{self.folder / 'mlruns.db'}"
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # no news of tables
         with self._lock():  # two processes that create the database at once destroy it
             super().__init__(
                 experiment_name=experiment_name,

@@ -14,6 +14,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.tasks", "hemenet_lab.plain", "hemenet_lab.checkpoint_io", "hemenet_lab.nn"),
     ("hemenet_lab.structures",),
     (
+        "hemenet_lab.data.cache_folder",
         "hemenet_lab.data.entry",
         "hemenet_lab.data.entry_check",
         "hemenet_lab.data.convert",

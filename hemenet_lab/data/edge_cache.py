@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from hemenet_lab.data.build_graph import view_edges
+from hemenet_lab.data.cache_folder import cache_folder
 from hemenet_lab.data.store import Store
 from hemenet_lab.data.store_fields import GrowingArray
 from hemenet_lab.data.view import GraphView
@@ -34,9 +35,9 @@ Edges = tuple[NDArray[np.int32], NDArray[np.int8]]
 class EdgeCache:
     """Edges of every entry of a store.
 
-    They lie in ``<store>/edges/<view key>``, or below ``HEMENET_CACHE`` (``~/.cache/hemenet_lab``)
-    where the store cannot be written to. What is not there is computed, in parallel; of several
-    processes that start at once, one computes and the others wait for it.
+    They lie in ``<store>/edges/<view key>``, or below `cache_folder` where the store cannot be
+    written to. What is not there is computed, in parallel; of several processes that start at once,
+    one computes and the others wait for it.
 
     Args:
         store: The entries.
@@ -83,8 +84,7 @@ def _folder(store: Store, view: GraphView) -> Path:
         writable = False
     if writable or _is_current(beside / view.key(), store):
         return beside.resolve() / view.key()
-    cache = Path(os.environ.get("HEMENET_CACHE", Path.home() / ".cache" / "hemenet_lab"))
-    folder = cache / "edges" / store.hash[:16]
+    folder = cache_folder() / "edges" / store.hash[:16]
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve() / view.key()
 

@@ -6,10 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt.demo import cache_folder, demo_store
+from hemenet_lab.protein_mt.demo import demo_store
 from hemenet_lab.protein_mt.demo.settings import SIZES, VERSION, DemoSettings
 
 
@@ -64,13 +62,6 @@ def test_broken_draft_is_replaced_and_two_processes_share(tmp_path: Path) -> Non
     assert not draft.exists()
     assert not list((folder / "raw").rglob("half.pdb"))
     assert len(Store(answers.pop())) == 24
-
-
-def test_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HEMENET_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("HEMENET_CACHE")
-    assert cache_folder() == Path.home() / ".cache" / "hemenet_lab"
 
 
 def test_full_size_is_a_few_hundred_items() -> None:

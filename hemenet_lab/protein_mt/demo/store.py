@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from filelock import FileLock
 
+from hemenet_lab.data.cache_folder import cache_folder
 from hemenet_lab.protein_mt.build import build_store
 from hemenet_lab.protein_mt.demo.settings import VERSION
 from hemenet_lab.protein_mt.demo.write import write_demo
@@ -17,14 +17,8 @@ BUILD = BuildSettings(min_seq_id=0.5, coverage=0.8)
 """Whole families stay together: their members have 55 to 95 % of their residues in common."""
 
 
-def cache_folder() -> Path:
-    """``HEMENET_CACHE``, or ``~/.cache/hemenet_lab``."""
-    given = os.environ.get("HEMENET_CACHE")
-    return Path(given) if given else Path.home() / ".cache" / "hemenet_lab"
-
-
 def demo_store(cache: Path | None = None, size: str = "full") -> Path:
-    """Folder of the demo's store, made on the first call (under a minute on one core).
+    """Folder of the demo's store, made on the first call (about a minute on one core).
 
     Two processes that start at once write it once: the second waits for the first.
 
