@@ -106,7 +106,7 @@ def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Ten
         place = torch.arange(len(i), device=pos.device) - (count.cumsum(0) - count - low)[i]
         j = order[place]
         close = (pos[j] - pos[i]).square().sum(-1) < radius * radius
-        found.append(torch.stack([j[close], i[close]]))
+        found.append(torch.stack([j, i])[:, close])
     source, target = torch.cat(found, dim=1)
     return source, target
 

@@ -81,7 +81,7 @@ class GAT(Encoder):
             (then set ``k``, ``sequence_offsets`` and ``max_distance`` too).
 
     Raises:
-        ValueError: ``hidden_dim`` is not a multiple of ``heads``.
+        ValueError: Another ``conv``, or ``hidden_dim`` is not a multiple of ``heads``.
     """
 
     paper = "Veličković et al., ICLR 2018, arXiv 1710.10903; Brody et al., ICLR 2022"
@@ -101,6 +101,8 @@ class GAT(Encoder):
         view: GraphView = ATOM_VIEW,
     ) -> None:
         super().__init__(view, hidden_dim)
+        if conv not in CONVOLUTIONS:
+            raise ValueError(f"GAT conv is {conv!r}; allowed: {', '.join(CONVOLUTIONS)}")
         if hidden_dim % heads:
             raise ValueError(
                 f"GAT hidden_dim is {hidden_dim}, which is not a multiple of heads, {heads}; "

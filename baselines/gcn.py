@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
+from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
 from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
 from hemenet_lab.data.graph import ProteinGraph
@@ -18,10 +19,10 @@ class GCN(Encoder):
     """Stack of graph convolutions, h ← LN(h + ReLU(Â h W + b)) (arXiv 1609.02907, Eq. 2).
 
     Â is the adjacency matrix with self-loops of weight 1, divided by the square roots of both
-    degrees; the convolution is PyG's `GCNConv`. The released GCN baseline of HeMeNet feeds every
-    layer with the raw input and returns the last one, so that it is one linear map whatever its
-    depth; here each layer sees the layer before. Relations are not told apart; self-loops of the
-    view are replaced by the convolution's own.
+    degrees; the convolution is PyG's `GCNConv`, with one Â for all layers. The released GCN
+    baseline of HeMeNet feeds every layer with the raw input and returns the last one, so that it is
+    one linear map whatever its depth; here each layer sees the layer before. Relations are not told
+    apart; self-loops of the view are replaced by the convolution's own.
 
     Args:
         hidden_dim: Width of all layers.
@@ -33,6 +34,9 @@ class GCN(Encoder):
             type, element and entity.
         view: Graph to work on: the published atom graph, or one of ``residue`` or ``alpha`` nodes
             (then set ``k`` and ``sequence_offsets`` too).
+
+    Raises:
+        ValueError: Another ``edge_weight``.
     """
 
     paper = "Kipf and Welling, ICLR 2017, arXiv 1609.02907"
@@ -47,10 +51,12 @@ class GCN(Encoder):
         view: GraphView = ATOM_VIEW,
     ) -> None:
         super().__init__(view, hidden_dim)
+        if edge_weight not in ("none", "distance"):
+            raise ValueError(f"GCN edge_weight is {edge_weight!r}; allowed: none, distance")
         self.edge_weight = edge_weight
         self.embedding = NodeEmbedding(hidden_dim, element_only)
         self.convolutions = nn.ModuleList(
-            GCNConv(hidden_dim, hidden_dim) for _ in range(num_layers)
+            GCNConv(hidden_dim, hidden_dim, normalize=False) for _ in range(num_layers)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(num_layers))
         self.dropout = nn.Dropout(dropout)
@@ -63,11 +69,11 @@ class GCN(Encoder):
             h = norm(h + self.dropout(torch.relu(convolution(h, edge_index, weight))))
         return h
 
-    def _edges(self, graph: ProteinGraph) -> tuple[Tensor, Tensor | None]:
-        """Edges between different nodes, and their weights."""
-        # GCNConv keeps the weight of a self-loop that it finds; one of length 0 would weigh 0.
+    def _edges(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+        """Entries of Â, which all layers share: edges and self-loops, and their weights."""
+        # The norm keeps the weight of a self-loop that it finds; one of length 0 would weigh 0.
         proper = graph.edge_index[0] != graph.edge_index[1]
-        edge_index = graph.edge_index[:, proper]
-        if self.edge_weight == "none":
-            return edge_index, None
-        return edge_index, edge_lengths(graph)[proper]
+        edge_index, weight = graph.edge_index[:, proper], None
+        if self.edge_weight == "distance":
+            weight = edge_lengths(graph)[proper]
+        return gcn_norm(edge_index, weight, len(graph.pos), dtype=graph.pos.dtype)
