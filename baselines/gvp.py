@@ -159,7 +159,8 @@ class GVP(Encoder):
         and ``vector_gate`` off.
 
         Raises:
-            ValueError: Weights that do not fit these settings, or that this encoder lacks.
+            ValueError: Weights that do not fit these settings, or that this encoder lacks. Nothing
+                is changed then.
         """
         mine, loaded = self.state_dict(), {}
         for name, value in state_dict.items():
@@ -177,15 +178,20 @@ class GVP(Encoder):
                 f"{', '.join(wrong[:5])} missing, unknown or of another shape; give the encoder "
                 "the widths, number of layers and vector_gate of the checkpoint"
             )
-        self.load_state_dict(loaded, strict=False)
         if _SEQUENCE in state_dict:
             self._load_residues(state_dict[_SEQUENCE])
+        self.load_state_dict(loaded, strict=False)
 
     def _load_residues(self, table: Tensor) -> None:
         """Takes over the published residue embedding [20, embedding_dim]."""
         embedding = self.embedding
         if embedding.node_type is None or embedding.entity is None:
             raise ValueError("W_s needs residue types as input; set element_only to false")
+        if table.shape != (UNKNOWN_RESIDUE, embedding.node_type.embedding_dim):
+            raise ValueError(
+                f"W_s has shape {tuple(table.shape)}; set embedding_dim to its width, and its rows "
+                f"must be the {UNKNOWN_RESIDUE} residues"
+            )
         with torch.no_grad():
             embedding.node_type.weight[:UNKNOWN_RESIDUE] = table
             embedding.element.weight.zero_()

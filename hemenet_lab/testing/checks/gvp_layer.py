@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from baselines.gvp_layer import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
 from hemenet_lab.testing.fixture import Comparison, Fixture
@@ -49,7 +49,7 @@ def _module(fixture: Fixture, options: dict[str, Any]) -> nn.Module:
 
 
 def _activation(name: str | None) -> Activation:
-    return getattr(torch, name) if name else None
+    return getattr(functional, name) if name else None
 
 
 def _run(fixture: Fixture, module: nn.Module, options: dict[str, Any]) -> Pair:
