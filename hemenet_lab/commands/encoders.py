@@ -41,6 +41,11 @@ def describe(cls: type[Encoder]) -> tuple[str, str, str, str]:
     ]
     if required:
         return ", ".join(cls.view_nodes), cls.symmetry, f"needs {', '.join(required)}", cls.paper
-    encoder = cls()  # type: ignore[call-arg]  # a concrete class has its own signature
+    try:
+        encoder = cls()  # type: ignore[call-arg]  # a concrete class has its own signature
+    except Exception as error:
+        # whatever is wrong with one package, the other encoders must still be listed
+        reason = f"cannot be built: {type(error).__name__}: {error}"
+        return ", ".join(cls.view_nodes), cls.symmetry, reason, cls.paper
     count = sum(parameter.numel() for parameter in encoder.parameters())
     return encoder.view.nodes, cls.symmetry, f"{count:,}", cls.paper

@@ -16,7 +16,6 @@ from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     GOLDENS,
     check_bf16,
-    count_parameters,
     from_config,
     parameters_without_gradient,
     protein,
@@ -205,8 +204,7 @@ def test_bf16() -> None:
         assert encoder.equivariant(graph).positions["coords"].dtype == torch.float32
 
 
-def test_configs() -> None:
-    published, comparable = from_config("egnn.yaml"), from_config("comparable/egnn.yaml")
+def test_published_config() -> None:
+    published = from_config("egnn.yaml")
     assert (published.out_dim, len(published.layers)) == (256, 3)
     assert published.layers[0].edge_mlp[0].weight.shape == (64, 513)
-    assert abs(count_parameters(comparable) / 2.0e6 - 1) < 0.15

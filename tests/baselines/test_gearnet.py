@@ -19,7 +19,6 @@ from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     GOLDENS,
     check_bf16,
-    count_parameters,
     from_config,
     parameters_without_gradient,
     protein,
@@ -239,15 +238,15 @@ def test_wrong_options_are_refused() -> None:
         GearNetFullAtom(view=GraphView(nodes="alpha"))
 
 
-def test_bf16() -> None:
+@pytest.mark.parametrize("numbers", [gearnet_layer.BLOCK_NUMBERS, 1000])
+def test_bf16(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gearnet_layer, "BLOCK_NUMBERS", numbers)
     encoder = GearNet(16, 3, edge_messages=True).eval()
     check_bf16(encoder, protein(encoder.view))
 
 
 @pytest.mark.parametrize(("name", "width"), [("gearnet", 3072), ("gearnet_fullatom", 768)])
-def test_configs(name: str, width: int) -> None:
-    published, comparable = from_config(f"{name}.yaml"), from_config(f"comparable/{name}.yaml")
+def test_published_config(name: str, width: int) -> None:
+    published = from_config(f"{name}.yaml")
     assert published.out_dim == width
-    assert published.view == comparable.view
     assert published.view.num_relations == 7
-    assert abs(count_parameters(comparable) / 2.0e6 - 1) < 0.15

@@ -15,7 +15,6 @@ from hemenet_lab.structures.vocabulary import ELEMENT_CLASSES
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,
-    count_parameters,
     from_config,
     hand_graph,
     parameters_without_gradient,
@@ -192,7 +191,6 @@ def test_every_parameter_learns_and_bf16() -> None:
     check_bf16(encoder, graph)
 
 
-def test_configs() -> None:
-    published, comparable = from_config("schnet.yaml"), from_config("comparable/schnet.yaml")
+def test_published_config() -> None:
+    published = from_config("schnet.yaml")
     assert (published.out_dim, len(published.interactions)) == (256, 3)
-    assert abs(count_parameters(comparable) / 2.0e6 - 1) < 0.15
