@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import pytest
 
 from hemenet_lab.protein_mt.labels import read_labels
 from hemenet_lab.protein_mt.layout import find_raw
+from hemenet_lab.protein_mt.open_route import write
 from hemenet_lab.protein_mt.read_entry import read_source
 from tests.protein_mt.all_sources import run, serving_all
 from tests.protein_mt.cif_files import COMPONENT
 from tests.protein_mt.local_server import LocalServer
+from tests.protein_mt.test_fetch_pdbbind import layout_2020
 
 TABLE = "id,ligand,receptor_chains,partner_chains,affinity,unit,source\n"
 
@@ -77,3 +81,48 @@ def test_pdbbind_with_parts_missing(
     said = capsys.readouterr().out
     assert "PP: missing: download protein-protein complexes (PDBbind_v2020_PP.tar.gz" in said
     assert len(find_raw(raw).sources) == 4  # everything else is there
+
+
+def full_disk(*args: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_disk_full_while_complexes_are_written(
+    server: LocalServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, raw = tmp_path / "table.csv", tmp_path / "raw"
+    path.write_text(TABLE + "1abc,LIG,,,1,nM,x\n2abc,LIG,,,1,nM,x\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "put", full_disk)
+        assert run(raw, "--affinity-table", path) == 1
+    said = capsys.readouterr().out
+    assert "The run ended early: a file cannot be written: [Errno 28] No space left" in said
+    assert "open-route: 1 failed, 1 not tried" in said
+    assert f"run again: hemenet data fetch --out {raw} --affinity-table {path}" in said
+    assert not (raw / "open-route").exists()
+    assert run(raw, "--affinity-table", path) == 0
+    assert [s.id for s in find_raw(raw).sources if s.kind == "lba"] == ["1abc", "2abc"]
+
+
+def test_disk_full_while_pdbbind_is_copied(
+    server: LocalServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pdbbind, raw = layout_2020(tmp_path / "pdbbind"), tmp_path / "raw"
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", full_disk)
+        assert run(raw, "--pdbbind", pdbbind, "--copy") == 1
+    said = capsys.readouterr().out
+    assert "a file cannot be read or written: [Errno 28] No space left on device" in said
+    assert f"--pdbbind {pdbbind}" in said
+    assert " --copy" in said
+    # no half a file is left
+    left = {file.name for file in raw.rglob("*") if file.is_file()}
+    assert left <= {"lock", "fetch_report.csv"}
+    assert run(raw, "--pdbbind", pdbbind, "--copy") == 0
+    assert [s.id for s in find_raw(raw).sources if s.kind != "chain"] == ["1abc", "3abc"]

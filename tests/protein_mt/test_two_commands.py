@@ -54,12 +54,18 @@ def test_open_route(server: LocalServer, tmp_path: Path, kind: str) -> None:
     assert store.manifest["data_card"]["label_files"]["sifts/pdb_chain_uniprot.csv.gz"]["licence"]
 
 
-def test_without_complexes(server: LocalServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--keep-hetero",)])
+def test_without_complexes(server: LocalServer, tmp_path: Path, options: tuple[str, ...]) -> None:
     raw, out = tmp_path / "raw", tmp_path / "store"
     assert fetch(raw) == 0
-    assert command("build", "--raw", raw, "--out", out, "--workers", 1) == 0
+    assert command("build", "--raw", raw, "--out", out, "--workers", 1, *options) == 0
     assert command("verify", out, "--raw", raw) == 0
-    assert Store(out).ids == ("1ABC-A", "2ABC-B", "3ABC-B")
+    store = Store(out)
+    assert store.ids == ("1ABC-A", "2ABC-B", "3ABC-B")
+    # the three atoms of chain A's ligand, the two of chain B's
+    assert [int((store[n].entity == 2).sum()) for n in range(3)] == (
+        [3, 2, 2] if options else [0] * 3
+    )
 
 
 def test_pdbbind_without_its_structures(
