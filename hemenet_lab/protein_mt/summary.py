@@ -137,7 +137,7 @@ def _split_rows(manifest: Mapping[str, Any], split: Mapping[str, Any]) -> list[R
 def _leakage_title(leakage: Mapping[str, Any]) -> str:
     return (
         "Leakage: held-out chains with a training chain of at least this identity\n"
-        f"(both: {leakage['both_covered']};\n most: {leakage['mostly_covered']})"
+        f"(both: {leakage['both_covered']};\n mostly: {leakage['mostly_covered']})"
     )
 
 
