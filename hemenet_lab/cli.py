@@ -31,6 +31,7 @@ from hemenet_lab.data.datamodule import ProteinMTDataModule
 from hemenet_lab.module import MultiTaskModule
 from hemenet_lab.parser import SuiteArgumentParser
 from hemenet_lab.plugins import load_encoders
+from hemenet_lab.prediction_table import PredictionTable
 from hemenet_lab.results import ResultsTable
 from hemenet_lab.run_record import RUN_KEY, RunCheckpoint, RunRecord
 from hemenet_lab.tracking import tracker_of
@@ -131,6 +132,8 @@ def config_reader() -> ConfigReader:
 def _without_noise() -> None:
     """Keep messages that no user of ours can act on out of the terminal."""
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    # what we log at the end of an epoch is the same on every process already
+    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
         lambda record: "Tip:" not in record.getMessage()
     )
@@ -155,6 +158,7 @@ def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
                 Throughput(),
                 NonFiniteGuard(),
                 ResultsTable(),
+                PredictionTable(),
             ],
         },
         seed_everything_default=0,

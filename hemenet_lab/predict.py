@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import torch
 from torch_geometric.data import Batch
@@ -68,7 +69,10 @@ def entry_from_files(
 def predict_entries(
     module: MultiTaskModule, entries: Sequence[Entry], min_probability: float = 0.0
 ) -> list[Prediction]:
-    """Predictions for entries, one structure at a time; LBA only where there is a ligand.
+    """Predictions of every task for entries, one structure at a time.
+
+    A model answers whatever it is asked: LBA means something only for an entry with a ligand, PPA
+    only for one with two partners.
 
     Args:
         module: A built module, in evaluation mode.
@@ -77,23 +81,40 @@ def predict_entries(
     """
     found: list[Prediction] = []
     for entry in entries:
-        graph = build_graph(entry, module.encoder.view)
-        outputs = module.predict_step(Batch.from_data_list([graph]), 0)
-        for task in module.tasks:
-            rows = outputs[task.name].tolist()
-            found.extend(_name_rows(entry, task, rows, min_probability))
+        batch = Batch.from_data_list([build_graph(entry, module.encoder.view)])
+        outputs = module.predict_step(batch, 0)
+        found.extend(named_predictions(outputs, module.tasks, min_probability))
     return found
 
 
-def _name_rows(
-    entry: Entry, task: Task, rows: list[list[float]], min_probability: float
+def named_predictions(
+    outputs: Mapping[str, Any], tasks: Iterable[Task], min_probability: float = 0.0
 ) -> Iterator[Prediction]:
-    owners: Sequence[str] = entry.chain_names if task.level == "chain" else ("",)
-    names: Sequence[Any] = task.term_names or task.terms
-    for owner, row in zip(owners, rows, strict=True):
-        if task.kind == "regression":
-            yield Prediction(entry.id, owner, task.name, "", task.unit, row[0])
-            continue
-        for term, name, value in zip(task.terms, names, row, strict=True):
-            if value >= min_probability:
-                yield Prediction(entry.id, owner, task.name, term, name, value)
+    """What `MultiTaskModule.predict_step` gives for a batch, number by number with its name."""
+    for task in tasks:
+        owners = [
+            (entry, chain)
+            for entry, chains in zip(outputs["entry_id"], outputs["chain_names"], strict=True)
+            for chain in (chains if task.level == "chain" else [""])
+        ]
+        for (entry, chain), row in zip(owners, outputs[task.name].tolist(), strict=True):
+            yield from _name_row(entry, chain, task, row, min_probability)
+
+
+def _name_row(
+    entry: str, chain: str, task: Task, row: list[float], min_probability: float
+) -> Iterator[Prediction]:
+    if task.kind == "regression":
+        yield Prediction(entry, chain, task.name, "", task.unit, row[0])
+        return
+    names = task.term_names or task.terms
+    for term, name, value in zip(task.terms, names, row, strict=True):
+        if value >= min_probability:
+            yield Prediction(entry, chain, task.name, term, name, value)
+
+
+def write_csv(predictions: Iterable[Prediction], stream: TextIO) -> None:
+    """A line per prediction, below the names of its fields."""
+    writer = csv.DictWriter(stream, [field.name for field in fields(Prediction)])
+    writer.writeheader()
+    writer.writerows(asdict(prediction) for prediction in predictions)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from hemenet_lab.plugins import load_encoders
-from hemenet_lab.predict import Prediction, entry_from_files, load_module, predict_entries
+from hemenet_lab.predict import (
+    Prediction,
+    entry_from_files,
+    load_module,
+    predict_entries,
+    write_csv,
+)
 
 
 def add_parser(commands: Any) -> None:
@@ -53,9 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _write(predictions: list[Prediction], out: Path | None) -> None:
     stream = out.open("w", newline="") if out else sys.stdout
     try:
-        writer = csv.DictWriter(stream, [field.name for field in fields(Prediction)])
-        writer.writeheader()
-        writer.writerows(asdict(prediction) for prediction in predictions)
+        write_csv(predictions, stream)
     finally:
         if out:
             stream.close()

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from hemenet_lab.cli import hemenet
 from hemenet_lab.data.store import Store
-from tests.integration.run import SMALL, fit_args, only, run_here
+from tests.integration.run import SMALL, fit_args, only, run_apart, run_here
 
 TASKS = ("lba", "ppa", "ec", "mf", "bp", "cc")
 
@@ -125,3 +125,44 @@ def test_predict_reports_a_file_that_is_no_structure(
     broken.write_text("nothing\n")
     assert hemenet(["predict", str(broken), "--ckpt", str(checkpoint_of(fitted))]) == 1
     assert "broken" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def predicted(fitted: Path, tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which `lightning predict` has run."""
+    folder = tmp_path_factory.mktemp("predicted")
+    with pytest.MonkeyPatch.context() as patch:
+        run_here(patch, folder, "predict", f"--ckpt_path={checkpoint_of(fitted)}")
+    return folder
+
+
+def test_predict_command_leaves_a_table_of_all_test_entries(
+    predicted: Path, fitted: Path, tiny_store: Path
+) -> None:
+    text = only(list(predicted.glob("runs/*/predictions.csv"))).read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    store = Store(tiny_store)
+    test = {store.ids[index] for index in np.flatnonzero(store.split() == 2)}
+    affinities = [row["entry"] for row in rows if row["task"] == "lba"]
+    assert affinities == sorted(test)
+    assert only(runs_of(predicted)).info.status == "FINISHED"
+    # what was measured in the test of the fit is what is predicted here
+    arrays = np.load(only(list(fitted.glob("runs/artifacts/*/*/test_predictions.npz"))))
+    known = {row["entry"]: float(row["value"]) for row in rows if row["task"] == "ppa"}
+    for entry, value in zip(arrays["ppa/entry"], arrays["ppa/prediction"], strict=True):
+        assert known[str(entry)] == pytest.approx(float(value[0]), rel=1e-4)
+
+
+def test_two_processes_predict_what_one_does(predicted: Path, fitted: Path, tmp_path: Path) -> None:
+    two = ("--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_graphs=2")
+    checkpoint = f"--ckpt_path={checkpoint_of(fitted)}"
+    done = run_apart(tmp_path, "predict", checkpoint, "--trainer.accelerator=cpu", *two)
+    assert "Predictions: " in done.stdout + done.stderr
+    tables = []
+    for folder in (predicted, tmp_path):
+        with only(list(folder.glob("runs/*/predictions.csv"))).open(newline="") as stream:
+            tables.append(list(csv.DictReader(stream)))
+    assert len(tables[0]) == len(tables[1])
+    for one, other in zip(*tables, strict=True):
+        assert float(one.pop("value")) == pytest.approx(float(other.pop("value")), rel=1e-4)
+        assert one == other
