@@ -46,6 +46,8 @@ class RunCheckpoint(ModelCheckpoint):
             enable_version_counter=False,  # an epoch that is repeated replaces its checkpoint
         )
         self.last_every_n_steps = every_n_train_steps
+        self._last_written = 0
+        """Optimizer step of ``last.ckpt``."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if self.dirpath is None and stage == "fit":
@@ -56,11 +58,21 @@ class RunCheckpoint(ModelCheckpoint):
             self.dirpath = str(trainer.strategy.broadcast(str(root)))
         super().setup(trainer, pl_module, stage)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._last_written = trainer.global_step
+
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         super().on_train_batch_end(trainer, *args, **kwargs)
-        every = self.last_every_n_steps
-        if every and trainer.global_step % every == 0 and trainer.global_step > 0:
+        every, step = self.last_every_n_steps, trainer.global_step
+        # once per step: between batches whose gradients are accumulated a checkpoint loses these
+        if every and step % every == 0 and step > self._last_written:
             self._save_last(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        if not any(trainer.num_val_batches) and not self._should_skip_saving_checkpoint(trainer):
+            self._save_last(trainer)  # without validation nothing else does before the end
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_validation_end(trainer, pl_module)
@@ -72,6 +84,7 @@ class RunCheckpoint(ModelCheckpoint):
         step = self._last_global_step_saved
         self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
         self._last_global_step_saved = step
+        self._last_written = trainer.global_step
 
 
 class RunRecord(Callback):

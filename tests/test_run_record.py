@@ -1,0 +1,61 @@
+"""Checkpoints of a run: when they are written, and what they can be resumed from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+
+from hemenet_lab.data.datamodule import ProteinMTDataModule
+from hemenet_lab.run_record import RunCheckpoint
+from tests.data.small_store import Recorder, small_store, trainer
+
+
+class Watched(RunCheckpoint):
+    """Keeps (optimizer steps, batches) at each time that ``last.ckpt`` is written."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.written: list[tuple[int, int]] = []
+
+    def _save_last_checkpoint(self, trainer: Trainer, monitor_candidates: Any) -> None:
+        super()._save_last_checkpoint(trainer, monitor_candidates)
+        batches = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        self.written.append((trainer.global_step, batches))
+
+
+def fit(store: Path, folder: Path, ckpt_path: str | None = None, **options: Any) -> Watched:
+    checkpoint = Watched(every_n_train_steps=options.pop("every", None))
+    run = trainer(
+        folder,
+        callbacks=[checkpoint],
+        enable_checkpointing=True,
+        limit_val_batches=0,
+        **options,
+    )
+    data = ProteinMTDataModule(str(store), batch_graphs=6)
+    run.fit(Recorder(str(folder)), datamodule=data, ckpt_path=ckpt_path)
+    return checkpoint
+
+
+def test_no_checkpoint_between_batches_whose_gradients_are_added(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store")
+    whole: dict[str, Any] = {"max_epochs": 2, "accumulate_grad_batches": 2, "every": 1}
+    written = fit(store.path, tmp_path, **whole).written
+    steps = [step for step, _ in written[:3]]
+    assert steps == [1, 2, 3]
+    assert [batches for _, batches in written[:3]] == [2, 4, 6]
+    last = str(tmp_path / "checkpoints" / "last.ckpt")
+    resumed = fit(store.path, tmp_path, ckpt_path=last, **(whole | {"max_epochs": 3})).written
+    assert resumed[0][0] == written[-1][0] + 1
+
+
+def test_last_checkpoint_of_every_epoch_without_validation(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store")
+    watched = fit(store.path, tmp_path, max_epochs=3)
+    per_epoch = watched.written[0][0]
+    assert [step for step, _ in watched.written] == [per_epoch * (n + 1) for n in range(3)]
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 3 * per_epoch
