@@ -62,10 +62,12 @@ def test_encoder_help_lists_its_settings(
 def test_checkpoint_gives_defaults(tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
     content = {"hyper_parameters": {"tasks": ["ec"], "_instantiator": "x"}}
-    torch.save({**content, "datamodule_hyper_parameters": {"root": "r"}}, path)
-    expected = {"model.tasks": ["ec"], "data.root": "r"}
+    torch.save({**content, "datamodule_hyper_parameters": {"root": "r", "seed": 3}}, path)
+    expected = {"model.tasks": ["ec"], "data.root": "r", "seed_everything": 3}
     assert checkpoint_defaults(["test", f"--ckpt_path={path}"]) == expected
     assert checkpoint_defaults(["test", "--ckpt_path", str(path)]) == expected
+    twice = ["test", "--ckpt_path=nowhere.ckpt", "--ckpt_path", str(path)]
+    assert checkpoint_defaults(twice) == expected
     assert checkpoint_defaults(["fit", "--ckpt_path=last"]) == {}
     assert checkpoint_defaults(["fit"]) == {}
 
