@@ -54,7 +54,8 @@ class Throughput(Callback):
         self._restart()  # not called in the epoch that a resumed run starts within
 
     def _restart(self) -> None:
-        self._graphs = self._atoms = 0
+        self._graphs = 0
+        self._atoms: Tensor | int = 0  # added up where the batches are: nothing waits for a GPU
         self._seconds = 0.0
         self._mark = time.perf_counter()
 
@@ -65,7 +66,7 @@ class Throughput(Callback):
         self._seconds += now - self._mark
         self._mark = now
         self._graphs += count_graphs(batch)
-        self._atoms += int(batch.channel_mask.sum())
+        self._atoms = self._atoms + batch.channel_mask.sum()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._mark = time.perf_counter()
@@ -74,7 +75,7 @@ class Throughput(Callback):
         if self._seconds > 0:
             rates = {
                 "train/graphs_per_second": self._graphs * trainer.world_size / self._seconds,
-                "train/atoms_per_second": self._atoms * trainer.world_size / self._seconds,
+                "train/atoms_per_second": int(self._atoms) * trainer.world_size / self._seconds,
                 "train/peak_memory_mib": peak_memory_mib(pl_module.device),
             }
             for logger in trainer.loggers:

@@ -15,6 +15,7 @@ from torch import Tensor
 from hemenet_lab.data.datamodule_statistics import label_means
 from hemenet_lab.data.datamodule_summary import print_summary
 from hemenet_lab.data.edge_cache import EdgeCache
+from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.label_share import hidden_labels, share_lines
 from hemenet_lab.data.loader import GraphLoader, TrainLoader
 from hemenet_lab.data.loader_dataset import GraphDataset
@@ -48,7 +49,7 @@ class ProteinMTDataModule(LightningDataModule):
         max_edges_per_batch: Most edges per batch and process.
         balanced: Every training batch has a labelled item of every task that has any.
         num_workers: Processes that load ahead, per process and loader.
-        pin_memory: Faster copies to a GPU; where there is one if None.
+        pin_memory: Faster copies to a GPU; where one is used if None.
         label_share: Share (0 to 1) of the labelled training entries that keep their labels, by
             task name; what a smaller share keeps, a larger one keeps as well. All if not named.
         seed: Base of the order of batches, and of the choice by ``label_share``.
@@ -82,7 +83,7 @@ class ProteinMTDataModule(LightningDataModule):
         self.limits = Limits(batch_graphs, max_atoms_per_batch, max_edges_per_batch)
         self.balanced = balanced
         self.num_workers = num_workers
-        self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
+        self.pin_memory = pin_memory
         self.label_share = label_share or {}
         self.seed = seed
         self._given_view = view
@@ -175,7 +176,7 @@ class ProteinMTDataModule(LightningDataModule):
             rank,
             world_size,
             self.num_workers,
-            self.pin_memory,
+            self._pinned(),
         )
 
     def val_dataloader(self) -> GraphLoader | list[GraphLoader]:
@@ -189,6 +190,12 @@ class ProteinMTDataModule(LightningDataModule):
     def predict_dataloader(self) -> GraphLoader | list[GraphLoader]:
         """Every test entry, labelled or not."""
         return self._evaluation_loader(self._items("test", labelled_only=False))
+
+    def transfer_batch_to_device(
+        self, batch: ProteinGraph, device: torch.device, dataloader_idx: int
+    ) -> ProteinGraph:
+        """The batch on the device; copies from pinned memory to a GPU overlap with other work."""
+        return batch.to(device, non_blocking=device.type == "cuda")
 
     @property
     def dataset(self) -> GraphDataset:
@@ -205,7 +212,7 @@ class ProteinMTDataModule(LightningDataModule):
             return []  # no loader at all: Lightning refuses empty ones with several processes
         rank, world_size = self._rank()
         batches = evaluation_batches(items, self.limits, world_size)[rank::world_size]
-        return GraphLoader(self.dataset, batches, self.num_workers, self.pin_memory)
+        return GraphLoader(self.dataset, batches, self.num_workers, self._pinned())
 
     def _items(self, part: str, labelled_only: bool = True) -> Items:
         store, tasks = self.store, self.tasks
@@ -232,6 +239,13 @@ class ProteinMTDataModule(LightningDataModule):
 
     def _module(self) -> object:
         return getattr(self.trainer, "lightning_module", None)
+
+    def _pinned(self) -> bool:
+        """Whether batches go through pinned memory, which only a GPU that is used pays for."""
+        if self.pin_memory is not None:
+            return self.pin_memory
+        strategy = getattr(self.trainer, "strategy", None)
+        return strategy is not None and strategy.root_device.type == "cuda"
 
     def _rank(self) -> tuple[int, int]:
         """Number of this process and of all processes."""

@@ -141,6 +141,8 @@ class StoredRows(MaskedMetric):
             torch.cat(part) if part else torch.zeros(0, self.width, device=self.device)
             for part in parts
         )
+        if prediction.device.type == "mps":  # has no float64, which values are computed in
+            return prediction.cpu(), target.cpu()
         return prediction, target
 
     def sync(self, *args: Any, **kwargs: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -173,6 +175,15 @@ def test_wrong_settings(store, tmp_path):
         data(store, tasks=["cc"]).train_dataloader()
     with pytest.raises(ValueError, match="a batch of 0 graphs"):
         data(store, batch_graphs=0)
+
+
+def test_memory_is_pinned_for_a_gpu_that_is_used(store):
+    module = data(store)
+    assert not module.train_dataloader()._loader.pin_memory
+    for kind, pinned in (("cpu", False), ("mps", False), ("cuda", True)):
+        module.trainer = SimpleNamespace(strategy=SimpleNamespace(root_device=torch.device(kind)))
+        assert module._pinned() is pinned
+        assert data(store, pin_memory=not pinned)._pinned() is not pinned
 
 
 def test_empty_parts_give_no_loader(store):

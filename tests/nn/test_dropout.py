@@ -53,6 +53,18 @@ def test_half_precision_keeps_its_dtype():
     assert torch.equal(y, x.grad)
 
 
+def test_other_devices_use_torchs_own(monkeypatch):
+    def refuse(*args):
+        raise AssertionError("random bits are for the CPU")
+
+    monkeypatch.setattr("hemenet_lab.nn.dropout.random_bits", refuse)
+    x = torch.ones(6, 2, device="meta", requires_grad=True)
+    Dropout(0.5)(x).sum().backward()
+    assert x.grad.shape == x.shape
+    with pytest.raises(AssertionError, match="for the CPU"):
+        Dropout(0.5)(torch.ones(6, 2))
+
+
 def test_impossible_probability_is_refused():
     with pytest.raises(ValueError, match="must be 0 to below 1"):
         Dropout(1.0)
