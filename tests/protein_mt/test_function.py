@@ -62,6 +62,22 @@ def test_go_table_with_missing_trailing_fields(tmp_path: Path) -> None:
     assert table.problems == ()
 
 
+def test_vocabularies_of_the_published_size(tmp_path: Path) -> None:
+    """The released code had one output more for each branch, since it counted terms from 1."""
+    sizes, lines = {"mf": 489, "bp": 1_943, "cc": 320}, []
+    for name, size in sizes.items():
+        terms = [f"GO:{name}{number}" for number in range(size)]
+        lines += [f"### GO-terms ({name})", "\t".join(terms)]
+        lines += [f"### GO-names ({name})", "\t".join(f"name of {term}" for term in terms)]
+    lines += ["### PDB-chain\tGO-terms", "1ABC-A\tGO:mf488,GO:mf0\tGO:bp1942\tGO:cc319", ""]
+    path = tmp_path / "nrPDB-GO_annot.tsv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    table = read_go(path)
+    assert {task.name: task.num_outputs for task in table.tasks} == sizes
+    assert table.chains["1ABC-A"] == {"mf": (0, 488), "bp": (1_942,), "cc": (319,)}
+    assert table.tasks[1].term_names[-1] == "name of GO:bp1942"
+
+
 def test_chain_listed_twice_is_joined_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "nrPDB-EC_annot.tsv"
     path.write_text(EC_TABLE + "1ABC-A\t2.7.-.-\r\n", encoding="utf-8")
