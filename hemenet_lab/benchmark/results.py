@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mlflow.tracking import MlflowClient
+
 from hemenet_lab.benchmark.grid_run import AXIS_TAG, GRID_TAG, SETTINGS_TAG
 from hemenet_lab.benchmark.identity import IDENTITY_TAG
 from hemenet_lab.benchmark.idle import running_seconds
@@ -234,8 +236,6 @@ def _address(folder: str | Path, tracking_uri: str | None) -> str:
 
 
 def _runs(uri: str, grid: str) -> Iterator[Run]:
-    from mlflow.tracking import MlflowClient  # takes seconds
-
     client = MlflowClient(uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     token = None
