@@ -7,7 +7,7 @@ import sys
 import time
 import zlib
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -130,7 +130,8 @@ class SharedRunningStatistics(Callback):
         if trainer.world_size == 1 or not norms:
             return
         after = torch.cat([_statistics(norm).flatten() for norm in norms])
-        gathered = cast(Tensor, pl_module.all_gather(after)).unbind()
+        gathered = [torch.empty_like(after) for _ in range(trainer.world_size)]
+        torch.distributed.all_gather(gathered, after)
         sizes = [before.numel() for before in self._before]
         for norm, before, *ranks in zip(
             norms, self._before, *(flat.split(sizes) for flat in gathered), strict=True
