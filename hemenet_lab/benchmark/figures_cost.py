@@ -108,7 +108,7 @@ def _spots(points: Sequence[Point], labels: Sequence[str]) -> list[Point]:
         sides = [(half + 0.03, 0.0), (-half - 0.03, 0.0)]
         around = [(dx, dy) for dy in (0.035, -0.035, 0.065, -0.065) for dx in (0.0, half, -half)]
         tried = [(x + dx, y + dy) for dx, dy in (*sides, *around)]
-        inside = [spot for spot in tried if half - 0.05 < spot[0] < 1.05 - half] or tried
+        inside = [spot for spot in tried if half < spot[0] < 1.05 - half] or tried
         best = min(inside, key=lambda spot: (_overlap(spot, half, boxes), tried.index(spot)))
         boxes.append((*best, half))
         spots.append(best)
