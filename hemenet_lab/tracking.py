@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 
 class Tracker(MLFlowLogger):
-    """MLFlowLogger on a local sqlite database, whose failures never stop a training.
+    """MLFlowLogger on a local sqlite database, whose failures never stop a training under way.
 
     The database is ``<folder>/mlruns.db`` and artifacts go to ``<folder>/artifacts``, unless
     ``tracking_uri`` (or the environment variable MLFLOW_TRACKING_URI) names a server.
@@ -32,6 +32,9 @@ class Tracker(MLFlowLogger):
         tracking_uri: Address of a tracking server or another database.
         tags: Tags of the run.
         run_id: Continue this run instead of starting one.
+
+    Raises:
+        ValueError: No run can be begun there (on first use, before a training begins).
     """
 
     def __init__(
@@ -74,7 +77,13 @@ class Tracker(MLFlowLogger):
         if self._initialized:
             return super().experiment
         with self._lock(), _environment_kept("MLFLOW_TRACKING_URI"):
-            return super().experiment
+            try:
+                return super().experiment
+            except Exception as error:
+                raise ValueError(
+                    f"no run can be recorded at {self.uri} ({error}); set tracking_uri or "
+                    "MLFLOW_TRACKING_URI to a server or database that answers, or leave both out"
+                ) from error
 
     def resume(self, run_id: str) -> None:
         """Continue a run that this database knows; say so and start a new one otherwise."""

@@ -18,6 +18,7 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
         tracker.finalize("success")
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlruns.db'}")
     experiment = client.get_experiment_by_name("protein-mt")
+    assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == 2
     assert all(run.info.status == "FINISHED" for run in runs)
@@ -48,6 +49,15 @@ def test_failing_logging_warns_once_and_goes_on(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tracker.log_metrics({"a": 1.0}, step=1)
+
+
+def test_a_server_that_does_not_answer_is_an_error_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = Tracker(folder=str(tmp_path), tracking_uri="http://127.0.0.1:9")
+    with pytest.raises(ValueError, match=r"at http://127.0.0.1:9 .*set tracking_uri or MLFLOW"):
+        _ = tracker.run_id
 
 
 def test_resume_continues_a_known_run_only(tmp_path: Path) -> None:
