@@ -132,6 +132,9 @@ def config_reader() -> ConfigReader:
 def _without_noise() -> None:
     """Keep messages that no user of ours can act on out of the terminal."""
     warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    # each run has a folder of its own for its checkpoints, and a resumed run has its own again
+    warnings.filterwarnings("ignore", message="The dirpath has changed")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # what we log at the end of an epoch is the same on every process already
     warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(

@@ -38,10 +38,11 @@ TASKS_KEY = "tasks"
 class MultiTaskModule(LightningModule):
     """Wires encoder → readout → heads for the tasks that the data (or a checkpoint) name.
 
-    Logged: ``train/loss``, ``train/<task>/loss``; per stage ``<stage>/loss``, ``<stage>/score``,
-    ``<stage>/<task>/<metric>`` and ``<stage>/<task>/n``, the number of labelled items. A task
-    without labelled items has n = 0 and no metrics. ``score`` is the mean over tasks of the skill
-    relative to the constant predictor (`hemenet_lab.evaluation`), so that no task dominates.
+    Logged: ``train/loss``, ``train/<task>/loss``, ``train/lr``; per stage ``<stage>/loss``,
+    ``<stage>/score``, ``<stage>/<task>/<metric>`` and ``<stage>/<task>/n``, the number of labelled
+    items. A task without labelled items has n = 0 and no metrics. ``score`` is the mean over tasks
+    of the skill relative to the constant predictor (`hemenet_lab.evaluation`), so that no task
+    dominates.
 
     Args:
         encoder: Node features; it also says which graph view it needs.
@@ -211,6 +212,7 @@ class MultiTaskModule(LightningModule):
     # --- epoch ends -----------------------------------------------------------------------------
 
     def on_train_epoch_end(self) -> None:
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         for name, module in self.train_losses.items():
             mean = cast(MeanLoss, module)
             value = mean.compute()

@@ -55,11 +55,18 @@ def load_module(checkpoint: str | Path) -> MultiTaskModule:
 
 
 def entry_from_files(
-    structure: str | Path, ligand: str | Path | None = None, partner_chains: Iterable[str] = ()
+    structure: str | Path,
+    ligand: str | Path | None = None,
+    partner_chains: Iterable[str] = (),
+    *,
+    keep_hetero: bool = False,
 ) -> Entry:
-    """An entry read from a structure file and, for a complex with a small molecule, a ligand's."""
+    """An entry read from a structure file and, for a complex with a small molecule, a ligand's.
+
+    ``keep_hetero`` keeps ions and cofactors, for a model whose store was built with them.
+    """
     return entry_from_structure(
-        read_structure(structure),
+        read_structure(structure, keep_hetero=keep_hetero),
         ligand=read_ligand(ligand) if ligand is not None else None,
         partner_chains=partner_chains,
     )

@@ -27,6 +27,9 @@ def add_parser(commands: Any) -> None:
         "--partner-chains", default="", help="chains of the second protein, such as B,C"
     )
     parser.add_argument(
+        "--keep-hetero", action="store_true", help="keep ions and cofactors, if the store had them"
+    )
+    parser.add_argument(
         "--min-probability", type=float, default=0.1, help="leave out terms below (default 0.1)"
     )
     parser.add_argument("--out", type=Path, help="CSV file; standard output if not given")
@@ -44,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     failures = 0
     for path in arguments.structures:
         try:
-            entry = entry_from_files(path, arguments.ligand, partners)
+            entry = entry_from_files(
+                path, arguments.ligand, partners, keep_hetero=arguments.keep_hetero
+            )
         except (ValueError, OSError) as error:
             print(f"hemenet predict: {error}", file=sys.stderr)
             failures += 1

@@ -50,7 +50,7 @@ def random_entry(
         ligand_atoms: Number of ligand atoms, 0 for no ligand.
         missing_atoms: Probability that an atom of a residue, alpha carbons included, is missing;
             each residue keeps at least one.
-        partner_chains: Chains that count as the partner (`hemenet_lab.data.graph.PARTNER`).
+        partner_chains: Chains that count as the partner (`hemenet_lab.data.entry.PARTNER`).
 
     Raises:
         ValueError: A chain without residues.
