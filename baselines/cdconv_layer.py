@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.ranges import expand_ranges
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.nn.segment import segment_count, segment_max, segment_mean
 
@@ -102,8 +103,7 @@ def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Ten
         center = key + (dx * extent[1] + dy) * extent[2]
         low = torch.searchsorted(ordered, center - 1)
         count = torch.searchsorted(ordered, center + 1, right=True) - low
-        i = torch.repeat_interleave(count)
-        place = torch.arange(len(i), device=pos.device) - (count.cumsum(0) - count - low)[i]
+        i, place = expand_ranges(low, count)
         j = order[place]
         close = (pos[j] - pos[i]).square().sum(-1) < radius * radius
         found.append(torch.stack([j, i])[:, close])

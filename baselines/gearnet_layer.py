@@ -7,13 +7,13 @@ arXiv 2203.06125.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from baselines.ranges import Block, expand_ranges, target_blocks
 from hemenet_lab.nn.norm import NodeBatchNorm
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.nn.segment import segment_count, segment_sum
@@ -42,17 +42,10 @@ class RelationalEdges:
     num_relations: int
     weight: Tensor | None = None
 
-    def blocks(self, width: int) -> Iterator[tuple[int, int, int, int]]:
-        """Ranges of targets and of edges (low, high, low, high) with a bounded share each."""
+    def blocks(self, width: int) -> list[Block]:
+        """Blocks of targets whose messages, and the sums of these, are of a bounded size."""
         largest = max(self.num_nodes * self.num_relations, len(self.source)) * width
-        step = max(1, math.ceil(self.num_nodes / max(1, math.ceil(largest / BLOCK_NUMBERS))))
-        if step >= self.num_nodes:
-            yield 0, self.num_nodes, 0, len(self.source)
-            return
-        starts = torch.arange(0, self.num_nodes, step, device=self.target.device)
-        low = torch.searchsorted(self.target, starts).tolist()
-        for number, (first, last) in enumerate(zip(low, [*low[1:], len(self.source)], strict=True)):
-            yield number * step, min((number + 1) * step, self.num_nodes), first, last
+        return target_blocks(self.target, self.num_nodes, math.ceil(largest / BLOCK_NUMBERS))
 
 
 class RelationalConv(nn.Module):
@@ -121,7 +114,7 @@ class RelationalConv(nn.Module):
             edges: The edges.
             edge_term: t, [E, in_dim].
         """
-        blocks = list(edges.blocks(values.shape[1]))
+        blocks = edges.blocks(values.shape[1])
         if len(blocks) == 1:
             return self._block(values, rows, edges, edge_term, blocks[0])
         parts = [
@@ -145,7 +138,7 @@ class RelationalConv(nn.Module):
         rows: Tensor,
         edges: RelationalEdges,
         edge_term: Tensor | None,
-        block: tuple[int, int, int, int],
+        block: Block,
     ) -> Tensor:
         low, high, first, last = block
         message = values.index_select(0, rows[first:last])
@@ -172,11 +165,8 @@ def line_graph(edges: RelationalEdges, pos: Tensor, num_bins: int) -> Relational
     """
     incoming = segment_count(edges.target, edges.num_nodes)
     start = incoming.cumsum(0) - incoming
-    pairs = incoming[edges.source]
-    after = torch.repeat_interleave(pairs)
-    within = torch.arange(len(after), device=pos.device) - (pairs.cumsum(0) - pairs)[after]
+    after, before = expand_ranges(start[edges.source], incoming[edges.source])
     joint = edges.source[after]
-    before = start[joint] + within
     with torch.no_grad():
         ahead = pos[edges.target[after]] - pos[joint]
         behind = pos[edges.source[before]] - pos[joint]
