@@ -8,5 +8,17 @@ from baselines.gcn import GCN
 from baselines.gearnet import GearNet, GearNetFullAtom
 from baselines.gvp import GVP
 from baselines.schnet import SchNet
+from baselines.se3set import SE3Set
 
-__all__ = ["EGNN", "GAT", "GCN", "GVP", "CDConv", "DyMEAN", "GearNet", "GearNetFullAtom", "SchNet"]
+__all__ = [
+    "EGNN",
+    "GAT",
+    "GCN",
+    "GVP",
+    "CDConv",
+    "DyMEAN",
+    "GearNet",
+    "GearNetFullAtom",
+    "SE3Set",
+    "SchNet",
+]

@@ -28,6 +28,15 @@ SMALL: dict[str, dict[str, Any]] = {
         "view": {"k": 10, "k_min_separation": 0, "sequence_offsets": []},
     },
     "dymean": WIDTH | CHANNELS,
+    "se3set": {
+        "hidden_dim": 16,
+        "vector_dim": 8,
+        "tensor_dim": 8,
+        "num_layers": 1,
+        "mlp_ratio": 2,
+        "num_radial": 8,
+        "radial_dims": [8, 8],
+    },
     "cdconv": {
         "channels": [16, 32],
         "radii": [8.0, 12.0],

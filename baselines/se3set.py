@@ -1,0 +1,147 @@
+"""SE3Set: attention between nodes and overlapping hyperedges, on scalars, vectors and tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from baselines.features import NodeEmbedding
+from baselines.irreps import Features, spherical_harmonics, take
+from baselines.ranges import expand_ranges
+from baselines.se3set_layer import Hypergraph, Options, Pairs, SE3SetBlock, State
+from baselines.se3set_radial import GaussianRadial
+from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.nn.segment import segment_count
+
+NEIGHBORHOOD_VIEW = GraphView(nodes="alpha", k=6, k_min_separation=0, sequence_offsets=())
+"""Alpha carbons and ligand atoms with their six nearest: hyperedges of seven members."""
+
+
+def memberships(graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+    """A hyperedge per node: itself and the nodes that send it an edge.
+
+    Returns:
+        Hyperedge, ascending, and node of each membership, int64 [M].
+    """
+    num = len(graph.pos)
+    own = torch.arange(num, device=graph.pos.device)
+    source, target = graph.edge_index
+    key = torch.cat([target * num + source, own * num + own]).unique()
+    return key // num, key % num
+
+
+def member_pairs(hyperedge: Tensor, num_hyperedges: int) -> tuple[Tensor, Tensor]:
+    """Ordered pairs of different memberships of the same hyperedge.
+
+    Args:
+        hyperedge: Hyperedge of each membership, int64 [M], ascending.
+        num_hyperedges: Number of hyperedges.
+
+    Returns:
+        Source, and receiver in ascending order, int64 [P].
+    """
+    size = segment_count(hyperedge, num_hyperedges)
+    start = size.cumsum(0) - size
+    receiver, source = expand_ranges(start[hyperedge], size[hyperedge])
+    other = source != receiver
+    return source[other], receiver[other]
+
+
+class SE3Set(Encoder):
+    """SE3Set (Wu et al., TMLR 2025) with the neighbourhoods of residues as hyperedges.
+
+    Each membership of a node in a hyperedge has features of its own, which attend to the other
+    members; then each node attends to its memberships. All features are scalars, vectors and
+    tensors of degree 2. The node features are the scalars, and the lengths of the others.
+
+    Args:
+        hidden_dim: Scalars of a node, and of a membership.
+        vector_dim: Vectors.
+        tensor_dim: Traceless symmetric tensors.
+        num_layers: Number of blocks.
+        num_heads: Attention heads; must divide the three numbers.
+        mlp_ratio: How many times wider the feed-forward networks are inside.
+        nonlinear_message: Values pass a gate and a second product.
+        num_radial: Gaussians of a distance.
+        radial_dims: Widths of the network that weighs a pair by its distance.
+        max_radius: Unit of the distances, Å; the Gaussians begin with centres from 0 to this.
+        element_only: Nodes see their element class alone; otherwise residue type, element, entity.
+        view: Graph of alpha carbons or atoms; a hyperedge is a node and those that send it edges.
+
+    Raises:
+        ValueError: ``num_heads`` does not divide the numbers of features.
+    """
+
+    view_nodes = ("alpha", "atom")
+    paper = "Wu et al., SE3Set, TMLR 2025, arXiv 2405.16511"
+
+    def __init__(
+        self,
+        hidden_dim: int = 128,
+        vector_dim: int = 64,
+        tensor_dim: int = 32,
+        num_layers: int = 6,
+        num_heads: int = 4,
+        mlp_ratio: int = 3,
+        nonlinear_message: bool = True,
+        num_radial: int = 32,
+        radial_dims: Sequence[int] = (64, 64),
+        max_radius: float = 15.0,
+        element_only: bool = False,
+        view: GraphView = NEIGHBORHOOD_VIEW,
+    ) -> None:
+        super().__init__(view, hidden_dim + vector_dim + tensor_dim)
+        self.dims = (hidden_dim, vector_dim, tensor_dim)
+        if any(number % num_heads for number in self.dims):
+            raise ValueError(
+                f"SE3Set num_heads is {num_heads}, which does not divide hidden_dim, vector_dim "
+                f"and tensor_dim, {self.dims}; change one of them"
+            )
+        options = Options(
+            self.dims,
+            num_heads,
+            (hidden_dim // num_heads, vector_dim // num_heads, tensor_dim // num_heads),
+            (mlp_ratio * hidden_dim, mlp_ratio * vector_dim, mlp_ratio * tensor_dim),
+            num_radial,
+            tuple(radial_dims),
+            nonlinear_message,
+        )
+        self.embedding = NodeEmbedding(hidden_dim, element_only)
+        self.rbf = GaussianRadial(num_radial, max_radius)
+        self.blocks = nn.ModuleList(SE3SetBlock(options) for _ in range(num_layers))
+
+    def forward(self, graph: ProteinGraph) -> Tensor:
+        """Node features [N, hidden_dim + vector_dim + tensor_dim]."""
+        scalars, vectors, tensors = self._encode(graph)
+        return torch.cat([scalars.squeeze(-1), safe_norm(vectors), safe_norm(tensors)], dim=1)
+
+    def equivariant(self, graph: ProteinGraph) -> Equivariant:
+        """The nodes' vectors after the last block, ``node_vectors`` [N, vector_dim, 3]."""
+        return Equivariant(vectors={"node_vectors": self._encode(graph)[1]})
+
+    def _encode(self, graph: ProteinGraph) -> Features:
+        hyperedge, node = memberships(graph)
+        hypergraph = self._hypergraph(graph, hyperedge, node)
+        scalars = self.embedding(graph).unsqueeze(-1)
+        empty = [
+            scalars.new_zeros(len(scalars), number, 2 * degree + 1)
+            for degree, number in enumerate(self.dims)
+        ]
+        start = (scalars, empty[1], empty[2])
+        nodes = State(start, start)
+        members = State(take(start, node), take(start, node))
+        for block in self.blocks:
+            nodes, members = block(nodes, members, hypergraph)
+        return nodes.features
+
+    def _hypergraph(self, graph: ProteinGraph, hyperedge: Tensor, node: Tensor) -> Hypergraph:
+        source, receiver = member_pairs(hyperedge, len(graph.pos))
+        step = graph.pos[node[source]] - graph.pos[node[receiver]]
+        pairs = Pairs(node[source], receiver, spherical_harmonics(step), self.rbf(safe_norm(step)))
+        by_node = node.argsort(stable=True)
+        return Hypergraph(pairs, by_node, node[by_node])
