@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
@@ -30,8 +31,18 @@ def load_encoders() -> None:
 
 
 def encoder_classes() -> dict[str, type[Encoder]]:
-    """Every concrete encoder imported so far: short name → class, sorted by name."""
-    return dict(sorted((cls.__name__, cls) for cls in _descendants(Encoder) if _is_concrete(cls)))
+    """Every concrete encoder imported so far: name → class, sorted by name.
+
+    The name is the short one, or ``module.Class`` where two classes have the same short name.
+    """
+    found = dict.fromkeys(cls for cls in _descendants(Encoder) if _is_concrete(cls))
+    count = Counter(cls.__name__ for cls in found)
+    return dict(
+        sorted(
+            (cls.__name__ if count[cls.__name__] == 1 else f"{cls.__module__}.{cls.__name__}", cls)
+            for cls in found
+        )
+    )
 
 
 def _descendants(cls: type) -> Iterator[type]:
