@@ -40,9 +40,23 @@ def identity(config: Mapping[str, Any], store_hash: str) -> str:
         config: The resolved config of a fit, as ``--print_config`` shows it, with its seed.
         store_hash: Hash of the data.
     """
-    kept = _without(config, VOLATILE)
+    kept = _numbers(_without(config, VOLATILE))
     text = json.dumps({"config": kept, "store": store_hash}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _numbers(value: Any) -> Any:
+    """The same with 2 for 2.0: which of them a parser makes of "2" depends on what is imported.
+
+    1 and 1.0 stay apart, since Lightning's limits mean one batch and all batches by them.
+    """
+    if isinstance(value, Mapping):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_numbers(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer() and value != 1.0:
+        return int(value)
+    return value
 
 
 def _without(config: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:

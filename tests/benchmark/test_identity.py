@@ -103,3 +103,12 @@ def test_a_run_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
         hold(tmp_path, "a" * 64)
     lock.release()
     assert not is_held(tmp_path, "a" * 64)
+
+
+def test_whole_numbers_are_the_same_as_floats_but_for_one() -> None:
+    def of(limit: float) -> str:
+        return identity({"trainer": {"limit_train_batches": limit}, "list": [limit]}, "store")
+
+    assert of(2) == of(2.0)
+    assert of(0.5) != of(0)
+    assert of(1) != of(1.0), "one batch, and all batches"
