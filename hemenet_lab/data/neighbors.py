@@ -14,8 +14,6 @@ from hemenet_lab.data.view import GraphView
 if TYPE_CHECKING:
     from hemenet_lab.data.edges import NodeArrays
 
-Ints = NDArray[np.int64]
-
 START_RADIUS = {"residue": 4.5, "alpha": 8.5, "atom": 4.5}
 """First search radius of each kind of node, Å; matters for speed only."""
 GROWTH = 1.5

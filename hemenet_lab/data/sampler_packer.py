@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from hemenet_lab.data.sampler_items import Items, Limits
 
-Ints = NDArray[np.int64]
 
 LARGE = 0.25
 """Items above this share of a budget are placed before all others."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hemenet_lab.protein_mt import mmseqs
+from hemenet_lab.protein_mt.mmseqs import find_mmseqs
 from hemenet_lab.protein_mt.existing import PARTIAL, check_folder, is_up_to_date, put_in_place
 from hemenet_lab.protein_mt.labels import read_labels
 from hemenet_lab.protein_mt.layout import find_raw
@@ -65,7 +65,7 @@ def build_store(
         raise ValueError(f"workers is {workers}; it must be 1 or more")
     check_folder(out)
     found = find_raw(raw)
-    mmseqs.find_mmseqs()
+    find_mmseqs()
     digests = source_digests(found, workers=workers, progress=progress)
     origin = origin_of(found, settings, digests)
     with _only_builder(out) as partial:

@@ -11,10 +11,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hemenet_lab.data.entry import Entry
-from hemenet_lab.protein_mt import mmseqs
-from hemenet_lab.protein_mt.leakage import LEVELS, MOSTLY
-from hemenet_lab.protein_mt.mmseqs import Hits
+from hemenet_lab.protein_mt.mmseqs import Hits, cluster, search
 from hemenet_lab.structures.vocabulary import ONE_LETTER
+
+LEVELS = (30, 50, 70, 90, 95)
+"""Sequence identities of the leakage report, in percent; the search must reach the lowest."""
+MOSTLY = 0.8
+"""Share of a test chain that counts as "most of it" in the leakage report."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ def cluster_items(
         threads: Does not change the answer.
     """
     sequences = tuple(sorted({text for item in items for text in item.sequences}))
-    found = mmseqs.cluster(sequences, min_seq_id=min_seq_id, coverage=coverage, threads=threads)
-    hits = mmseqs.search(
+    found = cluster(sequences, min_seq_id=min_seq_id, coverage=coverage, threads=threads)
+    hits = search(
         sequences,
         min_seq_id=min(min_seq_id, LEVELS[0] / 100),
         coverage=min(coverage, MOSTLY),

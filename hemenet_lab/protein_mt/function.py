@@ -57,18 +57,6 @@ def read_go(path: str | Path) -> FunctionTable:
     return _read(Path(path), (MF, BP, CC), named=True)
 
 
-def split_chain_name(name: str) -> tuple[str, str]:
-    """``1ABC-A`` → (``1abc``, ``A``): PDB code in lower case, author chain id.
-
-    Raises:
-        ValueError: There is no ``-`` with text on both sides.
-    """
-    code, _, chain = name.partition("-")
-    if not code or not chain:
-        raise ValueError(f"chain {name!r} is not a PDB code, a hyphen and a chain id")
-    return code.lower(), chain
-
-
 def _read(path: Path, templates: tuple[Task, ...], *, named: bool) -> FunctionTable:
     lines = read_lines(path)
     tasks = tuple(_vocabulary(path, lines, task, named) for task in templates)

@@ -12,9 +12,8 @@ from hemenet_lab.protein_mt.further_files import FurtherFiles
 from hemenet_lab.protein_mt.layout import RawFolder
 from hemenet_lab.protein_mt.obo import read_obo
 from hemenet_lab.protein_mt.propagation import compare_with_ontology
-from hemenet_lab.protein_mt.settings import BuildSettings
+from hemenet_lab.protein_mt.settings import RELATIONS, BuildSettings
 from hemenet_lab.protein_mt.sifts_function import (
-    RELATIONS,
     Wanted,
     read_sifts_ec,
     read_sifts_go,

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from hemenet_lab.protein_mt.clusters import Clusters, Item
+from hemenet_lab.protein_mt.clusters import LEVELS, MOSTLY, Clusters, Item
 
-LEVELS = (30, 50, 70, 90, 95)
-"""Sequence identities of the report, in percent."""
 Closest = dict[str, NDArray[np.float32]]
 """Kind of coverage → [S], highest identity of a sequence to any training sequence."""
-MOSTLY = 0.8
-"""Share of a test chain that counts as "most of it"."""
 
 
 def leakage_reports(

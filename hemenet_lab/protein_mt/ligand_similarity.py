@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.read_fingerprint import BITS
 
-LEVELS = (0.5, 0.7, 0.9, 1.0)
+SIMILARITIES = (0.5, 0.7, 0.9, 1.0)
 """Tanimoto similarities of the report."""
 _ROWS = 512
 """Held-out ligands that are compared at a time."""
@@ -40,7 +40,7 @@ def ligand_report(fingerprints: Mapping[str, str], parts: Mapping[str, str]) -> 
                 not bits for name, bits in fingerprints.items() if parts.get(name) == part
             ),
             # rounding must not hide identical ligands
-            "similar": {str(level): int((closest >= level - 1e-6).sum()) for level in LEVELS},
+            "similar": {str(level): int((closest >= level - 1e-6).sum()) for level in SIMILARITIES},
         }
         if len(closest):
             report[part]["median"] = round(float(np.median(closest)), 3)

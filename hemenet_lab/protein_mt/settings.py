@@ -6,8 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from hemenet_lab.protein_mt.schemes import SCHEMES
-from hemenet_lab.protein_mt.sifts_function import EVIDENCE, RELATIONS
 
+EVIDENCE = ("all", "curated", "experimental")
+"""All but ND (no data); without IEA (electronic) also; or DeepFRI's experimental codes only."""
+RELATIONS = {
+    "is_a": ("is_a",),
+    "is_a+part_of": ("is_a", "part_of"),
+    "all": (),
+}
+"""Over which relations of the ontology a chain gets the ancestors of its terms; none is every."""
 ROUTES = ("deepfri", "sifts")
 """Where EC numbers and GO terms come from: DeepFRI's annotation files, or SIFTS's tables."""
 

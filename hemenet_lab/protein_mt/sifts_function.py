@@ -17,19 +17,12 @@ from pathlib import Path
 
 from hemenet_lab.protein_mt.function import FunctionTable
 from hemenet_lab.protein_mt.obo import BRANCHES, Ontology
+from hemenet_lab.protein_mt.settings import EVIDENCE, RELATIONS
 from hemenet_lab.protein_mt.textfile import read_lines
 from hemenet_lab.tasks import BP, CC, EC, MF, Task
 
 EXPERIMENTAL = ("EXP", "IDA", "IPI", "IMP", "IGI", "IEP", "TAS", "IC", "CURATED")
 """Evidence codes that DeepFRI counts as experimental."""
-EVIDENCE = ("all", "curated", "experimental")
-"""All but ND (no data); without IEA (electronic) also; or `EXPERIMENTAL` only."""
-RELATIONS = {
-    "is_a": ("is_a",),
-    "is_a+part_of": ("is_a", "part_of"),
-    "all": (),
-}
-"""Over which relations of the ontology a chain gets the ancestors of its terms; none is every."""
 _EC = re.compile(r"\d+\.\d+\.\d+\.([A-Za-z]*\d+|-)")
 
 ChainTerms = dict[str, set[str]]

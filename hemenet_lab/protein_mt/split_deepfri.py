@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from hemenet_lab.protein_mt.deepfri_lists import DeepfriLists
 from hemenet_lab.protein_mt.split_inputs import Split, SplitInputs
 
-RULE = (
+DEEPFRI_RULE = (
     "DeepFRI's train, valid and test lists of {table} chains, which are comparable with published "
     "scores for {table} only; entries that no list names are unused"
 )
-LIMIT = "; test chains with {limit} % or more identity to a training chain are unused"
+DEEPFRI_LIMIT = "; test chains with {limit} % or more identity to a training chain are unused"
 
 
 def deepfri_splits(inputs: SplitInputs) -> Iterator[tuple[str, Split]]:
@@ -22,7 +22,7 @@ def deepfri_splits(inputs: SplitInputs) -> Iterator[tuple[str, Split]]:
     ids = [item.id for item in inputs.items]
     for table, lists in inputs.lists.items():
         listed = sum(item in lists.parts for item in ids)
-        rule = RULE.format(table=table.upper())
+        rule = DEEPFRI_RULE.format(table=table.upper())
         about = {
             "rule": rule,
             "listed": len(lists.parts),
@@ -35,7 +35,7 @@ def deepfri_splits(inputs: SplitInputs) -> Iterator[tuple[str, Split]]:
             below = _limited(parts, lists, limit)
             yield (
                 f"deepfri_{table}_{limit}",
-                Split(below, {**about, "rule": rule + LIMIT.format(limit=limit)}),
+                Split(below, {**about, "rule": rule + DEEPFRI_LIMIT.format(limit=limit)}),
             )
 
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from hemenet_lab.protein_mt.split_inputs import Split, SplitInputs
 
-SHARES = {"test": 0.35, "val": 0.40}
+PUBLISHED_SHARES = {"test": 0.35, "val": 0.40}
 """Shares of the fully labelled complexes; the rest of them trains (released code, method 1)."""
 SLACK = 0.10
 """How far a part may exceed its share when a large group joins it (released code: 35 to 45 %)."""
 MIN_FULL_LABEL = 50
 """Fewest fully labelled complexes, and a tenth as many groups, for the published scheme."""
-RULE = (
+PUBLISHED_RULE = (
     "fully labelled complexes by whole groups: 35 % test, 40 % val; all else trains; other members "
     "of held-out groups are unused"
 )
@@ -39,7 +39,7 @@ def published_split(inputs: SplitInputs) -> Split:
     part = np.full(len(sizes), "train", dtype="<U6")
     draw = np.random.default_rng(inputs.settings.seed).permutation(len(sizes))
     order = [group for group in draw if sizes[group]]
-    for name, share in SHARES.items():
+    for name, share in PUBLISHED_SHARES.items():
         held = 0
         for group in order:
             room = (share + SLACK) * full.sum() - held
@@ -50,4 +50,4 @@ def published_split(inputs: SplitInputs) -> Split:
         item.id: "unused" if part[group] != "train" and not item.full_label else str(part[group])
         for item, group in zip(items, groups, strict=True)
     }
-    return Split(parts, {"rule": RULE, "fully_labelled": int(full.sum())})
+    return Split(parts, {"rule": PUBLISHED_RULE, "fully_labelled": int(full.sum())})

@@ -8,9 +8,9 @@ from hemenet_lab.protein_mt.clusters import Item
 from hemenet_lab.protein_mt.dates import year_of
 from hemenet_lab.protein_mt.split_inputs import Split, SplitInputs
 
-SHARES = {"test": 0.15, "val": 0.10}
+TIME_SHARES = {"test": 0.15, "val": 0.10}
 """Shares of the dated items that the cuts come closest to."""
-RULE = (
+TIME_RULE = (
     "entries released in test_year or later test, those from val_year on validate, earlier ones "
     "train; cuts lie between years, since some dates are years only; entries without a date are "
     "unused. Proteins may be on both sides: see the leakage report"
@@ -38,7 +38,7 @@ def time_split(inputs: SplitInputs) -> Split:
     parts = {item.id: _part(item, val_year, test_year) for item in inputs.items}
     return Split(
         parts,
-        {"rule": RULE, "val_year": val_year, "test_year": test_year, "without_date": undated},
+        {"rule": TIME_RULE, "val_year": val_year, "test_year": test_year, "without_date": undated},
     )
 
 
@@ -49,8 +49,8 @@ def _cuts(years: Counter[int]) -> tuple[int, int]:
         year: sum(n for other, n in years.items() if other >= year) / years.total()
         for year in known
     }
-    held_out = SHARES["test"] + SHARES["val"]
-    test_year = min(known[2:], key=lambda year: abs(share[year] - SHARES["test"]))
+    held_out = TIME_SHARES["test"] + TIME_SHARES["val"]
+    test_year = min(known[2:], key=lambda year: abs(share[year] - TIME_SHARES["test"]))
     earlier = [year for year in known[1:] if year < test_year]
     return min(earlier, key=lambda year: abs(share[year] - held_out)), test_year
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.data.entry import Entry
-from hemenet_lab.protein_mt.function import FunctionTable, split_chain_name
+from hemenet_lab.protein_mt.function import FunctionTable
+from hemenet_lab.protein_mt.layout import split_chain_name
 from hemenet_lab.protein_mt.textfile import Problem
 from hemenet_lab.protein_mt.uniprot import UniprotMap
 from hemenet_lab.tasks import Task

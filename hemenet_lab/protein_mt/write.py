@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hemenet_lab.data.store import StoreWriter
-from hemenet_lab.protein_mt import mmseqs
+from hemenet_lab.protein_mt.mmseqs import mmseqs_version
 from hemenet_lab.protein_mt.assemble import Assembly, labelled_entries
 from hemenet_lab.protein_mt.card import data_card
 from hemenet_lab.protein_mt.clusters import Clusters, cluster_items
@@ -23,14 +23,15 @@ from hemenet_lab.protein_mt.counts import (
 from hemenet_lab.protein_mt.drops import DROPS_FILE, DropRow, count_reasons, drops_text
 from hemenet_lab.protein_mt.labels import Labels
 from hemenet_lab.protein_mt.layout import RawFolder, Source
-from hemenet_lab.protein_mt.leakage import LEVELS, MOSTLY, leakage_reports
+from hemenet_lab.protein_mt.clusters import LEVELS, MOSTLY
+from hemenet_lab.protein_mt.leakage import leakage_reports
 from hemenet_lab.protein_mt.ligand_similarity import ligand_report
 from hemenet_lab.protein_mt.read_entry import ReadResult
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.protein_mt.split_inputs import SplitInputs, copy_sets
 from hemenet_lab.protein_mt.splits import make_splits
 
-Parts = Mapping[str, Mapping[str, str]]
+SplitParts = Mapping[str, Mapping[str, str]]
 """Split → entry → part."""
 
 
@@ -80,7 +81,7 @@ def write_store(
         writer.close(
             {
                 **origin,
-                "mmseqs_version": mmseqs.mmseqs_version(),
+                "mmseqs_version": mmseqs_version(),
                 "counts": {
                     **entry_counts(assembly, clusters),
                     "label_files": labels.counts,
@@ -123,7 +124,7 @@ def _inputs(
 
 
 def _leakage(
-    settings: BuildSettings, assembly: Assembly, clusters: Clusters, splits: Parts
+    settings: BuildSettings, assembly: Assembly, clusters: Clusters, splits: SplitParts
 ) -> dict[str, Any]:
     coverage = settings.coverage
     return {

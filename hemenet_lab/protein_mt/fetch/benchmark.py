@@ -20,7 +20,7 @@ from hemenet_lab.protein_mt.fetch.pool import fetch_all
 from hemenet_lab.protein_mt.fetch.report import FetchResult, read_report, write_report
 from hemenet_lab.protein_mt.fetch.session import Session
 from hemenet_lab.protein_mt.fetch.wanted import Wanted, read_ids, wanted_items
-from hemenet_lab.protein_mt.function import split_chain_name
+from hemenet_lab.protein_mt.layout import split_chain_name
 from hemenet_lab.protein_mt.open_route.table import ComplexTable, read_affinity_table
 from hemenet_lab.protein_mt.sources import COMPONENT, OBSOLETE, STRUCTURES, TABLES, Source
 

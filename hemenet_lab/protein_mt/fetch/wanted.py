@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hemenet_lab.protein_mt.function import read_ec, read_go, split_chain_name
+from hemenet_lab.protein_mt.function import read_ec, read_go
+from hemenet_lab.protein_mt.layout import split_chain_name
 from hemenet_lab.protein_mt.sources import TABLES
 from hemenet_lab.protein_mt.textfile import read_lines
 
