@@ -18,9 +18,8 @@ from baselines.cdconv_layer import (
 from baselines.chains import node_chain, present_neighbor
 from baselines.features import NodeEmbedding
 from baselines.gvp_features import unit
-from hemenet_lab.data.graph import ProteinGraph, node_batch
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs import GraphView, ProteinGraph, node_batch
 from hemenet_lab.nn.norm import NodeBatchNorm
 
 POINT_VIEW = GraphView(nodes="alpha", k=0, sequence_offsets=(0,))

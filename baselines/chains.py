@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.graphs import ProteinGraph
 
 
 def node_chain(graph: ProteinGraph) -> Tensor:

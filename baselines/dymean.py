@@ -7,8 +7,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
 from hemenet_lab.encoders.multichannel import (
     Aggregation,
@@ -21,6 +19,7 @@ from hemenet_lab.encoders.multichannel import (
     normalised_radial,
     one_hot_channels,
 )
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.dropout import Dropout
 from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.segment import segment_sum

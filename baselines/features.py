@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
@@ -13,7 +12,7 @@ ATOM_VIEW = GraphView(nodes="atom", k=0, radius=4.5, radius_max_neighbors=9, seq
 """HeMeNet's atom baselines: a node per heavy atom, its nine nearest closer than 4.5 Å."""
 
 NUM_ENTITIES = 3
-"""Protein, partner and ligand, see `hemenet_lab.data.graph`."""
+"""Protein, partner and ligand, see `hemenet_lab.graphs.graph`."""
 
 
 class NodeEmbedding(nn.Module):

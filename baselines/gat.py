@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GATv2Conv
 
 from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.radial import GaussianBasis
 
 CONVOLUTIONS = {"gatv2": GATv2Conv, "gat": GATConv}

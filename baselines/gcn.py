@@ -10,9 +10,8 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
 from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs import GraphView, ProteinGraph
 
 
 class GCN(Encoder):

@@ -13,9 +13,8 @@ from torch.nn import functional as F
 from baselines.chains import node_chain
 from baselines.features import NodeEmbedding
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.norm import NodeBatchNorm
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES

@@ -19,9 +19,8 @@ from baselines.gvp_features import (
     unit,
 )
 from baselines.gvp_layer import Activations, GVPConvLayer, Pair, PairNorm, VectorPerceptron
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.structures.vocabulary import UNKNOWN_RESIDUE
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from baselines.chains import node_chain, sequence_neighbor
-from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.graphs import ProteinGraph
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.structures.vocabulary import BACKBONE
 

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.mlp import mlp
 from hemenet_lab.nn.radial import cosine_cutoff
 from hemenet_lab.nn.segment import segment_sum

@@ -12,9 +12,8 @@ from baselines.irreps import Features, spherical_harmonics, take
 from baselines.ranges import expand_ranges
 from baselines.se3set_layer import Hypergraph, Options, Pairs, SE3SetBlock, State
 from baselines.se3set_radial import GaussianRadial
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.nn.segment import segment_count
 

@@ -35,16 +35,15 @@ import psutil
 from biotite.structure import AtomArray
 from biotite.structure.io import pdb, pdbx
 
-from hemenet_lab.protein_mt.chain_list import write_chain_list
-from hemenet_lab.protein_mt.labels import read_labels
-from hemenet_lab.protein_mt.layout import find_raw
-from hemenet_lab.protein_mt.origin import origin_of, source_digests
-from hemenet_lab.protein_mt.partial import load_result
-from hemenet_lab.protein_mt.read_entry import read_sources
-from hemenet_lab.protein_mt.read_item import by_file, read_items, read_jobs
+from hemenet_lab.protein_mt.build.origin import origin_of, source_digests
+from hemenet_lab.protein_mt.build.parallel import by_file, read_items, read_jobs
+from hemenet_lab.protein_mt.build.resume import load_result
+from hemenet_lab.protein_mt.build.write import write_store
+from hemenet_lab.protein_mt.labels.read import read_labels
+from hemenet_lab.protein_mt.raw.entry import read_sources
+from hemenet_lab.protein_mt.raw.layout import find_raw, write_chain_list
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.protein_mt.verify.store import verify_store
-from hemenet_lab.protein_mt.write import write_store
 
 FULL_SIZE, CORES = 40_000, 16
 LIGAND_SHARE, PAIR_SHARE = 0.13, 0.065

@@ -24,12 +24,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from hemenet_lab.data.build_graph import view_edges
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.edge_cache import EdgeCache
-from hemenet_lab.data.entry import Entry
-from hemenet_lab.data.store import Store, StoreWriter
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.build import view_edges
+from hemenet_lab.graphs.edge_cache import EdgeCache
+from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.store.entry import Entry
+from hemenet_lab.store.reader import Store, StoreWriter
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS, RESIDUES
 from hemenet_lab.tasks import BP, CC, EC, LBA, MF, PPA
 

@@ -28,10 +28,10 @@ from bench_data import single_chain
 from bench_hemenet import best_of, memory, reset_peak
 from jsonargparse import ArgumentParser
 
-from hemenet_lab.data.build_graph import build_graph
-from hemenet_lab.data.entry import Entry
-from hemenet_lab.data.store_fields import ATOM_FIELDS, NODE_FIELDS
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.store.entry import Entry
+from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS
 from hemenet_lab.testing.largest_tensor import LargestTensor
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "encoder"

@@ -24,12 +24,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hemenet_lab.data.build_graph import build_graph
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders import HeMeNet
 from hemenet_lab.encoders.hemenet import HeMeNetLayer
 from hemenet_lab.encoders.multichannel import pooling_table
+from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.random_graphs import random_entry
 
 

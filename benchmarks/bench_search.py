@@ -23,12 +23,12 @@ from unittest.mock import patch
 
 import numpy as np
 
-from hemenet_lab.protein_mt import mmseqs
-from hemenet_lab.protein_mt.clusters import Clusters, Item, cluster_items
-from hemenet_lab.protein_mt.leakage import leakage_reports
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.split_inputs import SplitInputs, copy_sets
-from hemenet_lab.protein_mt.splits import make_splits
+from hemenet_lab.protein_mt.splits import mmseqs
+from hemenet_lab.protein_mt.splits.clusters import Clusters, Item, cluster_items
+from hemenet_lab.protein_mt.splits.inputs import SplitInputs, copy_sets
+from hemenet_lab.protein_mt.splits.leakage import leakage_reports
+from hemenet_lab.protein_mt.splits.schemes import make_splits
 
 ALPHABET = "ACDEFGHIKLMNPQRSTVWY"
 _PERCENT = "8.3 1.4 5.5 6.8 3.9 7.1 2.3 5.9 5.8 9.7 2.4 4.1 4.7 3.9 5.5 6.6 5.3 6.9 1.1 2.9"

@@ -17,24 +17,26 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from hemenet_lab.benchmark.identity_record import RecordIdentity, plain_config
-from hemenet_lab.callbacks import (
-    NonFiniteGuard,
-    ReproducibleSteps,
-    SharedRunningStatistics,
-    Throughput,
-)
 from hemenet_lab.checkpoint_defaults import checkpoint_defaults
 from hemenet_lab.checkpoint_io import AtomicCheckpointIO
 from hemenet_lab.commands import benchmark, data, encoders, predict
 from hemenet_lab.config_file import IncludingConfigFile
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.loading import ProteinMTDataModule
+from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.parser import SuiteArgumentParser
 from hemenet_lab.plugins import load_encoders
 from hemenet_lab.prediction_table import PredictionTable
-from hemenet_lab.results import ResultsTable
-from hemenet_lab.run_record import RUN_KEY, RunCheckpoint, RunRecord
 from hemenet_lab.tracking import tracker_of
+from hemenet_lab.training import (
+    RUN_KEY,
+    NonFiniteGuard,
+    ReproducibleSteps,
+    ResultsTable,
+    RunCheckpoint,
+    RunRecord,
+    SharedRunningStatistics,
+    Throughput,
+)
 
 CLI = TypeVar("CLI", bound="SuiteCLI")
 

@@ -14,8 +14,8 @@ from jsonargparse import Namespace
 from jsonargparse._util import import_object
 from lightning.pytorch.cli import LightningArgumentParser
 
+from hemenet_lab.model import Readout
 from hemenet_lab.plugins import encoder_classes
-from hemenet_lab.readout import Readout
 
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
 EXAMPLE = "lightning fit --config experiments/multitask.yaml"

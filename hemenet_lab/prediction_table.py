@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
-from hemenet_lab.module import MultiTaskModule
-from hemenet_lab.predict import Prediction, named_predictions, write_csv
+from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.prediction import Prediction, named_predictions, write_csv
 from hemenet_lab.tracking import tracker_of
 
 FILE = "predictions.csv"

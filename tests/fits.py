@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.entry import Entry
-from hemenet_lab.data.store import Store, StoreWriter
 from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.model.module import MultiTaskModule
+from hemenet_lab.store.entry import Entry
+from hemenet_lab.store.reader import Store, StoreWriter
 from tests.data.small_store import trainer
 
 AFFINITIES = ["lba", "ppa"]

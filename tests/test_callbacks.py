@@ -5,7 +5,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
-from hemenet_lab.callbacks import (
+from hemenet_lab.training.callbacks import (
     NonFiniteGuard,
     SharedRunningStatistics,
     Throughput,
@@ -90,7 +90,7 @@ def test_peak_memory_grows_with_what_is_held() -> None:
 def test_throughput_counts_graphs_and_atoms(monkeypatch: pytest.MonkeyPatch) -> None:
     logged: list[dict[str, float]] = []
     now = iter([10.0, 11.0, 14.0])
-    monkeypatch.setattr("hemenet_lab.callbacks.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("hemenet_lab.training.callbacks.time.perf_counter", lambda: next(now))
 
     class Batch:
         num_graphs = 3

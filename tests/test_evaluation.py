@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from hemenet_lab.evaluation import TaskEvaluation
-from hemenet_lab.losses import masked_loss
+from hemenet_lab.model.evaluation import TaskEvaluation
+from hemenet_lab.model.losses import masked_loss
 from hemenet_lab.tasks import EC, LBA, Task
 
 EC3 = EC.with_terms(["1", "2", "3"])

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 
-from hemenet_lab.heads import MARGIN, Head
+from hemenet_lab.model.heads import MARGIN, Head
 from hemenet_lab.tasks import EC, LBA
 
 EC3 = EC.with_terms(["1", "2", "3"])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.losses import default_loss_weights, masked_loss
+from hemenet_lab.model.losses import default_loss_weights, masked_loss
 from hemenet_lab.tasks import EC, LBA, PROTEIN_MT, Task
 
 EC3 = EC.with_terms(["1", "2", "3"])

@@ -10,11 +10,11 @@ import torch
 from lightning.pytorch import Trainer
 from torch_geometric.data import Batch
 
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.store import Store
 from hemenet_lab.encoders import HeMeNet
-from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.nn.norm import Norm
+from hemenet_lab.store.reader import Store
 from tests.data.small_store import small_store, trainer
 
 SMALL: dict[str, Any] = {"hidden_dim": 16, "num_layers": 2, "channel_dim": 8, "relation_dim": 8}

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from hemenet_lab.data.graph import count_graphs
-from hemenet_lab.data.store import Store
-from hemenet_lab.module import MultiTaskModule
-from hemenet_lab.readout import Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.graphs.graph import count_graphs
+from hemenet_lab.model.module import MultiTaskModule
+from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.store.reader import Store
 from tests.baselines.pretend_device import DEVICE, There, move, pretended
 from tests.data.small_store import small_store
 from tests.test_module import data, small_module

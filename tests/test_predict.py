@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hemenet_lab.predict import entry_from_files
+from hemenet_lab.prediction.predictor import entry_from_files
 
 GLYCINE_AND_ZINC = """\
 ATOM      1  N   GLY A   1       0.000   1.458   0.000  1.00 10.00           N

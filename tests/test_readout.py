@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hemenet_lab.readout import Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
 
 DIM, TASKS, GROUPS = 16, 3, 4
 KINDS = [TaskAware, Sum, Mean, Weighted]

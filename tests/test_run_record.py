@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.run_record import RunCheckpoint
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.training.checkpoints import RunCheckpoint
 from tests.data.small_store import Recorder, small_store, trainer
 
 

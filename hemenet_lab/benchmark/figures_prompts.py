@@ -12,7 +12,7 @@ from hemenet_lab.benchmark.figures_matrix import prompt_heatmap
 from hemenet_lab.benchmark.figures_style import Drawing, say_synthetic
 from hemenet_lab.benchmark.table_cells import ResultTable
 from hemenet_lab.benchmark.table_rows import Row, label_of, row_of
-from hemenet_lab.module import TASKS_KEY
+from hemenet_lab.model import TASKS_KEY
 
 CHECKPOINT_TAG = "best_checkpoint"
 Matrix = NDArray[np.float64]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hemenet_lab.benchmark.grid_run import Run
-from hemenet_lab.data.datamodule import ProteinMTDataModule
+from hemenet_lab.loading import ProteinMTDataModule
 
 IDENTITY_TAG = "benchmark_identity"
 VOLATILE = (

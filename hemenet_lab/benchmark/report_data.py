@@ -13,9 +13,7 @@ import yaml
 
 from hemenet_lab.benchmark.results import GridResults, Run
 from hemenet_lab.benchmark.table_sheet import Sheet, Text
-from hemenet_lab.data.cache_folder import cache_folder
-from hemenet_lab.data.store import Store, StoreError
-from hemenet_lab.data.store_fields import SPLIT_NAMES
+from hemenet_lab.store import SPLIT_NAMES, Store, StoreError, cache_folder
 
 PACKAGES = (
     "hemenet-lab",

@@ -26,7 +26,7 @@ from hemenet_lab.benchmark.results_artifacts import (
 )
 from hemenet_lab.benchmark.results_check import require_alike
 from hemenet_lab.benchmark.status_records import COMMAND_TAG, SHARED_TAG, is_finished
-from hemenet_lab.results import Result
+from hemenet_lab.training import Result
 
 _PAGE = 1000
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlparse
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.results import Result
+from hemenet_lab.training import Result
 
 RESULTS = "results.csv"
 PREDICTIONS = "test_predictions.npz"
@@ -63,7 +63,7 @@ def read_results(path: Path) -> tuple[Result, ...]:
     """Lines of ``results.csv``.
 
     Raises:
-        ValueError: Columns or numbers that are not those of `hemenet_lab.results`.
+        ValueError: Columns or numbers that are not those of `hemenet_lab.training.results`.
     """
     text = path.read_text(encoding="utf-8")
     try:

@@ -7,14 +7,11 @@ import sys
 from typing import Any
 
 from hemenet_lab.commands.fetch import add_fetch_parser, add_sources_parser
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt.build import build_store, default_workers
-from hemenet_lab.protein_mt.schemes import SCHEMES
-from hemenet_lab.protein_mt.settings import ROUTES, BuildSettings
-from hemenet_lab.protein_mt.sifts_function import EVIDENCE, RELATIONS
-from hemenet_lab.protein_mt.summary import summary_text
+from hemenet_lab.protein_mt import EVIDENCE, RELATIONS, ROUTES, SCHEMES, BuildSettings
+from hemenet_lab.protein_mt.build import build_store, default_workers, summary_text
 from hemenet_lab.protein_mt.verify.check import table
 from hemenet_lab.protein_mt.verify.store import verify_store
+from hemenet_lab.store import Store
 
 DEFAULTS = BuildSettings()
 FAULTY = 1

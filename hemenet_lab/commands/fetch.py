@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.protein_mt import HOSTS, MIRRORS_VARIABLE, STRUCTURES, hosts_with
+from hemenet_lab.protein_mt import sources_text as table_text
 from hemenet_lab.protein_mt.fetch.benchmark import fetch_benchmark
 from hemenet_lab.protein_mt.fetch.options import FetchOptions
 from hemenet_lab.protein_mt.fetch.pdbbind import LIGAND_SETS
 from hemenet_lab.protein_mt.fetch.report import report_text
 from hemenet_lab.protein_mt.fetch.session import Policy
-from hemenet_lab.protein_mt.sources import HOSTS, MIRRORS_VARIABLE, STRUCTURES, hosts_with
-from hemenet_lab.protein_mt.sources import sources_text as table_text
 
 DEFAULTS = {
     "format": FetchOptions().format,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hemenet_lab.plugins import load_encoders
-from hemenet_lab.predict import (
+from hemenet_lab.prediction import (
     Prediction,
     entry_from_files,
     load_module,

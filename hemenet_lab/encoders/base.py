@@ -8,8 +8,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs import GraphView, ProteinGraph
 
 
 @dataclass
@@ -56,7 +55,7 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, out_dim] of a graph or batch (`hemenet_lab.data.graph`)."""
+        """Node features [N, out_dim] of a graph or batch (`hemenet_lab.graphs.graph`)."""
 
     def equivariant(self, graph: ProteinGraph) -> Equivariant:
         """Outputs that move with the structure; none unless the encoder has some."""

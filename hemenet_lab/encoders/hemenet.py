@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
 from hemenet_lab.encoders.multichannel import (
     Aggregation,
@@ -23,6 +21,7 @@ from hemenet_lab.encoders.multichannel import (
     normalised_radial,
     one_hot_channels,
 )
+from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.dropout import Dropout
 from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.norm import Norm, node_norm

@@ -1,0 +1,37 @@
+"""The benchmark Protein-MT: settings of a build and the public sources of its raw files."""
+
+from hemenet_lab.protein_mt.settings import EVIDENCE, RELATIONS, ROUTES, SCHEMES, BuildSettings
+from hemenet_lab.protein_mt.sources import (
+    COMPONENT,
+    GO_RELEASE,
+    HOSTS,
+    MIRRORS_VARIABLE,
+    OBSOLETE,
+    PDBBIND,
+    SOURCES,
+    STRUCTURES,
+    TABLES,
+    Source,
+    hosts_with,
+    sources_text,
+)
+
+__all__ = [
+    "COMPONENT",
+    "EVIDENCE",
+    "GO_RELEASE",
+    "HOSTS",
+    "MIRRORS_VARIABLE",
+    "OBSOLETE",
+    "PDBBIND",
+    "RELATIONS",
+    "ROUTES",
+    "SCHEMES",
+    "SOURCES",
+    "STRUCTURES",
+    "TABLES",
+    "BuildSettings",
+    "Source",
+    "hosts_with",
+    "sources_text",
+]

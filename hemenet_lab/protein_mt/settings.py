@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hemenet_lab.protein_mt.schemes import SCHEMES
+SCHEMES = ("taskwise", "published", "time", "deepfri_ec", "deepfri_go")
+"""Ours (by task and sequence), the paper's, by release date, and DeepFRI's two lists."""
+
 
 EVIDENCE = ("all", "curated", "experimental")
 """All but ND (no data); without IEA (electronic) also; or DeepFRI's experimental codes only."""

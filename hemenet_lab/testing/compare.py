@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.graphs import ProteinGraph
 
 
 def prepare(encoder: Encoder, seed: int = 0) -> Encoder:

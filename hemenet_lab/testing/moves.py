@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hemenet_lab.data.entry import Entry
-from hemenet_lab.data.graph import ProteinGraph
+from hemenet_lab.graphs import ProteinGraph
+from hemenet_lab.store import Entry
 
 INVERSION = -torch.eye(3, dtype=torch.float64)
 """Point inversion; with the rotations it makes every reflection."""

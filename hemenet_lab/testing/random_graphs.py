@@ -10,10 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch_geometric.data import Batch
 
-from hemenet_lab.data.build_graph import build_graph
-from hemenet_lab.data.entry import LIGAND, PARTNER, PROTEIN, Entry
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs import GraphView, ProteinGraph, build_graph
+from hemenet_lab.store import LIGAND, PARTNER, PROTEIN, Entry
 from hemenet_lab.structures.vocabulary import (
     BACKBONE,
     CA_SLOT,
@@ -50,7 +48,7 @@ def random_entry(
         ligand_atoms: Number of ligand atoms, 0 for no ligand.
         missing_atoms: Probability that an atom of a residue, alpha carbons included, is missing;
             each residue keeps at least one.
-        partner_chains: Chains that count as the partner (`hemenet_lab.data.entry.PARTNER`).
+        partner_chains: Chains that count as the partner (`hemenet_lab.store.entry.PARTNER`).
 
     Raises:
         ValueError: A chain without residues.

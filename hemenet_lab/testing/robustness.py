@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from hemenet_lab.data.graph import ProteinGraph, node_batch
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs import ProteinGraph, node_batch
 from hemenet_lab.testing.compare import (
     assert_close,
     assert_finite,

@@ -10,9 +10,9 @@ import yaml
 from jsonargparse import ArgumentParser
 from torch import Tensor, nn
 
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.random_graphs import random_graph
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "encoder"

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from baselines.dymean import DyMEAN, DyMEANLayer
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.multichannel import channel_graph, one_hot_channels
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.random_graphs import random_graph
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.slow_dymean import slow_dymean

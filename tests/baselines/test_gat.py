@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.gat import GAT, EdgeFeatures, with_self_loops
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,

@@ -9,8 +9,8 @@ from torch_geometric.nn import GCNConv
 
 from baselines.features import edge_lengths
 from baselines.gcn import GCN
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from baselines import gvp_layer
 from baselines.gvp import GVP
 from baselines.gvp_layer import GVPConv, GVPConvLayer, VectorPerceptron, drop_pair
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.checks.gvp_layer import check
 from hemenet_lab.testing.fixture import Fixture
 from hemenet_lab.testing.invariance import assert_invariant

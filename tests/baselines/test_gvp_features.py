@@ -15,8 +15,8 @@ from baselines.gvp_features import (
     positional_features,
     radial_features,
 )
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.moves import permute_graph
 from tests.baselines.graphs import protein
 

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from baselines import GVP
 from hemenet_lab.commands.encoders import describe
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
 
 
 class NeedsWidth(Encoder):

@@ -12,7 +12,7 @@ from torch import Tensor
 from baselines import se3set_layer
 from baselines.se3set import SE3Set, member_pairs, memberships
 from baselines.se3set_layer import FACTORS, HypergraphAttention, Options, Pairs
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.checks.se3set_attention import check, dims_of, pack, unpack
 from hemenet_lab.testing.fixture import Fixture
 from hemenet_lab.testing.symmetry import EncoderSuite

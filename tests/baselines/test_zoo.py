@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from hemenet_lab.data.build_graph import build_graph
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.store import StoreWriter
-from hemenet_lab.data.store_fields import ATOM_FIELDS, NODE_FIELDS
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.module import MultiTaskModule
-from hemenet_lab.readout import Readout
+from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.model.module import MultiTaskModule
+from hemenet_lab.model.readout import Readout
+from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS
+from hemenet_lab.store.reader import StoreWriter
 from hemenet_lab.tasks import EC, LBA, PPA
 from hemenet_lab.testing.compare import features, prepare
 from hemenet_lab.testing.random_graphs import cast, random_entry, random_graphs

@@ -9,8 +9,8 @@ import torch
 from torch_geometric.data import Batch
 
 from baselines import GearNet
-from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.testing.random_graphs import random_graphs
 from tests.baselines.pretend_device import DEVICE, There, move, pretended
 from tests.baselines.small import SMALL, small

@@ -18,7 +18,7 @@ from hemenet_lab.benchmark.launch_process import Processes
 from hemenet_lab.benchmark.status import Standing, standings
 from hemenet_lab.benchmark.status_records import Records
 from hemenet_lab.cli import lightning
-from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.model.module import MultiTaskModule
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "configs" / "trainer" / "smoke.yaml"

@@ -15,7 +15,7 @@ from mlflow.entities import Metric
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
-from hemenet_lab.results import Result, to_csv
+from hemenet_lab.training.results import Result, to_csv
 from hemenet_lab.uncertainty import bootstrap
 
 METRICS = {1: ("rmse", "mae")}

@@ -15,8 +15,8 @@ from hemenet_lab.benchmark.launch_job import Job
 from hemenet_lab.benchmark.launch_process import Processes, Stopped
 from hemenet_lab.benchmark.status_records import Records
 from hemenet_lab.cli import lightning
-from hemenet_lab.module import MultiTaskModule
-from hemenet_lab.results import ResultsTable
+from hemenet_lab.model.module import MultiTaskModule
+from hemenet_lab.training.results import ResultsTable
 from tests.benchmark.commands import NARROW, ROOT, Bench, epochs_of_steps
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"

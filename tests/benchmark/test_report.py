@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from hemenet_lab.benchmark.report import write_report
-from hemenet_lab.data.store import Store
+from hemenet_lab.store.reader import Store
 from tests.benchmark.fake_runs import FakeRuns, Scored
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

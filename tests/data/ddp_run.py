@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hemenet_lab.data.datamodule import ProteinMTDataModule
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from tests.data.small_store import Recorder, trainer
 
 

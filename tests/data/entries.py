@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.data.entry import Entry
+from hemenet_lab.store.entry import Entry
 from hemenet_lab.structures.vocabulary import ELEMENT_CLASS_INDEX, RESIDUE_ATOMS, RESIDUES
 from hemenet_lab.tasks import BP, CC, EC, LBA, MF, PPA, Task
 

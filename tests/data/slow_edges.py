@@ -1,11 +1,11 @@
-"""Edges by plain loops over all pairs: the readable reference for `hemenet_lab.data.edges`."""
+"""Edges by plain loops over all pairs: the readable reference for `hemenet_lab.graphs.edges`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hemenet_lab.data.edges import NodeArrays
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.edges import NodeArrays
+from hemenet_lab.graphs.view import GraphView
 
 Edge = tuple[int, int, int]
 """(target, relation, source)."""

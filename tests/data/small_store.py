@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
-from hemenet_lab.data.store import Store, StoreWriter
+from hemenet_lab.store.reader import Store, StoreWriter
 from tests.data.entries import TASKS, random_entry
 
 PARTS = ["train"] * 7 + ["val", "test", "unused"]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.data.cache_folder import cache_folder
+from hemenet_lab.store.cache import cache_folder
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.data.convert import entry_from_structure
-from hemenet_lab.data.entry import Entry
+from hemenet_lab.store.convert import entry_from_structure
+from hemenet_lab.store.entry import Entry
 from hemenet_lab.structures.ligand import read_ligand
 from hemenet_lab.structures.parse import read_structure
 from hemenet_lab.structures.structure import Ligand, Structure

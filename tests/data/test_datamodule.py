@@ -10,10 +10,10 @@ import torch
 from lightning.pytorch import LightningModule
 from torch_geometric.data import Batch
 
-from hemenet_lab.data.build_graph import build_graph
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.store import StoreError
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.store.reader import StoreError
 from tests.data.entries import TASKS
 from tests.data.small_store import Recorder, read, small_store, trainer
 

@@ -10,11 +10,11 @@ import sys
 import numpy as np
 import pytest
 
-from hemenet_lab.data import edge_cache
-from hemenet_lab.data.build_graph import view_edges
-from hemenet_lab.data.edge_cache import EdgeCache
-from hemenet_lab.data.store import Store, StoreWriter
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs import edge_cache
+from hemenet_lab.graphs.build import view_edges
+from hemenet_lab.graphs.edge_cache import EdgeCache
+from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.store.reader import Store, StoreWriter
 from tests.data.entries import TASKS, random_entry
 
 VIEW = GraphView(k=3)

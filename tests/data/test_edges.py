@@ -7,9 +7,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from hemenet_lab.data.build_graph import view_edges
-from hemenet_lab.data.edges import NodeArrays, build_edges
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.build import view_edges
+from hemenet_lab.graphs.edges import NodeArrays, build_edges
+from hemenet_lab.graphs.view import GraphView
 from tests.data.entries import make_entry, random_entry
 from tests.data.slow_edges import slow_edges
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from hemenet_lab.data.build_graph import view_edges
-from hemenet_lab.data.convert import entry_from_structure
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.build import view_edges
+from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.store.convert import entry_from_structure
 from hemenet_lab.structures.ligand import read_ligand
 from hemenet_lab.structures.parse import read_structure
 from tests.shared import SAMPLE, needs_shared

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.label_share import hidden_labels, share_lines
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.loading.label_share import hidden_labels, share_lines
 from hemenet_lab.tasks import BP, PPA
 from tests.data.entries import TASKS
 from tests.data.small_store import small_store

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.loader import TrainLoader
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.loading.loader import TrainLoader
 from tests.data.small_store import Recorder, read, small_store, trainer
 
 EPOCHS = 3

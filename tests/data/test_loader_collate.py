@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch_geometric.data import Batch
 
-from hemenet_lab.data.build_graph import build_graph
-from hemenet_lab.data.graph import ProteinGraph, count_chains, count_graphs, node_batch
-from hemenet_lab.data.loader_collate import collate
-from hemenet_lab.data.loader_packed import ALIGNMENT, PackedBatch, collate_packed
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.graphs.graph import ProteinGraph, count_chains, count_graphs, node_batch
+from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.loading.loader import ALIGNMENT, PackedBatch, collate, collate_packed
 from tests.data.entries import TASKS, random_entry
 
 

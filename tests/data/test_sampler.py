@@ -7,8 +7,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from hemenet_lab.data.sampler import TrainingPlan, evaluation_batches, plan_batches
-from hemenet_lab.data.sampler_items import Items, Limits
+from hemenet_lab.loading.packing import Items, Limits
+from hemenet_lab.loading.plan import TrainingPlan, evaluation_batches, plan_batches
 from tests.data.entries import TASKS
 
 LOOSE = Limits(graphs=8, atoms=10**9, edges=10**9)

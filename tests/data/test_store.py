@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from hemenet_lab.data.store import Store, StoreError, StoreWriter
-from hemenet_lab.data.store_fields import MANIFEST
+from hemenet_lab.store.fields import MANIFEST
+from hemenet_lab.store.reader import Store, StoreError, StoreWriter
 from tests.data.entries import TASKS, random_entry
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders import HeMeNet
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.random_graphs import random_graph
 from hemenet_lab.testing.symmetry import EncoderSuite
 

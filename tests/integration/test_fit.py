@@ -13,7 +13,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from hemenet_lab.cli import hemenet
-from hemenet_lab.data.store import Store
+from hemenet_lab.store.reader import Store
 from tests.integration.run import SMALL, fit_args, only, run_apart, run_here
 
 TASKS = ("lba", "ppa", "ec", "mf", "bp", "cc")

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from hemenet_lab.data.datamodule import ProteinMTDataModule
-from hemenet_lab.data.entry import Entry
-from hemenet_lab.data.store import Store
 from hemenet_lab.encoders import HeMeNet
-from hemenet_lab.protein_mt.build import build_store
-from hemenet_lab.protein_mt.drops import DropRow, read_drops
+from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.protein_mt.build.build import build_store
+from hemenet_lab.protein_mt.raw.drops import DropRow, read_drops
+from hemenet_lab.store.entry import Entry
+from hemenet_lab.store.reader import Store
 from tests.baselines.small import SMALL as ZOO
 from tests.baselines.small import small
 from tests.fits import check_training, eight_complexes, memorise

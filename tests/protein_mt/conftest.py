@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.build.build import build_store
 from tests.protein_mt.further_tables import write_full_raw
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hemenet_lab.protein_mt.affinity import parse_binding, split_chains
+from hemenet_lab.protein_mt.labels.affinity import parse_binding, split_chains
 
 
 @pytest.mark.parametrize(

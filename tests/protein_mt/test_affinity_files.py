@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.affinity_csv import read_affinity_csv
-from hemenet_lab.protein_mt.pdbbind_index import parse_index_line, read_pdbbind_index
+from hemenet_lab.protein_mt.labels.affinity import (
+    parse_index_line,
+    read_affinity_csv,
+    read_pdbbind_index,
+)
 from tests.shared import SAMPLE, needs_shared
 
 LIGAND_INDEX = """\

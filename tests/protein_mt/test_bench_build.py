@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from hemenet_lab.protein_mt import mmseqs
+from hemenet_lab.protein_mt.splits import mmseqs
 from tests.shared import SAMPLE, needs_shared
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"

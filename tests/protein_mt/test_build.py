@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt.build import build_store
-from hemenet_lab.protein_mt.drops import DropRow, read_drops
+from hemenet_lab.protein_mt.build.build import build_store
+from hemenet_lab.protein_mt.raw.drops import DropRow, read_drops
 from hemenet_lab.protein_mt.settings import BuildSettings
+from hemenet_lab.store.reader import Store
 from hemenet_lab.structures.parse import read_structure
 from hemenet_lab.structures.structure import Structure
 from tests.protein_mt.raw_folder import write_raw
@@ -218,7 +218,7 @@ def test_unforeseen_errors_drop_the_item(
             raise IndexError(f"bad index in {path}")
         return read_structure(path, **options)
 
-    monkeypatch.setattr("hemenet_lab.protein_mt.read_entry.read_structure", fail)
+    monkeypatch.setattr("hemenet_lab.protein_mt.raw.entry.read_structure", fail)
     build_store(raw, tmp_path / "out")
     [row] = [row for row in read_drops(tmp_path / "out") if row.id == "2aac"]
     assert row.reason == ("unexpected error while reading: IndexError bad index in PP/2aac.ent.pdb")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt.build import build_store
-from hemenet_lab.protein_mt.drops import read_drops
+from hemenet_lab.protein_mt.build.build import build_store
+from hemenet_lab.protein_mt.build.summary import summary_text
+from hemenet_lab.protein_mt.raw.drops import read_drops
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.summary import summary_text
+from hemenet_lab.store.reader import Store
 from tests.protein_mt.further_tables import write_full_raw
 from tests.protein_mt.raw_folder import write_raw
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.protein_mt import mmseqs
-from hemenet_lab.protein_mt.clusters import Item, chain_sequences, cluster_items
-from hemenet_lab.protein_mt.leakage import leakage_report
+from hemenet_lab.protein_mt.splits import mmseqs
+from hemenet_lab.protein_mt.splits.clusters import Item, chain_sequences, cluster_items
+from hemenet_lab.protein_mt.splits.leakage import leakage_report
 from tests.protein_mt.raw_folder import mutated, sequence
 from tests.protein_mt.test_transfer import entry
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.commands import data
-from hemenet_lab.data.store import StoreWriter
+from hemenet_lab.protein_mt.build.summary import table_text
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.summary import table_text
+from hemenet_lab.store.reader import StoreWriter
 from hemenet_lab.tasks import PROTEIN_MT
 from tests.protein_mt.raw_folder import write_raw
 from tests.protein_mt.test_transfer import entry

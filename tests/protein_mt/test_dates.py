@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.dates import read_dates, year_of
-from hemenet_lab.protein_mt.pdbbind_index import parse_index_line
-from hemenet_lab.protein_mt.read_date import read_date
+from hemenet_lab.protein_mt.labels.affinity import parse_index_line
+from hemenet_lab.protein_mt.raw.dates import read_date, read_dates, year_of
 from tests.shared import SAMPLE, needs_shared
 
 ATOM = "ATOM      1  N   ALA A   1      11.104   6.134  -6.504  1.00 20.00           N\n"

@@ -12,14 +12,13 @@ import pytest
 from rdkit import Chem
 from scipy.spatial import cKDTree
 
-from hemenet_lab.protein_mt.affinity_csv import read_affinity_csv
 from hemenet_lab.protein_mt.demo import write_demo
 from hemenet_lab.protein_mt.demo.dataset import make_items
 from hemenet_lab.protein_mt.demo.ligands import SMILES, library
 from hemenet_lab.protein_mt.demo.settings import settings_for
 from hemenet_lab.protein_mt.demo.sidechains import bonds
-from hemenet_lab.protein_mt.layout import find_raw
-from hemenet_lab.protein_mt.pdbbind_index import read_pdbbind_index
+from hemenet_lab.protein_mt.labels.affinity import read_affinity_csv, read_pdbbind_index
+from hemenet_lab.protein_mt.raw.layout import find_raw
 from hemenet_lab.structures.ligand import read_ligand
 from hemenet_lab.structures.parse import read_structure
 from hemenet_lab.structures.structure import Structure

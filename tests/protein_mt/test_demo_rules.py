@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from hemenet_lab.protein_mt.affinity_csv import read_affinity_csv
 from hemenet_lab.protein_mt.demo.geometry import build_backbones
 from hemenet_lab.protein_mt.demo.rules import (
     TERMS,
@@ -22,8 +21,8 @@ from hemenet_lab.protein_mt.demo.rules import (
     strength,
     terms_of,
 )
-from hemenet_lab.protein_mt.function import FunctionTable, read_ec, read_go
-from hemenet_lab.protein_mt.pdbbind_index import read_pdbbind_index
+from hemenet_lab.protein_mt.labels.affinity import read_affinity_csv, read_pdbbind_index
+from hemenet_lab.protein_mt.labels.deepfri import FunctionTable, read_ec, read_go
 from hemenet_lab.structures.ligand import read_ligand
 from hemenet_lab.structures.parse import read_structure
 from hemenet_lab.structures.structure import Structure

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hemenet_lab.data.store import Store
 from hemenet_lab.protein_mt.demo import demo_store
 from hemenet_lab.protein_mt.demo.settings import SIZES, VERSION, DemoSettings
+from hemenet_lab.store.reader import Store
 
 
 def test_all_tasks_are_labelled_and_split(tiny_store: Path) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt import build as build_module
-from hemenet_lab.protein_mt import origin, read_entry
-from hemenet_lab.protein_mt.build import build_store
-from hemenet_lab.protein_mt.chain_list import write_chain_list
-from hemenet_lab.protein_mt.drops import read_drops
-from hemenet_lab.protein_mt.labels import read_labels
-from hemenet_lab.protein_mt.layout import find_raw
-from hemenet_lab.protein_mt.origin import source_digests
-from hemenet_lab.protein_mt.partial import load_result, result_file
-from hemenet_lab.protein_mt.read_entry import read_source
-from hemenet_lab.protein_mt.read_item import by_file, read_items, read_jobs
+from hemenet_lab.protein_mt.build import build as build_module
+from hemenet_lab.protein_mt.build import origin
+from hemenet_lab.protein_mt.build.build import build_store
+from hemenet_lab.protein_mt.build.origin import source_digests
+from hemenet_lab.protein_mt.build.parallel import by_file, read_items, read_jobs
+from hemenet_lab.protein_mt.build.resume import load_result, result_file
+from hemenet_lab.protein_mt.labels.read import read_labels
+from hemenet_lab.protein_mt.raw import entry as read_entry
+from hemenet_lab.protein_mt.raw.drops import read_drops
+from hemenet_lab.protein_mt.raw.entry import read_source
+from hemenet_lab.protein_mt.raw.layout import find_raw, write_chain_list
+from hemenet_lab.store.reader import Store
 from hemenet_lab.structures.parse import read_structure
 from hemenet_lab.structures.structure import Structure
 from tests.protein_mt.cif_files import bcif_gz, cif_gz

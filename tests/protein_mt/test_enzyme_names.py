@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hemenet_lab.protein_mt.enzyme_names import read_enzyme_names
+from hemenet_lab.protein_mt.labels.ontology import read_enzyme_names
 
 DATA = """CC   -----------------------------------------------------------------------
 CC   DE   a comment that looks like a name

@@ -12,9 +12,9 @@ from filelock import FileLock
 from hemenet_lab.protein_mt.fetch import benchmark, request
 from hemenet_lab.protein_mt.fetch.options import FetchOptions
 from hemenet_lab.protein_mt.fetch.report import REPORT_FILE
-from hemenet_lab.protein_mt.labels import read_labels
-from hemenet_lab.protein_mt.layout import find_raw
-from hemenet_lab.protein_mt.read_entry import read_source
+from hemenet_lab.protein_mt.labels.read import read_labels
+from hemenet_lab.protein_mt.raw.entry import read_source
+from hemenet_lab.protein_mt.raw.layout import find_raw
 from hemenet_lab.protein_mt.sources import TABLES
 from tests.protein_mt.all_sources import report, run, serving_all
 from tests.protein_mt.local_server import LocalServer

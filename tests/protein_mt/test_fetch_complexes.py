@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.labels import read_labels
-from hemenet_lab.protein_mt.layout import find_raw
+from hemenet_lab.protein_mt.labels.read import read_labels
 from hemenet_lab.protein_mt.open_route import write
-from hemenet_lab.protein_mt.read_entry import read_source
+from hemenet_lab.protein_mt.raw.entry import read_source
+from hemenet_lab.protein_mt.raw.layout import find_raw
 from tests.protein_mt.all_sources import run, serving_all
 from tests.protein_mt.cif_files import COMPONENT
 from tests.protein_mt.local_server import LocalServer

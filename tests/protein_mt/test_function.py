@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.deepfri_lists import read_identity_flags, read_split_lists
-from hemenet_lab.protein_mt.function import read_ec, read_go, split_chain_name
+from hemenet_lab.protein_mt.labels.deepfri import (
+    read_ec,
+    read_go,
+    read_identity_flags,
+    read_split_lists,
+    split_chain_name,
+)
 from tests.shared import SAMPLE, needs_shared
 
 EC_TABLE = (

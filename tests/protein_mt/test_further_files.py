@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.deepfri_lists import read_lists
-from hemenet_lab.protein_mt.further_files import FurtherFiles, find_further
-from hemenet_lab.protein_mt.layout import RawFolder
+from hemenet_lab.protein_mt.labels.deepfri import read_lists
+from hemenet_lab.protein_mt.raw.further import FurtherFiles, find_further
+from hemenet_lab.protein_mt.raw.layout import RawFolder
 from hemenet_lab.protein_mt.sources import TABLES
 from tests.shared import SAMPLE, needs_shared
 

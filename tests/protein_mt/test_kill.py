@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.build.build import build_store
 from tests.protein_mt.raw_folder import write_raw
 
 ROOT = Path(__file__).resolve().parents[2]

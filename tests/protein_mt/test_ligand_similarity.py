@@ -9,8 +9,8 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import AllChem, rdFingerprintGenerator
 
-from hemenet_lab.protein_mt.ligand_similarity import closest_tanimoto, ligand_report
-from hemenet_lab.protein_mt.read_fingerprint import BITS, read_fingerprint
+from hemenet_lab.protein_mt.raw.fingerprint import BITS, read_fingerprint
+from hemenet_lab.protein_mt.splits.leakage import closest_tanimoto, ligand_report
 from tests.protein_mt.raw_folder import MOL2, SDF
 from tests.shared import SAMPLE, needs_shared
 

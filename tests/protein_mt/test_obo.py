@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.obo import Ontology, read_obo
+from hemenet_lab.protein_mt.labels.ontology import Ontology, read_obo
 
 OBO = """format-version: 1.2
 data-version: releases/2019-07-01

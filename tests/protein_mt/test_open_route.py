@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.protein_mt.affinity import Binding
-from hemenet_lab.protein_mt.layout import find_raw
+from hemenet_lab.protein_mt.labels.affinity import Binding, parse_index_line, read_pdbbind_index
 from hemenet_lab.protein_mt.open_route.copies import ligand_rows
 from hemenet_lab.protein_mt.open_route.cut import open_cif
 from hemenet_lab.protein_mt.open_route.table import Complex
 from hemenet_lab.protein_mt.open_route.write import index_line, write_complex, write_indices
-from hemenet_lab.protein_mt.pdbbind_index import parse_index_line, read_pdbbind_index
+from hemenet_lab.protein_mt.raw.layout import find_raw
 from hemenet_lab.structures.ligand import ligand_from_mmcif, read_ligand
 from hemenet_lab.structures.molblock import LigandError
 from hemenet_lab.structures.parse import StructureError, read_atoms, read_structure

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.affinity import Binding, parse_binding
+from hemenet_lab.protein_mt.labels.affinity import Binding, parse_binding
 from hemenet_lab.protein_mt.open_route.table import parse_affinity, read_affinity_table
 from hemenet_lab.protein_mt.open_route.write import binding_text
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt.build import build_store
-from hemenet_lab.protein_mt.function import FunctionTable
-from hemenet_lab.protein_mt.obo import Ontology, read_obo
-from hemenet_lab.protein_mt.propagation import compare_with_ontology
+from hemenet_lab.protein_mt.build.build import build_store
+from hemenet_lab.protein_mt.labels.deepfri import FunctionTable
+from hemenet_lab.protein_mt.labels.ontology import Ontology, compare_with_ontology, read_obo
+from hemenet_lab.store.reader import Store
 from hemenet_lab.tasks import BP, MF
 from tests.protein_mt.raw_folder import write_raw
 from tests.protein_mt.test_obo import OBO

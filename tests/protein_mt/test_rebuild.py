@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt import build as build_module
-from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.build import build as build_module
+from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.settings import BuildSettings
+from hemenet_lab.store.reader import Store
 from tests.protein_mt.raw_folder import write_raw
 
 

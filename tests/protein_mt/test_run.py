@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from hemenet_lab.protein_mt.run import run_all
+from hemenet_lab.protein_mt.build.parallel import run_all
 
 
 def square(number: int) -> int:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt.build import build_store
-from hemenet_lab.protein_mt.drops import read_drops
-from hemenet_lab.protein_mt.labels import read_labels
-from hemenet_lab.protein_mt.layout import find_raw
+from hemenet_lab.protein_mt.build.build import build_store
+from hemenet_lab.protein_mt.labels.read import read_labels
+from hemenet_lab.protein_mt.raw.drops import read_drops
+from hemenet_lab.protein_mt.raw.layout import find_raw
 from hemenet_lab.protein_mt.verify.store import verify_store
+from hemenet_lab.store.reader import Store
 from tests.shared import SAMPLE, needs_shared
 
 pytestmark = needs_shared

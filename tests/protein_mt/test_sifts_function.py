@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.function import FunctionTable
-from hemenet_lab.protein_mt.obo import read_obo
-from hemenet_lab.protein_mt.sifts_function import (
-    Wanted,
-    read_sifts_ec,
-    read_sifts_go,
-    sifts_date,
-)
+from hemenet_lab.protein_mt.labels.deepfri import FunctionTable
+from hemenet_lab.protein_mt.labels.ontology import read_obo
+from hemenet_lab.protein_mt.labels.sifts import Wanted, read_sifts_ec, read_sifts_go, sifts_date
 from tests.protein_mt.test_obo import OBO
 
 EC = """# 2026/01/10 - 12:00 | PDB: 01.26 | UniProt: 2026.01

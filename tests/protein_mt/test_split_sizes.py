@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hemenet_lab.protein_mt import split_taskwise
-from hemenet_lab.protein_mt.clusters import Item
-from hemenet_lab.protein_mt.deepfri_lists import read_lists
-from hemenet_lab.protein_mt.further_files import find_further
+from hemenet_lab.protein_mt.labels.deepfri import read_lists
+from hemenet_lab.protein_mt.raw.further import find_further
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.split_inputs import SplitInputs
-from hemenet_lab.protein_mt.split_taskwise import taskwise_split
+from hemenet_lab.protein_mt.splits import taskwise as split_taskwise
+from hemenet_lab.protein_mt.splits.clusters import Item
+from hemenet_lab.protein_mt.splits.inputs import SplitInputs
+from hemenet_lab.protein_mt.splits.taskwise import taskwise_split
 from tests.protein_mt.test_splits import TASKS, random_items
 from tests.shared import SAMPLE, needs_shared
 

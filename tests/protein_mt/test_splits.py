@@ -7,11 +7,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from hemenet_lab.protein_mt.clusters import Item
-from hemenet_lab.protein_mt.deepfri_lists import DeepfriLists
+from hemenet_lab.protein_mt.labels.deepfri import DeepfriLists
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.split_inputs import Split, SplitInputs, copy_sets
-from hemenet_lab.protein_mt.splits import make_splits
+from hemenet_lab.protein_mt.splits.clusters import Item
+from hemenet_lab.protein_mt.splits.inputs import Split, SplitInputs, copy_sets
+from hemenet_lab.protein_mt.splits.schemes import make_splits
 
 TASKS = ("lba", "ppa", "ec", "mf", "bp", "cc")
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hemenet_lab.data.entry import Entry
-from hemenet_lab.protein_mt.function import FunctionTable, read_ec
-from hemenet_lab.protein_mt.transfer import LabelTransfer, is_full_label
-from hemenet_lab.protein_mt.uniprot import UniprotMap, read_sifts
+from hemenet_lab.protein_mt.labels.deepfri import FunctionTable, read_ec
+from hemenet_lab.protein_mt.labels.sifts import UniprotMap, read_sifts
+from hemenet_lab.protein_mt.labels.transfer import LabelTransfer, is_full_label
+from hemenet_lab.store.entry import Entry
 from hemenet_lab.tasks import BP, CC, EC, LBA, MF, PROTEIN_MT
 from tests.shared import SAMPLE, needs_shared
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.commands import data
-from hemenet_lab.data.store import Store
+from hemenet_lab.store.reader import Store
 from tests.protein_mt.all_sources import run as fetch
 from tests.protein_mt.all_sources import serving_all
 from tests.protein_mt.local_server import LocalServer

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.settings import BuildSettings
 from tests.protein_mt.planted import edit, faults, put, reseal
 

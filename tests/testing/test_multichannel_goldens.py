@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import batch_norm, layer_norm
 
-from hemenet_lab.readout import TaskAware
+from hemenet_lab.model.readout import TaskAware
 from hemenet_lab.testing import goldens
 from hemenet_lab.testing.checks import (
     dymean_layer,

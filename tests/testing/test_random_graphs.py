@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from hemenet_lab.data.build_graph import build_graph
-from hemenet_lab.data.entry_check import check_entry
-from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.data.view import GraphView
+from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.graphs.graph import ProteinGraph
+from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.store.entry import check_entry
 from hemenet_lab.testing.moves import (
     INVERSION,
     match_nodes,

@@ -6,8 +6,8 @@ from unittest import SkipTest
 
 import pytest
 
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.testing import wrong_encoders as wrong
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.data.entry import LIGAND
-from hemenet_lab.data.graph import ProteinGraph, node_batch
-from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.graphs.graph import ProteinGraph, node_batch
+from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.nn.segment import segment_mean, segment_sum
+from hemenet_lab.store.entry import LIGAND
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 WIDTH = 8

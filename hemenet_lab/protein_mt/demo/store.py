@@ -7,11 +7,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from hemenet_lab.data.cache_folder import cache_folder
+from hemenet_lab.protein_mt import BuildSettings
 from hemenet_lab.protein_mt.build import build_store
 from hemenet_lab.protein_mt.demo.settings import VERSION
 from hemenet_lab.protein_mt.demo.write import write_demo
-from hemenet_lab.protein_mt.settings import BuildSettings
+from hemenet_lab.store import cache_folder
 
 BUILD = BuildSettings(min_seq_id=0.5, coverage=0.8)
 """Whole families stay together: their members have 55 to 95 % of their residues in common."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hemenet_lab.protein_mt.chain_list import write_chain_list
+from hemenet_lab.protein_mt import COMPONENT, OBSOLETE, STRUCTURES, TABLES, Source
 from hemenet_lab.protein_mt.fetch.checks import CHECKS
 from hemenet_lab.protein_mt.fetch.complexes import write_complexes
 from hemenet_lab.protein_mt.fetch.job import Job, Record
@@ -20,9 +20,8 @@ from hemenet_lab.protein_mt.fetch.pool import fetch_all
 from hemenet_lab.protein_mt.fetch.report import FetchResult, read_report, write_report
 from hemenet_lab.protein_mt.fetch.session import Session
 from hemenet_lab.protein_mt.fetch.wanted import Wanted, read_ids, wanted_items
-from hemenet_lab.protein_mt.layout import split_chain_name
 from hemenet_lab.protein_mt.open_route.table import ComplexTable, read_affinity_table
-from hemenet_lab.protein_mt.sources import COMPONENT, OBSOLETE, STRUCTURES, TABLES, Source
+from hemenet_lab.protein_mt.raw import split_chain_name, write_chain_list
 
 PARTIAL = ".partial"
 """Folder in the raw folder for files that are not whole yet."""

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import gemmi
 
-from hemenet_lab.protein_mt.deepfri_lists import read_identity_flags
 from hemenet_lab.protein_mt.fetch.job import Check
 from hemenet_lab.protein_mt.fetch.obsolete import read_obsolete
-from hemenet_lab.protein_mt.function import read_ec, read_go
-from hemenet_lab.protein_mt.textfile import read_lines
+from hemenet_lab.protein_mt.labels import read_ec, read_go, read_identity_flags
+from hemenet_lab.protein_mt.raw import read_lines
 from hemenet_lab.structures.parse import read_atoms
 
 _CHAIN = re.compile(r"[0-9][A-Za-z0-9]{3}-\S+")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hemenet_lab.protein_mt.textfile import read_lines
+from hemenet_lab.protein_mt.raw import read_lines
 
 Successors = Mapping[str, tuple[str, ...]]
 """Obsolete PDB code → codes that replace it, none where the entry was withdrawn; small letters."""

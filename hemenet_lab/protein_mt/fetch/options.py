@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hemenet_lab.protein_mt import HOSTS, STRUCTURES
 from hemenet_lab.protein_mt.fetch.pdbbind import LIGAND_SETS
 from hemenet_lab.protein_mt.fetch.session import Policy
-from hemenet_lab.protein_mt.sources import HOSTS, STRUCTURES
 
 
 @dataclass(frozen=True)

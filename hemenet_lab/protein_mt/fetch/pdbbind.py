@@ -9,8 +9,8 @@ from pathlib import Path
 
 from hemenet_lab.protein_mt.fetch.job import Record
 from hemenet_lab.protein_mt.fetch.place import link_or_copy
-from hemenet_lab.protein_mt.pdbbind_index import read_pdbbind_index
-from hemenet_lab.protein_mt.textfile import read_lines
+from hemenet_lab.protein_mt.labels import read_pdbbind_index
+from hemenet_lab.protein_mt.raw import read_lines
 
 LIGAND_SETS = ("refined", "general")
 SITE = "http://www.pdbbind.org.cn (or its successor, https://www.pdbbind-plus.org.cn)"

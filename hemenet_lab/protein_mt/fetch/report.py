@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from hemenet_lab.protein_mt.drops import csv_text
 from hemenet_lab.protein_mt.fetch.job import HERE, Record
+from hemenet_lab.protein_mt.raw import csv_text
 
 REPORT_FILE = "fetch_report.csv"
 COLUMNS = tuple(field.name for field in fields(Record))

@@ -8,7 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from hemenet_lab.protein_mt.origin import code_version
+from hemenet_lab.protein_mt.build import code_version
 
 
 @dataclass(frozen=True)

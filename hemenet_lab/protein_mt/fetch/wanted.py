@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hemenet_lab.protein_mt.function import read_ec, read_go
-from hemenet_lab.protein_mt.layout import split_chain_name
-from hemenet_lab.protein_mt.sources import TABLES
-from hemenet_lab.protein_mt.textfile import read_lines
+from hemenet_lab.protein_mt import TABLES
+from hemenet_lab.protein_mt.labels import read_ec, read_go
+from hemenet_lab.protein_mt.raw import read_lines, split_chain_name
 
 _CODE = re.compile(r"[0-9][A-Za-z0-9]{3}")
 _ITEM = re.compile(rf"({_CODE.pattern})(-\S+)?")

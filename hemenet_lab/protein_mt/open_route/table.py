@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from hemenet_lab.protein_mt.affinity import MEASURES, UNITS, Binding, parse_binding, split_chains
-from hemenet_lab.protein_mt.textfile import Problem, read_lines
+from hemenet_lab.protein_mt.labels import MEASURES, UNITS, Binding, parse_binding, split_chains
+from hemenet_lab.protein_mt.raw import Problem, read_lines
 
 REQUIRED = ("id", "affinity", "unit", "source")
 OPTIONAL = (

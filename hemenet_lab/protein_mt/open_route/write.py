@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hemenet_lab.protein_mt.affinity import Binding
+from hemenet_lab.protein_mt.labels import Binding
 from hemenet_lab.protein_mt.open_route.copies import ligand_rows, place_of
 from hemenet_lab.protein_mt.open_route.cut import CifFile, cut_cif, first_model_rows, open_cif
 from hemenet_lab.protein_mt.open_route.molecule import ligand_sdf, read_component

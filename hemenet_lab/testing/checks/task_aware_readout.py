@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hemenet_lab.readout import TaskAware
+from hemenet_lab.model import TaskAware
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 

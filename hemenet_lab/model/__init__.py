@@ -1,0 +1,7 @@
+"""The multi-task model: readouts, heads, losses, evaluation and the LightningModule."""
+
+from hemenet_lab.model.evaluation import TaskEvaluation
+from hemenet_lab.model.module import TASKS_KEY, MultiTaskModule
+from hemenet_lab.model.readout import Readout, TaskAware
+
+__all__ = ["TASKS_KEY", "MultiTaskModule", "Readout", "TaskAware", "TaskEvaluation"]

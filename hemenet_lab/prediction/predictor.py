@@ -1,0 +1,126 @@
+"""Structure files in, named predictions out, from a checkpoint alone."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from torch_geometric.data import Batch
+
+from hemenet_lab.graphs import build_graph
+from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.store import Entry, entry_from_structure
+from hemenet_lab.structures.ligand import read_ligand
+from hemenet_lab.structures.parse import read_structure
+from hemenet_lab.tasks import Task
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One predicted number with its name."""
+
+    entry: str
+    chain: str
+    """Author chain id; empty for a prediction about the whole complex."""
+    task: str
+    term: str
+    """Id of the term; empty for a regression task."""
+    name: str
+    """Name of the term, or the unit of a regression."""
+    value: float
+    """pKd for affinities, a probability for terms."""
+
+
+def load_module(checkpoint: str | Path) -> MultiTaskModule:
+    """The trained module of a checkpoint, in evaluation mode on the CPU.
+
+    Raises:
+        ValueError: No such file, or a checkpoint that does not say how its encoder was made.
+    """
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise ValueError(f"checkpoint {path} not found; give the path of a .ckpt file")
+    hparams = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
+    if "encoder" not in hparams:
+        raise ValueError(
+            f"{path} does not hold its encoder's settings (it was not written by `lightning fit`); "
+            "use MultiTaskModule.load_from_checkpoint(path, encoder=...)"
+        )
+    return MultiTaskModule.load_from_checkpoint(path, map_location="cpu").eval()
+
+
+def entry_from_files(
+    structure: str | Path,
+    ligand: str | Path | None = None,
+    partner_chains: Iterable[str] = (),
+    *,
+    keep_hetero: bool = False,
+) -> Entry:
+    """An entry read from a structure file and, for a complex with a small molecule, a ligand's.
+
+    ``keep_hetero`` keeps ions and cofactors, for a model whose store was built with them.
+    """
+    return entry_from_structure(
+        read_structure(structure, keep_hetero=keep_hetero),
+        ligand=read_ligand(ligand) if ligand is not None else None,
+        partner_chains=partner_chains,
+    )
+
+
+@torch.no_grad()
+def predict_entries(
+    module: MultiTaskModule, entries: Sequence[Entry], min_probability: float = 0.0
+) -> list[Prediction]:
+    """Predictions of every task for entries, one structure at a time.
+
+    A model answers whatever it is asked: LBA means something only for an entry with a ligand, PPA
+    only for one with two partners.
+
+    Args:
+        module: A built module, in evaluation mode.
+        entries: Structures.
+        min_probability: Terms below are left out.
+    """
+    found: list[Prediction] = []
+    for entry in entries:
+        batch = Batch.from_data_list([build_graph(entry, module.encoder.view)])
+        outputs = module.predict_step(batch, 0)
+        found.extend(named_predictions(outputs, module.tasks, min_probability))
+    return found
+
+
+def named_predictions(
+    outputs: Mapping[str, Any], tasks: Iterable[Task], min_probability: float = 0.0
+) -> Iterator[Prediction]:
+    """What `MultiTaskModule.predict_step` gives for a batch, number by number with its name."""
+    for task in tasks:
+        owners = [
+            (entry, chain)
+            for entry, chains in zip(outputs["entry_id"], outputs["chain_names"], strict=True)
+            for chain in (chains if task.level == "chain" else [""])
+        ]
+        for (entry, chain), row in zip(owners, outputs[task.name].tolist(), strict=True):
+            yield from _name_row(entry, chain, task, row, min_probability)
+
+
+def _name_row(
+    entry: str, chain: str, task: Task, row: list[float], min_probability: float
+) -> Iterator[Prediction]:
+    if task.kind == "regression":
+        yield Prediction(entry, chain, task.name, "", task.unit, row[0])
+        return
+    names = task.term_names or task.terms
+    for term, name, value in zip(task.terms, names, row, strict=True):
+        if value >= min_probability:
+            yield Prediction(entry, chain, task.name, term, name, value)
+
+
+def write_csv(predictions: Iterable[Prediction], stream: TextIO) -> None:
+    """A line per prediction, below the names of its fields."""
+    writer = csv.DictWriter(stream, [field.name for field in fields(Prediction)])
+    writer.writeheader()
+    writer.writerows(asdict(prediction) for prediction in predictions)

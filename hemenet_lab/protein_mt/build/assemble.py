@@ -1,0 +1,115 @@
+"""Items that were read get their labels; those that cannot be used are dropped with a reason."""
+
+from __future__ import annotations
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from hemenet_lab.store import Entry
+from hemenet_lab.protein_mt.labels import Affinity
+from hemenet_lab.protein_mt.splits import Item, item_of
+from hemenet_lab.protein_mt.raw import DropRow
+from hemenet_lab.protein_mt.labels import Labels
+from hemenet_lab.protein_mt.raw import RawFolder, Source
+from hemenet_lab.protein_mt.raw import ReadResult
+from hemenet_lab.protein_mt import BuildSettings
+from hemenet_lab.protein_mt.labels import is_full_label
+
+KINDS = ("lba", "ppa", "chain")
+
+
+@dataclass
+class Assembly:
+    """What is known when all items have been labelled."""
+
+    items: list[Item] = field(default_factory=list)
+    """One per stored entry."""
+    drops: list[DropRow] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    stored: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Items per kind."""
+    chains: int = 0
+    without_uniprot: int = 0
+    """Chains of stored entries that have no UniProt id."""
+    affinity: dict[str, Affinity] = field(default_factory=dict)
+    """Stored entry → its affinity, where that is used."""
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    """Stored complex with a ligand affinity → fingerprint of the ligand, empty where unreadable."""
+
+    def check(self) -> None:
+        """Every item that was found is stored or dropped, and each dropped one has a reason."""
+        assert self.found == self.stored + self.dropped, (self.found, self.stored, self.dropped)
+        reasons = sum(row.stage == "entry" for row in self.drops)
+        assert reasons == self.dropped.total(), (reasons, self.dropped)
+
+
+def labelled_entries(
+    raw: RawFolder,
+    labels: Labels,
+    settings: BuildSettings,
+    load: Callable[[Source], ReadResult],
+    assembly: Assembly,
+) -> Iterator[Entry]:
+    """Yields the entries to store, by id, one in memory at a time; fills ``assembly``."""
+    assembly.drops += labels.drops
+    for source in raw.sources:
+        assembly.found[source.kind] += 1
+        result = load(source)
+        assembly.drops += result.drops
+        assembly.notes.update(result.notes)
+        entry, reason = _label(source, result, labels, settings, assembly)
+        if entry is None:
+            assembly.dropped[source.kind] += 1
+            if reason:
+                assembly.drops.append(DropRow(source.id, source.kind, "entry", reason))
+            continue
+        assembly.stored[source.kind] += 1
+        assembly.chains += entry.num_chains
+        assembly.without_uniprot += sum(not names for names in entry.chain_uniprot)
+        if "lba" in entry.values:
+            assembly.fingerprints[entry.id] = result.fingerprint
+        record = labels.affinities.get(source.kind, {}).get(source.code)
+        date = labels.release(source.code, result.date, record)
+        full_label = is_full_label(entry, labels.tasks)
+        assembly.items.append(item_of(entry, full_label=full_label, date=date))
+        yield entry
+    _count_homeless(raw, labels, assembly)
+
+
+def _label(
+    source: Source,
+    result: ReadResult,
+    labels: Labels,
+    settings: BuildSettings,
+    assembly: Assembly,
+) -> tuple[Entry | None, str]:
+    """The labelled entry, or None and the reason (empty where the reader gave it)."""
+    if result.entry is None:
+        return None, ""
+    if result.entry.num_atoms > settings.max_atoms:
+        size = result.entry.num_atoms
+        return None, f"too many heavy atoms: {size}, the limit is {settings.max_atoms}"
+    entry = labels.transfer.apply(result.entry, source.code)
+    record = labels.affinities.get(source.kind, {}).get(source.code)
+    if record and record.censored and not settings.keep_censored:
+        reason = f"affinity is a bound: p{record.measure} of a value given with {record.sign}"
+        assembly.drops.append(DropRow(source.id, source.kind, "label", reason))
+        record = None
+    if record:
+        entry = replace(entry, values={source.kind: record.pk})
+    if not entry.values and not entry.terms:
+        return None, "no label of any task"
+    if record:
+        assembly.affinity[source.id] = record
+    return entry, ""
+
+
+def _count_homeless(raw: RawFolder, labels: Labels, assembly: Assembly) -> None:
+    """Affinities of complexes without a structure file."""
+    for kind, records in labels.affinities.items():
+        codes = {source.code for source in raw.sources if source.kind == kind}
+        assembly.drops += [
+            DropRow(code, kind, "label", "affinity without a structure file")
+            for code in sorted(records.keys() - codes)
+        ]

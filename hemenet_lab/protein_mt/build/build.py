@@ -1,0 +1,121 @@
+"""From a raw folder to a store: deterministic, parallel, and able to go on after a kill."""
+
+from __future__ import annotations
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from filelock import FileLock, Timeout
+from hemenet_lab.protein_mt.splits import find_mmseqs
+from hemenet_lab.protein_mt.build.resume import PARTIAL, check_folder, is_up_to_date, put_in_place
+from hemenet_lab.protein_mt.labels import read_labels
+from hemenet_lab.protein_mt.raw import find_raw
+from hemenet_lab.protein_mt.build.origin import origin_of, source_digests
+from hemenet_lab.protein_mt.build.resume import load_result
+from hemenet_lab.protein_mt.build.parallel import by_file, read_items, read_jobs
+from hemenet_lab.protein_mt.build.parallel import run_all
+from hemenet_lab.protein_mt import BuildSettings
+from hemenet_lab.protein_mt.build.write import write_store
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What `build_store` did."""
+
+    path: Path
+    built: bool
+    """False where the same store was there already."""
+    resumed: int = 0
+    """Items that an earlier, unfinished build had read."""
+
+
+def build_store(
+    raw: str | Path,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    settings: BuildSettings | None = None,
+    force: bool = False,
+    progress: bool = False,
+) -> BuildResult:
+    """Builds a store from a folder of public raw files (see `layout.find_raw`).
+
+    The same raw files and settings give the same bytes, whatever the number of workers. A build
+    that was stopped goes on where it was, from what lies in ``out/.partial``.
+
+    Args:
+        raw: Folder with structures and label files.
+        out: Folder of the store.
+        workers: Number of processes that read structures, and of threads of MMseqs2.
+        settings: What the store is to hold; the defaults if not given.
+        force: Replace a store that was built from other files or with other settings.
+        progress: Show progress bars on the error stream.
+
+    Raises:
+        ValueError: No raw files, wrong settings, MMseqs2 is missing, or ``out`` holds something
+            else and ``force`` is not set.
+    """
+    out, settings = Path(out), settings or BuildSettings()
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; it must be 1 or more")
+    check_folder(out)
+    found = find_raw(raw)
+    find_mmseqs()
+    digests = source_digests(found, workers=workers, progress=progress)
+    origin = origin_of(found, settings, digests)
+    with _only_builder(out) as partial:
+        if is_up_to_date(out, origin, force=force):
+            return BuildResult(out, built=False)
+        labels = read_labels(found, settings)
+        jobs = read_jobs(found, labels, digests, partial, keep_hetero=settings.keep_hetero)
+        fresh = run_all(
+            read_items,
+            by_file(jobs.values()),
+            workers=workers,
+            title="Reading structures",
+            progress=progress,
+        )
+        draft = _clear_drafts(partial)
+        write_store(
+            draft,
+            found,
+            labels,
+            settings,
+            lambda source: load_result(jobs[source.id].result),
+            origin=origin,
+            threads=workers,
+        )
+        put_in_place(draft, out)
+    return BuildResult(out, built=True, resumed=sum(of_file.count(False) for of_file in fresh))
+
+
+def default_workers() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _only_builder(out: Path) -> Iterator[Path]:
+    """The folder for what is read, removed at the end unless an error says that it is needed."""
+    partial = out / PARTIAL
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(partial / "lock", timeout=0):
+            finished = False
+            try:
+                yield partial
+                finished = True
+            finally:
+                if finished or not any(partial.glob("*.npz")):
+                    shutil.rmtree(partial)
+    except Timeout as error:
+        raise ValueError(f"another build is writing {out}; wait for it to end") from error
+
+
+def _clear_drafts(partial: Path) -> Path:
+    """Place of the new store, without what a stopped build left there."""
+    draft = partial / "store"
+    for old in (draft, *partial.glob(".store.*")):
+        shutil.rmtree(old, ignore_errors=True)
+    return draft

@@ -1,0 +1,130 @@
+"""Reading of all items, file by file and in several processes, unless read already."""
+
+from __future__ import annotations
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from hemenet_lab.protein_mt.labels import Labels
+from hemenet_lab.protein_mt.raw import RawFolder, Source
+from hemenet_lab.protein_mt.build.resume import is_current, result_file, save_result, signature_of
+from hemenet_lab.protein_mt.raw import read_sources
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def run_all(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    *,
+    workers: int,
+    title: str,
+    progress: bool,
+) -> list[Result]:
+    """Results of a function for all jobs, in the order of the jobs.
+
+    Args:
+        function: A function that other processes can import.
+        jobs: Its arguments.
+        workers: Number of processes; 1 works in this one.
+        title: What the progress bar says.
+        progress: Show the bar (on the error stream).
+
+    Raises:
+        ValueError: A worker process died.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    bar = Progress(
+        *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not progress
+    )
+    with bar:
+        results = _run(function, jobs, min(workers, len(jobs)))
+        return list(bar.track(results, total=len(jobs), description=title))
+
+
+def _run(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+    if workers <= 1:
+        yield from map(function, jobs)
+        return
+    chunk = max(1, min(32, len(jobs) // (workers * 4)))
+    with ProcessPoolExecutor(workers, mp_context=_context()) as pool:
+        try:
+            yield from pool.map(function, jobs, chunksize=chunk)
+        except BrokenProcessPool as error:
+            raise ValueError(
+                "a worker process died, perhaps for want of memory; run the same command again, "
+                "with fewer --workers: it goes on where it stopped"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """A fork server where there is one: forking this process with its threads is not safe."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "hemenet_lab.protein_mt.build.build.parallel"])
+    return context
+
+
+@dataclass(frozen=True)
+class ReadJob:
+    """One item to read, and where the result goes."""
+
+    source: Source
+    partners: tuple[str, ...]
+    """Author chain ids of the binding partner, where the affinity file gives them."""
+    keep_hetero: bool
+    signature: str
+    """Changes with everything that decides what is read."""
+    result: Path
+
+
+def read_jobs(
+    raw: RawFolder, labels: Labels, digests: Sequence[str], folder: Path, *, keep_hetero: bool
+) -> dict[str, ReadJob]:
+    """Item → what to read, with the results in ``folder``."""
+    jobs = {}
+    for source, digest in zip(raw.sources, digests, strict=True):
+        record = labels.affinities.get(source.kind, {}).get(source.code)
+        partners = record.partner_chains if record and source.kind == "ppa" else ()
+        jobs[source.id] = ReadJob(
+            source,
+            partners,
+            keep_hetero,
+            signature_of(source.id, source.kind, partners, keep_hetero, digest),
+            folder / result_file(source.id),
+        )
+    return jobs
+
+
+def by_file(jobs: Iterable[ReadJob]) -> list[tuple[ReadJob, ...]]:
+    """The jobs grouped by structure file: an entry gives up to 75 chains of the benchmark."""
+    groups: dict[Path, list[ReadJob]] = defaultdict(list)
+    for job in jobs:
+        groups[job.source.structure].append(job)
+    return [tuple(group) for group in groups.values()]
+
+
+def read_items(jobs: Sequence[ReadJob]) -> list[bool]:
+    """Reads the items of one structure file, which is parsed once, and saves each result.
+
+    Returns:
+        For each job: False where its result was there already.
+    """
+    fresh = [not is_current(job.result, job.signature) for job in jobs]
+    missing = [job for job, is_missing in zip(jobs, fresh, strict=True) if is_missing]
+    wanted = [(job.source, job.partners) for job in missing]
+    results = read_sources(wanted, keep_hetero=any(job.keep_hetero for job in missing))
+    for job, result in zip(missing, results, strict=True):
+        save_result(job.result, result, job.signature)
+    return fresh

@@ -1,0 +1,30 @@
+"""Clusters, splits and leakage reports."""
+
+from hemenet_lab.protein_mt.splits.clusters import (
+    LEVELS,
+    MOSTLY,
+    Clusters,
+    Item,
+    cluster_items,
+    item_of,
+)
+from hemenet_lab.protein_mt.splits.inputs import SplitInputs, copy_sets
+from hemenet_lab.protein_mt.splits.leakage import leakage_reports, ligand_report
+from hemenet_lab.protein_mt.splits.mmseqs import find_mmseqs, mmseqs_version
+from hemenet_lab.protein_mt.splits.schemes import make_splits
+
+__all__ = [
+    "LEVELS",
+    "MOSTLY",
+    "Clusters",
+    "Item",
+    "SplitInputs",
+    "cluster_items",
+    "copy_sets",
+    "find_mmseqs",
+    "item_of",
+    "leakage_reports",
+    "ligand_report",
+    "make_splits",
+    "mmseqs_version",
+]

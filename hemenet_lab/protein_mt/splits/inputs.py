@@ -1,0 +1,55 @@
+"""What a split is made from, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.protein_mt import BuildSettings
+from hemenet_lab.protein_mt.labels import DeepfriLists
+from hemenet_lab.protein_mt.splits.clusters import Item
+
+Groups = NDArray[np.int64]
+"""[items], group of each item, 0 to K - 1."""
+
+
+@dataclass(frozen=True)
+class SplitInputs:
+    """Everything that the schemes look at."""
+
+    items: Sequence[Item]
+    groups: Groups
+    """Groups that no split by sequence may tear apart."""
+    copies: Groups
+    """[items], sets of near-copies: items of one kind whose chains are in the same clusters."""
+    settings: BuildSettings
+    lists: Mapping[str, DeepfriLists] = field(default_factory=dict)
+    """``ec`` and ``go`` → DeepFRI's split."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where each item goes, and how that came about."""
+
+    parts: dict[str, str]
+    """Item id → ``train``, ``val``, ``test`` or ``unused``."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """Rule, settings and counts, for the manifest."""
+
+
+def copy_sets(items: Sequence[Item], cluster_of: Mapping[str, int]) -> Groups:
+    """[items], a number for each different kind and set of clusters.
+
+    Args:
+        items: All items.
+        cluster_of: Sequence → its cluster.
+    """
+    names = [
+        (item.kind, tuple(sorted({cluster_of[text] for text in item.sequences}))) for item in items
+    ]
+    number = {name: index for index, name in enumerate(sorted(set(names)))}
+    return np.array([number[name] for name in names], dtype=np.int64)

@@ -1,0 +1,36 @@
+"""Entries, and the memory-mapped store that keeps them."""
+
+from hemenet_lab.store.cache import cache_folder
+from hemenet_lab.store.convert import entry_from_structure
+from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
+from hemenet_lab.store.fields import (
+    ATOM_FIELDS,
+    FORMAT,
+    FORMAT_VERSION,
+    MANIFEST,
+    NODE_FIELDS,
+    SPLIT_NAMES,
+    GrowingArray,
+    StoreError,
+)
+from hemenet_lab.store.reader import Store
+from hemenet_lab.store.writer import StoreWriter
+
+__all__ = [
+    "ATOM_FIELDS",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "LIGAND",
+    "MANIFEST",
+    "NODE_FIELDS",
+    "PARTNER",
+    "PROTEIN",
+    "SPLIT_NAMES",
+    "Entry",
+    "GrowingArray",
+    "Store",
+    "StoreError",
+    "StoreWriter",
+    "cache_folder",
+    "entry_from_structure",
+]

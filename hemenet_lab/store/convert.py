@@ -1,0 +1,129 @@
+"""A parsed structure (and ligand) → `Entry`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.spatial import cKDTree
+
+from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
+from hemenet_lab.structures.structure import Ligand, Structure
+from hemenet_lab.structures.vocabulary import element_class, ligand_node_type
+
+SAME_PLACE = 0.01
+"""Å; a hetero atom this near to a ligand atom is that atom."""
+
+
+def entry_from_structure(
+    structure: Structure,
+    *,
+    ligand: Ligand | None = None,
+    partner_chains: Iterable[str] = (),
+    kind: str = "user",
+    uniprot: Mapping[str, str] | None = None,
+    values: Mapping[str, float] | None = None,
+    terms: Mapping[str, Mapping[int, NDArray[np.int32]]] | None = None,
+) -> Entry:
+    """Residues, then kept hetero atoms, then ligand atoms as the nodes of an entry.
+
+    Args:
+        structure: The protein chains; hetero atoms that it keeps become ligand nodes, except those
+            at the very place of an atom of ``ligand`` (the same group, given twice).
+        ligand: A small molecule in the frame of the structure.
+        partner_chains: Author ids of the chains that are the second partner of a complex.
+        kind: Where the entry comes from, see `Entry.kind`.
+        uniprot: Author chain id → UniProt ids joined by ``;``; other chains' ids are not used.
+        values: Complex-level regression: task name → value.
+        terms: Chain-level multi-label: task name → {chain index: indices of its terms}.
+
+    Raises:
+        ValueError: A partner chain or chain index that the structure does not have, or a label
+            that is not a finite number.
+    """
+    residues = np.flatnonzero(structure.is_polymer)
+    polymer_chains = np.unique(structure.residue_chain[residues])
+    names = tuple(structure.chain_id[chain] for chain in polymer_chains)
+    partners, values, terms = set(partner_chains), dict(values or {}), dict(terms or {})
+    _check_partners(structure.id, names, partners)
+    _check_labels(structure.id, names, values, terms)
+    chain = np.searchsorted(polymer_chains, structure.residue_chain[residues])
+    is_partner = np.array([name in partners for name in names], np.bool_)[chain]
+    atoms = structure.is_polymer[structure.atom_residue]
+    counts = np.bincount(structure.atom_residue, minlength=structure.num_residues)[residues]
+    free_coords, free_class = _free_atoms(structure, ligand)
+    letters = [ord(letter or "\0") for letter in structure.insertion_code[residues].tolist()]
+
+    def nodes(of_residues: ArrayLike, of_free_atoms: int | NDArray, dtype: DTypeLike) -> NDArray:
+        free = np.broadcast_to(of_free_atoms, len(free_class))
+        return np.concatenate([of_residues, free]).astype(dtype)
+
+    return Entry(
+        id=structure.id,
+        kind=kind,
+        node_type=nodes(
+            structure.residue_type[residues], ligand_node_type(0) + free_class, np.int8
+        ),
+        entity=nodes(np.where(is_partner, PARTNER, PROTEIN), LIGAND, np.int8),
+        node_chain=nodes(chain, -1, np.int16),
+        sequence_index=nodes(structure.sequence_index[residues], 0, np.int32),
+        residue_number=nodes(structure.residue_number[residues], 0, np.int32),
+        insertion_code=nodes(letters, 0, np.uint8),
+        node_atoms=nodes(counts, 1, np.uint8),
+        coords=np.concatenate([structure.coords[atoms], free_coords]).astype(np.float32),
+        atom_element=np.append(_classes(structure.element[atoms]), free_class).astype(np.int8),
+        atom_slot=nodes(structure.slot[atoms], 0, np.int8),
+        chain_names=names,
+        chain_uniprot=tuple((uniprot or {}).get(name, "") for name in names),
+        values=values,
+        terms={task: dict(of_chains) for task, of_chains in terms.items()},
+    )
+
+
+def _free_atoms(
+    structure: Structure, ligand: Ligand | None
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Coordinates [A, 3] and element classes [A] of the kept hetero atoms and the ligand."""
+    hetero = ~structure.is_polymer[structure.atom_residue]
+    coords, elements = structure.coords[hetero], structure.element[hetero]
+    if ligand is None:
+        return coords, _classes(elements)
+    if len(coords):
+        distance, _ = cKDTree(ligand.coords).query(coords)
+        coords, elements = coords[distance > SAME_PLACE], elements[distance > SAME_PLACE]
+    classes = np.append(_classes(elements), _classes(ligand.element))
+    return np.concatenate([coords, ligand.coords]), classes
+
+
+def _classes(elements: NDArray[np.str_]) -> NDArray[np.int64]:
+    unique, inverse = np.unique(elements, return_inverse=True)
+    return np.array([element_class(symbol) for symbol in unique.tolist()], np.int64)[inverse]
+
+
+def _check_partners(id: str, names: tuple[str, ...], partners: set[str]) -> None:
+    unknown = sorted(partners - set(names))
+    if unknown:
+        raise ValueError(
+            f"{id}: partner chains {unknown} are not in the structure, whose protein chains are "
+            f"{list(names)}; name some of these (upper and lower case differ)"
+        )
+
+
+def _check_labels(
+    id: str,
+    names: tuple[str, ...],
+    values: Mapping[str, float],
+    terms: Mapping[str, Mapping[int, NDArray[np.int32]]],
+) -> None:
+    bad = {task: value for task, value in values.items() if not math.isfinite(value)}
+    if bad:
+        raise ValueError(f"{id}: values {bad} are not finite numbers; leave out a missing label")
+    for task, of_chains in terms.items():
+        outside = [chain for chain in of_chains if not 0 <= chain < len(names)]
+        if outside:
+            raise ValueError(
+                f"{id}: terms of task {task} for chains {outside}, but the structure has "
+                f"{len(names)} chains, numbered from 0: {list(names)}"
+            )

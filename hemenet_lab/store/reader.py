@@ -1,0 +1,236 @@
+"""The store: a benchmark as memory-mapped arrays, written once and shared by all processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.store.entry import Entry
+from hemenet_lab.store.fields import (
+    ATOM_FIELDS,
+    FORMAT,
+    FORMAT_VERSION,
+    MANIFEST,
+    NODE_FIELDS,
+    SPLIT_NAMES,
+    StoreError,
+)
+from hemenet_lab.store.writer import StoreWriter
+from hemenet_lab.tasks import Task
+
+__all__ = ["Store", "StoreError", "StoreWriter"]
+
+
+class Store:
+    """Read access to a store; entries are read from disk when they are asked for.
+
+    Nothing but the maps is held in memory, so a copy for a worker or rank costs nothing: the
+    arrays are opened again, lazily, after pickling.
+
+    Args:
+        path: Folder of the store.
+
+    Raises:
+        StoreError: No store, another format version, missing or cut files.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.manifest: dict[str, Any] = _read_manifest(self.path)
+        self.tasks = tuple(Task.from_dict(record) for record in self.manifest["tasks"])
+        _check_sizes(self.path, self.manifest["files"])
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "manifest": self.manifest, "tasks": self.tasks, "_arrays": {}}
+
+    def __len__(self) -> int:
+        return int(self.manifest["num_entries"])
+
+    def __getitem__(self, index: int) -> Entry:
+        if not 0 <= index < len(self):
+            raise IndexError(f"entry {index} of a store with {len(self)} entries")
+        nodes, atoms = self._rows("node", index), self._rows("atom", index)
+        return Entry(
+            id=self._text("id", index),
+            kind=self._text("kind", index),
+            chain_names=self._chain_texts("chain_name", index),
+            chain_uniprot=self._chain_texts("chain_uniprot", index),
+            values=self._values(index),
+            terms=self._terms(index),
+            **{field.name: self.array(field.name)[nodes] for field in NODE_FIELDS},
+            **{field.name: self.array(field.name)[atoms] for field in ATOM_FIELDS},
+        )
+
+    def array(self, name: str) -> NDArray[Any]:
+        """One of the store's arrays as a read-only memory map."""
+        if name not in self._arrays:
+            mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
+            self._arrays[name] = mapped.view(np.ndarray)
+        return self._arrays[name]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the content: arrays, tasks and splits."""
+        return str(self.manifest["hash"])
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of all entries."""
+        text = self.array("id").tobytes()
+        ends = self.array("id_end").tolist()
+        starts = [0, *ends][:-1]
+        return tuple(text[a:b].decode() for a, b in zip(starts, ends, strict=True))
+
+    def index(self, entry_id: str) -> int:
+        """Position of an entry."""
+        if entry_id not in self._positions:
+            raise StoreError(f"{self.path} has no entry {entry_id!r}")
+        return self._positions[entry_id]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {entry_id: index for index, entry_id in enumerate(self.ids)}
+
+    @property
+    def num_atoms(self) -> NDArray[np.int64]:
+        """[n], heavy atoms of each entry."""
+        return np.diff(self.array("atom_offset"))
+
+    @property
+    def num_nodes(self) -> NDArray[np.int64]:
+        """[n], residues and ligand atoms of each entry."""
+        return np.diff(self.array("node_offset"))
+
+    @property
+    def num_chains(self) -> NDArray[np.int64]:
+        """[n], polymer chains of each entry."""
+        return np.diff(self.array("chain_offset"))
+
+    @property
+    def num_labels(self) -> NDArray[np.int16]:
+        """[n, T], labelled items (complexes or chains) of each entry and task."""
+        return self.array("num_labels")
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """[n, T], True where an entry has a label of the task."""
+        return self.num_labels > 0
+
+    @property
+    def full_label(self) -> NDArray[np.bool_]:
+        """[n], True for entries with all kinds of labels."""
+        return self.array("full_label")
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """Names of the stored splits."""
+        return tuple(self.manifest["splits"])
+
+    def split(self, name: str = "default") -> NDArray[np.int8]:
+        """[n], 0 train, 1 val, 2 test, 3 unused.
+
+        Raises:
+            StoreError: The store has no split of this name.
+        """
+        if name not in self.split_names:
+            raise StoreError(
+                f"{self.path} has no split {name!r}; it has {', '.join(self.split_names) or 'none'}"
+            )
+        return self.array(f"split_{name}")
+
+    def counts(self, split: str = "default") -> dict[str, dict[str, int]]:
+        """Labelled items (complexes or chains) per part of the split and task."""
+        codes = self.split(split)
+        return {
+            part: {
+                task.name: int(self.num_labels[codes == code, column].sum())
+                for column, task in enumerate(self.tasks)
+            }
+            for code, part in enumerate(SPLIT_NAMES)
+        }
+
+    def verify_hash(self) -> None:
+        """Reads every file and compares it with the manifest.
+
+        Raises:
+            StoreError: A file whose content changed since it was written.
+        """
+        for name, expected in self.manifest["files"].items():
+            with (self.path / name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != expected["sha256"]:
+                raise StoreError(
+                    f"{self.path / name} has the SHA-256 {digest[:12]}…, the manifest says "
+                    f"{expected['sha256'][:12]}…; the file is damaged: build the store again"
+                )
+
+    def _rows(self, level: str, index: int) -> slice:
+        offset = self.array(f"{level}_offset")
+        return slice(int(offset[index]), int(offset[index + 1]))
+
+    def _text(self, name: str, row: int) -> str:
+        end = self.array(f"{name}_end")
+        start = int(end[row - 1]) if row else 0
+        return self.array(name)[start : int(end[row])].tobytes().decode()
+
+    def _chain_texts(self, name: str, index: int) -> tuple[str, ...]:
+        rows = self._rows("chain", index)
+        return tuple(self._text(name, row) for row in range(rows.start, rows.stop))
+
+    def _values(self, index: int) -> dict[str, float]:
+        rows = self._rows("value", index)
+        tasks, values = self.array("value_task")[rows], self.array("value")[rows]
+        return {
+            self.tasks[task].name: value
+            for task, value in zip(tasks.tolist(), values.tolist(), strict=True)
+        }
+
+    def _terms(self, index: int) -> dict[str, dict[int, NDArray[np.int32]]]:
+        rows = self._rows("term_row", index)
+        ends, terms = self.array("term_row_end"), self.array("term")
+        found: dict[str, dict[int, NDArray[np.int32]]] = {}
+        for row in range(rows.start, rows.stop):
+            name = self.tasks[int(self.array("term_row_task")[row])].name
+            chain = int(self.array("term_row_chain")[row])
+            start = int(ends[row - 1]) if row else 0
+            found.setdefault(name, {})[chain] = terms[start : int(ends[row])]
+        return found
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise StoreError(
+            f"{path} is not a store (it has no {MANIFEST}); build one with "
+            "`hemenet data build --raw DIR --out DIR`, or use the root `demo`"
+        )
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        found = (manifest.get("format"), manifest.get("format_version"))
+    except (ValueError, AttributeError) as error:
+        raise StoreError(f"{file} is not readable ({error}); build the store again") from error
+    if found != (FORMAT, FORMAT_VERSION):
+        raise StoreError(
+            f"{path} has the format {found[0]} version {found[1]}, this program reads "
+            f"{FORMAT} version {FORMAT_VERSION}; build the store again with this version"
+        )
+    return dict(manifest)
+
+
+def _check_sizes(path: Path, files: dict[str, dict[str, Any]]) -> None:
+    for name, expected in files.items():
+        file = path / name
+        size = file.stat().st_size if file.is_file() else None
+        if size != expected["bytes"]:
+            found = "missing" if size is None else f"{size} bytes long"
+            raise StoreError(
+                f"{file} is {found}, the manifest says {expected['bytes']} bytes; "
+                "the store is incomplete: copy or build it again"
+            )

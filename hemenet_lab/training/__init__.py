@@ -1,0 +1,22 @@
+"""Around the training loop: callbacks, checkpoints and results."""
+
+from hemenet_lab.training.callbacks import (
+    NonFiniteGuard,
+    ReproducibleSteps,
+    SharedRunningStatistics,
+    Throughput,
+)
+from hemenet_lab.training.checkpoints import RUN_KEY, RunCheckpoint, RunRecord
+from hemenet_lab.training.results import Result, ResultsTable
+
+__all__ = [
+    "RUN_KEY",
+    "NonFiniteGuard",
+    "ReproducibleSteps",
+    "Result",
+    "ResultsTable",
+    "RunCheckpoint",
+    "RunRecord",
+    "SharedRunningStatistics",
+    "Throughput",
+]
