@@ -15,7 +15,7 @@ from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.store.entry import Entry
 from hemenet_lab.store.reader import Store, StoreWriter
-from tests.data.small_store import trainer
+from tests.store.small_store import trainer
 
 AFFINITIES = ["lba", "ppa"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from hemenet_lab.loading.label_share import hidden_labels, share_lines
 from hemenet_lab.loading.loader import GraphDataset, GraphLoader, TrainLoader
 from hemenet_lab.loading.packing import Items, Limits
 from hemenet_lab.loading.plan import FirstEpochOnly, TrainingPlan, evaluation_batches
-from hemenet_lab.store import SPLIT_NAMES, Store
+from hemenet_lab.store import SPLIT_NAMES, Store, store_folder
 from hemenet_lab.tasks import Task, select_tasks
 
 
@@ -89,9 +88,6 @@ def _left_out(store: Store, split: str, tasks: tuple[Task, ...]) -> str:
     return f"{text}; {dropped} left out when the store was built (drops.csv)" if dropped else text
 
 
-DEMO = "demo"
-
-
 class ProteinMTDataModule(LightningDataModule):
     """Batches of a store's structures, in the view that the model's encoder asks for.
 
@@ -101,8 +97,8 @@ class ProteinMTDataModule(LightningDataModule):
     themselves, with the same number for each.
 
     Args:
-        root: Folder of a store made by ``hemenet data build``, or ``demo`` for the embedded
-            synthetic data.
+        root: Folder of a store made by ``hemenet data build``, or the name of an installed one:
+            ``demo`` is the embedded synthetic data set.
         tasks: Names of the tasks to load labels of; those that the model learns if None.
         split: Name of one of the store's splits.
         view: Kind of graph; that of the model's encoder if None.
@@ -124,7 +120,7 @@ class ProteinMTDataModule(LightningDataModule):
 
     def __init__(
         self,
-        root: str = DEMO,
+        root: str = "demo",
         tasks: list[str] | None = None,
         split: str = "default",
         view: GraphView | None = None,
@@ -159,7 +155,7 @@ class ProteinMTDataModule(LightningDataModule):
     def store(self) -> Store:
         """The store; opened on first use."""
         if self._store is None:
-            self._store = Store(_place(self.root))
+            self._store = Store(store_folder(self.root))
         return self._store
 
     @property
@@ -203,8 +199,8 @@ class ProteinMTDataModule(LightningDataModule):
     # --- Lightning's hooks ----------------------------------------------------------------------
 
     def prepare_data(self) -> None:
-        """Makes the demo data if they are asked for and not there yet."""
-        _place(self.root)
+        """Makes the data that a name such as ``demo`` stands for, if they are not there yet."""
+        store_folder(self.root)
 
     def setup(self, stage: str | None = None) -> None:
         """Opens the store and computes the edges of the view if they are not there yet."""
@@ -315,12 +311,3 @@ class ProteinMTDataModule(LightningDataModule):
         if self.trainer is None:
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
-
-
-def _place(root: str) -> Path:
-    """Folder of the store; the demo is made where it is not there yet."""
-    if root != DEMO:
-        return Path(root)
-    from hemenet_lab.protein_mt.demo import demo_store  # slow to import, rarely needed
-
-    return demo_store()

@@ -1,18 +1,16 @@
 """Items that were read get their labels; those that cannot be used are dropped with a reason."""
 
 from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from hemenet_lab.store import Entry
-from hemenet_lab.protein_mt.labels import Affinity
-from hemenet_lab.protein_mt.splits import Item, item_of
-from hemenet_lab.protein_mt.raw import DropRow
-from hemenet_lab.protein_mt.labels import Labels
-from hemenet_lab.protein_mt.raw import RawFolder, Source
-from hemenet_lab.protein_mt.raw import ReadResult
+
 from hemenet_lab.protein_mt import BuildSettings
-from hemenet_lab.protein_mt.labels import is_full_label
+from hemenet_lab.protein_mt.labels import Affinity, Labels, is_full_label
+from hemenet_lab.protein_mt.raw import DropRow, RawFolder, ReadResult, Source
+from hemenet_lab.protein_mt.splits import Item, item_of
+from hemenet_lab.store import Entry
 
 KINDS = ("lba", "ppa", "chain")
 

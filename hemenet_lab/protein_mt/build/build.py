@@ -1,23 +1,31 @@
 """From a raw folder to a store: deterministic, parallel, and able to go on after a kill."""
 
 from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
 from filelock import FileLock, Timeout
-from hemenet_lab.protein_mt.splits import find_mmseqs
-from hemenet_lab.protein_mt.build.resume import PARTIAL, check_folder, is_up_to_date, put_in_place
+
+from hemenet_lab.protein_mt import BuildSettings
+from hemenet_lab.protein_mt.build.origin import origin_of, source_digests
+from hemenet_lab.protein_mt.build.parallel import by_file, read_items, read_jobs, run_all
+from hemenet_lab.protein_mt.build.resume import (
+    PARTIAL,
+    check_folder,
+    is_up_to_date,
+    load_result,
+    put_in_place,
+)
+from hemenet_lab.protein_mt.build.write import write_store
 from hemenet_lab.protein_mt.labels import read_labels
 from hemenet_lab.protein_mt.raw import find_raw
-from hemenet_lab.protein_mt.build.origin import origin_of, source_digests
-from hemenet_lab.protein_mt.build.resume import load_result
-from hemenet_lab.protein_mt.build.parallel import by_file, read_items, read_jobs
-from hemenet_lab.protein_mt.build.parallel import run_all
-from hemenet_lab.protein_mt import BuildSettings
-from hemenet_lab.protein_mt.build.write import write_store
+from hemenet_lab.protein_mt.splits import find_mmseqs
+
 
 @dataclass(frozen=True)
 class BuildResult:

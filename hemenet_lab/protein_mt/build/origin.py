@@ -1,15 +1,17 @@
 """What a store is made from: settings, contents of the raw files, version of the program."""
 
 from __future__ import annotations
+
 import hashlib
 import importlib.metadata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-from hemenet_lab.protein_mt.raw import find_further
-from hemenet_lab.protein_mt.raw import RawFolder, Source
-from hemenet_lab.protein_mt.build.parallel import run_all
+
 from hemenet_lab.protein_mt import BuildSettings
+from hemenet_lab.protein_mt.build.parallel import run_all
+from hemenet_lab.protein_mt.raw import RawFolder, Source, find_further
+
 
 def source_digests(raw: RawFolder, *, workers: int, progress: bool) -> list[str]:
     """SHA-256 over the files of each item, in the order of the items; each file is read once."""

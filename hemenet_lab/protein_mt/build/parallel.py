@@ -1,20 +1,22 @@
 """Reading of all items, file by file and in several processes, unless read already."""
 
 from __future__ import annotations
+
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from hemenet_lab.protein_mt.labels import Labels
-from hemenet_lab.protein_mt.raw import RawFolder, Source
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from hemenet_lab.protein_mt.build.resume import is_current, result_file, save_result, signature_of
-from hemenet_lab.protein_mt.raw import read_sources
+from hemenet_lab.protein_mt.labels import Labels
+from hemenet_lab.protein_mt.raw import RawFolder, Source, read_sources
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

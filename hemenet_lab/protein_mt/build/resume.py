@@ -1,22 +1,23 @@
 """Resuming and replacing: items read before, and a store that is there already."""
 
 from __future__ import annotations
+
 import hashlib
 import json
 import os
-import numpy as np
 import shutil
+from collections.abc import Mapping
 from dataclasses import astuple
 from functools import cache
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
-from hemenet_lab.store import Entry
-from hemenet_lab.store import ATOM_FIELDS, NODE_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST
-from hemenet_lab.protein_mt.raw import DropRow, DROPS_FILE
-from hemenet_lab.protein_mt.raw import ReadResult
-from collections.abc import Mapping
+
+import numpy as np
+
 from hemenet_lab.protein_mt.build.write import CHAINS_FILE, ENTRIES_FILE
+from hemenet_lab.protein_mt.raw import DROPS_FILE, DropRow, ReadResult
+from hemenet_lab.store import ATOM_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST, NODE_FIELDS, Entry
 
 ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS))
 _READING_CODE = (

@@ -1,11 +1,12 @@
 """What a store holds, as tables for people."""
 
 from __future__ import annotations
+
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from hemenet_lab.store import Store
-from hemenet_lab.store import SPLIT_NAMES
+
+from hemenet_lab.store import SPLIT_NAMES, Store
 
 Row = Sequence[object]
 _LIMITED = re.compile(r"deepfri_[a-z]+_\d+")

@@ -1,30 +1,44 @@
 """From items that were read to a store: labels, clusters, splits, manifest and tables."""
 
 from __future__ import annotations
-import numpy as np
+
 import hashlib
-from collections.abc import Mapping, Sequence, Callable
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
-from typing import Any
-from hemenet_lab.protein_mt import PDBBIND, SOURCES, STRUCTURES
-from numpy.typing import NDArray
-from hemenet_lab.store import Entry
-from hemenet_lab.store import SPLIT_NAMES
-from hemenet_lab.protein_mt.build.assemble import KINDS, Assembly, labelled_entries
-from hemenet_lab.protein_mt.splits import Clusters, Item, cluster_items, LEVELS, MOSTLY
-from hemenet_lab.protein_mt.raw import csv_text, DROPS_FILE, DropRow, count_reasons, drops_text
-from hemenet_lab.tasks import Task
 from pathlib import Path
-from hemenet_lab.store import StoreWriter
-from hemenet_lab.protein_mt.splits import mmseqs_version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemenet_lab.protein_mt import PDBBIND, SOURCES, STRUCTURES, BuildSettings
+from hemenet_lab.protein_mt.build.assemble import KINDS, Assembly, labelled_entries
 from hemenet_lab.protein_mt.labels import Labels
-from hemenet_lab.protein_mt.raw import RawFolder, Source
-from hemenet_lab.protein_mt.splits import leakage_reports
-from hemenet_lab.protein_mt.splits import ligand_report
-from hemenet_lab.protein_mt.raw import ReadResult
-from hemenet_lab.protein_mt import BuildSettings
-from hemenet_lab.protein_mt.splits import SplitInputs, copy_sets
-from hemenet_lab.protein_mt.splits import make_splits
+from hemenet_lab.protein_mt.raw import (
+    DROPS_FILE,
+    DropRow,
+    RawFolder,
+    ReadResult,
+    Source,
+    count_reasons,
+    csv_text,
+    drops_text,
+)
+from hemenet_lab.protein_mt.splits import (
+    LEVELS,
+    MOSTLY,
+    Clusters,
+    Item,
+    SplitInputs,
+    cluster_items,
+    copy_sets,
+    leakage_reports,
+    ligand_report,
+    make_splits,
+    mmseqs_version,
+)
+from hemenet_lab.store import SPLIT_NAMES, Entry, StoreWriter
+from hemenet_lab.tasks import Task
 
 DIFFERENCES = (
     "Differs from the published Protein-MT in its labels (EC and GO by the union over all chains "

@@ -15,7 +15,7 @@ from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.edge_cache import EdgeCache
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.store.reader import Store, StoreWriter
-from tests.data.entries import TASKS, random_entry
+from tests.store.entries import TASKS, random_entry
 
 VIEW = GraphView(k=3)
 
@@ -79,9 +79,9 @@ def test_read_only_store_uses_the_cache_folder(tmp_path, monkeypatch):
 def test_two_processes_at_once(tmp_path):
     store = write_store(tmp_path / "store", 20)
     code = (
-        "import sys; from hemenet_lab.data.store import Store\n"
-        "from hemenet_lab.data.edge_cache import EdgeCache\n"
-        "from hemenet_lab.data.view import GraphView\n"
+        "import sys; from hemenet_lab.store import Store\n"
+        "from hemenet_lab.graphs import EdgeCache\n"
+        "from hemenet_lab.graphs import GraphView\n"
         "print(EdgeCache(Store(sys.argv[1]), GraphView(k=3)).num_edges.sum())"
     )
     command = [sys.executable, "-c", code, str(store.path)]

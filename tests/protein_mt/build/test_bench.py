@@ -12,7 +12,7 @@ import pytest
 from hemenet_lab.protein_mt.splits import mmseqs
 from tests.shared import SAMPLE, needs_shared
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "benchmarks"
+SCRIPTS = Path(__file__).resolve().parents[3] / "benchmarks"
 
 
 def script(name: str) -> ModuleType:

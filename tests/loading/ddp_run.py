@@ -8,7 +8,7 @@ from pathlib import Path
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
-from tests.data.small_store import Recorder, trainer
+from tests.store.small_store import Recorder, trainer
 
 
 def main(store: str, folder: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from hemenet_lab.store.reader import Store, StoreWriter
-from tests.data.entries import TASKS, random_entry
+from tests.store.entries import TASKS, random_entry
 
 PARTS = ["train"] * 7 + ["val", "test", "unused"]
 

@@ -14,8 +14,8 @@ from hemenet_lab.graphs.build import build_graph
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.store.reader import StoreError
-from tests.data.entries import TASKS
-from tests.data.small_store import Recorder, read, small_store, trainer
+from tests.store.entries import TASKS
+from tests.store.small_store import Recorder, read, small_store, trainer
 
 
 @pytest.fixture(scope="module")

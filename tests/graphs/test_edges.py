@@ -10,8 +10,8 @@ import pytest
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.view import GraphView
-from tests.data.entries import make_entry, random_entry
-from tests.data.slow_edges import slow_edges
+from tests.graphs.slow_edges import slow_edges
+from tests.store.entries import make_entry, random_entry
 
 NO_SEQUENCE: tuple[int, ...] = ()
 

@@ -10,8 +10,8 @@ import pytest
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.loading.label_share import hidden_labels, share_lines
 from hemenet_lab.tasks import BP, PPA
-from tests.data.entries import TASKS
-from tests.data.small_store import small_store
+from tests.store.entries import TASKS
+from tests.store.small_store import small_store
 
 COLUMN = [task.name for task in TASKS].index("ppa")
 

@@ -1,3 +1,5 @@
+from hemenet_lab.protein_mt.raw.layout import split_chain_name
+
 """EC and GO annotation tables, and DeepFRI's split lists."""
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from hemenet_lab.protein_mt.labels.deepfri import (
     read_go,
     read_identity_flags,
     read_split_lists,
-    split_chain_name,
 )
 from tests.shared import SAMPLE, needs_shared
 

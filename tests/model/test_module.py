@@ -15,7 +15,7 @@ from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.nn.norm import Norm
 from hemenet_lab.store.reader import Store
-from tests.data.small_store import small_store, trainer
+from tests.store.small_store import small_store, trainer
 
 SMALL: dict[str, Any] = {"hidden_dim": 16, "num_layers": 2, "channel_dim": 8, "relation_dim": 8}
 

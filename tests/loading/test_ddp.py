@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
-from tests.data.small_store import TASKS, read, small_store
+from tests.store.small_store import TASKS, read, small_store
 
 ROOT = Path(__file__).resolve().parents[2]
 

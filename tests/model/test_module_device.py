@@ -11,7 +11,7 @@ from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
 from hemenet_lab.store.reader import Store
 from tests.baselines.pretend_device import DEVICE, There, move, pretended
-from tests.data.small_store import small_store
+from tests.store.small_store import small_store
 from tests.test_module import data, small_module
 
 

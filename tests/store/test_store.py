@@ -11,7 +11,7 @@ import pytest
 
 from hemenet_lab.store.fields import MANIFEST
 from hemenet_lab.store.reader import Store, StoreError, StoreWriter
-from tests.data.entries import TASKS, random_entry
+from tests.store.entries import TASKS, random_entry
 
 
 def entries():

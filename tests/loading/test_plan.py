@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hemenet_lab.loading.packing import Items, Limits
 from hemenet_lab.loading.plan import TrainingPlan, evaluation_batches, plan_batches
-from tests.data.entries import TASKS
+from tests.store.entries import TASKS
 
 LOOSE = Limits(graphs=8, atoms=10**9, edges=10**9)
 

@@ -12,7 +12,7 @@ from hemenet_lab.graphs.build import build_graph
 from hemenet_lab.graphs.graph import ProteinGraph, count_chains, count_graphs, node_batch
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.loading.loader import ALIGNMENT, PackedBatch, collate, collate_packed
-from tests.data.entries import TASKS, random_entry
+from tests.store.entries import TASKS, random_entry
 
 
 def graphs(view=None):

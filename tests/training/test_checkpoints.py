@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.training.checkpoints import RunCheckpoint
-from tests.data.small_store import Recorder, small_store, trainer
+from tests.store.small_store import Recorder, small_store, trainer
 
 
 class Watched(RunCheckpoint):

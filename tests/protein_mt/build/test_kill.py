@@ -13,7 +13,7 @@ import pytest
 from hemenet_lab.protein_mt.build.build import build_store
 from tests.protein_mt.raw_folder import write_raw
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KILLED = """
 import os, signal, sys
 from hemenet_lab.protein_mt import build

@@ -11,7 +11,7 @@ from hemenet_lab.graphs.build import build_graph, view_edges
 from hemenet_lab.graphs.graph import count_chains, count_graphs, node_batch
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.structures.vocabulary import ELEMENT_CLASS_INDEX
-from tests.data.entries import TASKS, make_entry, random_entry
+from tests.store.entries import TASKS, make_entry, random_entry
 
 VIEWS = [
     GraphView(),

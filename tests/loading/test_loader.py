@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.loading.loader import TrainLoader
-from tests.data.small_store import Recorder, read, small_store, trainer
+from tests.store.small_store import Recorder, read, small_store, trainer
 
 EPOCHS = 3
 
