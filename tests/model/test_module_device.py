@@ -11,8 +11,8 @@ from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
 from hemenet_lab.store.reader import Store
 from tests.baselines.pretend_device import DEVICE, There, move, pretended
+from tests.model.test_module import data, small_module
 from tests.store.small_store import small_store
-from tests.test_module import data, small_module
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from hemenet_lab.protein_mt.fetch import benchmark
 from hemenet_lab.protein_mt.fetch.report import REPORT_FILE
 from hemenet_lab.protein_mt.sources import HOSTS, MIRRORS_VARIABLE, OBSOLETE, TABLES
 from tests.protein_mt.cif_files import COMPONENT, bcif_gz, cif_gz, two_chains
+from tests.protein_mt.labels.test_ontology import OBO
 from tests.protein_mt.local_server import LocalServer, serving
-from tests.protein_mt.test_obo import OBO
 
 OBSOLETE_TEXT = "OBSLTE    31-JUL-94 3ABC     4ABC\nOBSLTE    31-JUL-94 9ABC\n"
 CHAIN = "PDB,CHAIN,"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.protein_mt.labels.test_enzyme_names import CLASSES, DATA
+from tests.protein_mt.labels.test_ontology import OBO
 from tests.protein_mt.raw_folder import write_raw
-from tests.protein_mt.test_enzyme_names import CLASSES, DATA
-from tests.protein_mt.test_obo import OBO
 
 
 def write_full_raw(folder: Path) -> Path:

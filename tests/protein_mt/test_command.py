@@ -12,8 +12,8 @@ from hemenet_lab.protein_mt.build.summary import table_text
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import StoreWriter
 from hemenet_lab.tasks import PROTEIN_MT
+from tests.protein_mt.labels.test_transfer import entry
 from tests.protein_mt.raw_folder import write_raw
-from tests.protein_mt.test_transfer import entry
 
 
 def run(*args: str) -> int:

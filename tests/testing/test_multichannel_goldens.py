@@ -21,7 +21,7 @@ from hemenet_lab.testing.checks import (
 from hemenet_lab.testing.fixture import Fixture
 from tests.baselines.slow_dymean import slow_dymean
 from tests.encoders.slow_layer import Inputs, Options, slow_layer
-from tests.test_readout import slow_task_aware
+from tests.model.test_readout import slow_task_aware
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 MINE = ("hemenet_layer", "hemenet_encoder", "task_aware_readout", "dymean_layer")

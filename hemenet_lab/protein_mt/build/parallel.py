@@ -74,7 +74,7 @@ def _context() -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "hemenet_lab.protein_mt.build.build.parallel"])
+    context.set_forkserver_preload(["__main__", "hemenet_lab.protein_mt.build.parallel"])
     return context
 
 

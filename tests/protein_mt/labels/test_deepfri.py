@@ -1,5 +1,3 @@
-from hemenet_lab.protein_mt.raw.layout import split_chain_name
-
 """EC and GO annotation tables, and DeepFRI's split lists."""
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from hemenet_lab.protein_mt.labels.deepfri import (
     read_identity_flags,
     read_split_lists,
 )
+from hemenet_lab.protein_mt.raw.layout import split_chain_name
 from tests.shared import SAMPLE, needs_shared
 
 EC_TABLE = (

@@ -11,8 +11,8 @@ from hemenet_lab.protein_mt.labels.deepfri import FunctionTable
 from hemenet_lab.protein_mt.labels.ontology import Ontology, compare_with_ontology, read_obo
 from hemenet_lab.store.reader import Store
 from hemenet_lab.tasks import BP, MF
+from tests.protein_mt.labels.test_ontology import OBO
 from tests.protein_mt.raw_folder import write_raw
-from tests.protein_mt.test_obo import OBO
 
 HYDROLYSIS, CATALYSIS, OLD = "GO:0000002", "GO:0000001", "GO:0000099"
 """The first is a kind of the second, in the file; the third is an old id of the first."""

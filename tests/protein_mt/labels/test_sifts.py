@@ -10,7 +10,7 @@ import pytest
 from hemenet_lab.protein_mt.labels.deepfri import FunctionTable
 from hemenet_lab.protein_mt.labels.ontology import read_obo
 from hemenet_lab.protein_mt.labels.sifts import Wanted, read_sifts_ec, read_sifts_go, sifts_date
-from tests.protein_mt.test_obo import OBO
+from tests.protein_mt.labels.test_ontology import OBO
 
 EC = """# 2026/01/10 - 12:00 | PDB: 01.26 | UniProt: 2026.01
 PDB,CHAIN,ACCESSION,EC_NUMBER

@@ -10,8 +10,8 @@ import pytest
 from hemenet_lab.protein_mt.splits import mmseqs
 from hemenet_lab.protein_mt.splits.clusters import Item, chain_sequences, cluster_items
 from hemenet_lab.protein_mt.splits.leakage import leakage_report
+from tests.protein_mt.labels.test_transfer import entry
 from tests.protein_mt.raw_folder import mutated, sequence
-from tests.protein_mt.test_transfer import entry
 
 
 def item(name: str, *chains: str, uniprot: tuple[str, ...] = ()) -> Item:

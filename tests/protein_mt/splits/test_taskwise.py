@@ -20,7 +20,7 @@ from hemenet_lab.protein_mt.splits import taskwise as split_taskwise
 from hemenet_lab.protein_mt.splits.clusters import Item
 from hemenet_lab.protein_mt.splits.inputs import SplitInputs
 from hemenet_lab.protein_mt.splits.taskwise import taskwise_split
-from tests.protein_mt.test_splits import TASKS, random_items
+from tests.protein_mt.splits.test_splits import TASKS, random_items
 from tests.shared import SAMPLE, needs_shared
 
 
