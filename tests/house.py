@@ -1,6 +1,6 @@
 """Measures of the house: files, folders, faces, loose modules, and the direction of imports.
 
-``python -m tests.house`` prints the table; `docs/figures.py` draws the folders with `folder_imports`.
+``python -m tests.house`` prints the table.
 """
 
 from __future__ import annotations

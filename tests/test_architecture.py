@@ -1,114 +1,109 @@
-"""Imports go one way: a module uses only stages to its left."""
+"""The house: imports go one way and through faces; few rooms, each of a readable size."""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-
-STAGES: tuple[tuple[str, ...], ...] = (
-    ("hemenet_lab.tasks", "hemenet_lab.model.plain", "hemenet_lab.checkpoint_io", "hemenet_lab.nn"),
-    ("hemenet_lab.structures",),
-    (
-        "hemenet_lab.store.cache",
-        "hemenet_lab.store.entry",
-        "hemenet_lab.store.entry",
-        "hemenet_lab.store.convert",
-        "hemenet_lab.store.reader",
-        "hemenet_lab.store.fields",
-        "hemenet_lab.store.writer",
-    ),
-    ("hemenet_lab.protein_mt",),
-    ("hemenet_lab.data",),
-    ("hemenet_lab.encoders",),
-    ("baselines",),
-    (
-        "hemenet_lab.model.readout",
-        "hemenet_lab.model.heads",
-        "hemenet_lab.model.losses",
-        "hemenet_lab.metrics",
-    ),
-    ("hemenet_lab.model.evaluation", "hemenet_lab.uncertainty", "hemenet_lab.model.schedule"),
-    ("hemenet_lab.model.module",),
-    ("hemenet_lab.tracking", "hemenet_lab.training.checkpoints", "hemenet_lab.training.callbacks"),
-    ("hemenet_lab.training.results",),
-    ("hemenet_lab.training.results",),
-    ("hemenet_lab.plugins", "hemenet_lab.config_file", "hemenet_lab.checkpoint_defaults"),
-    ("hemenet_lab.parser", "hemenet_lab.prediction.predictor"),
-    ("hemenet_lab.prediction_table",),
-    ("hemenet_lab.testing",),
-    ("hemenet_lab.benchmark",),
-    ("hemenet_lab.commands",),
-    ("hemenet_lab.cli",),
-)
-"""From raw files (left) to the command line (right)."""
-
-BASELINES_MAY_USE = (
-    "hemenet_lab.encoders",
-    "hemenet_lab.nn",
-    "hemenet_lab.graphs.graph",
-    "hemenet_lab.graphs.view",
-    "hemenet_lab.structures.vocabulary",
-    "baselines",
+from tests.house import (
+    ROOT,
+    Import,
+    all_imports,
+    cycles,
+    dotted,
+    faces,
+    files,
+    folder_imports,
+    folder_of,
+    imports_in,
+    lines_of,
+    loose,
+    module_imports,
+    prefixes,
+    single_client,
+    sizes,
+    stage_of,
 )
 
-
-def stage_of(module: str) -> int:
-    """Stage of a module: that of the longest name in `STAGES` that leads to it."""
-    found = [
-        (len(name), number)
-        for number, names in enumerate(STAGES)
-        for name in names
-        if module == name or module.startswith(f"{name}.")
-    ]
-    assert found, f"{module} belongs to no stage; add it to STAGES where it belongs"
-    return max(found)[1]
+TASKS = "hemenet_lab.tasks"
+"""The one module that is no folder's: data that every stage may use."""
+MOST_FILES = 15
+MOST_LINES = 350
+MOST_SINGLE_CLIENT = 10
+SHIPPED_TESTS = ("hemenet_lab.testing", "hemenet_lab.testing.checks")
+BASELINES_MAY_USE = ("hemenet_lab.encoders", "hemenet_lab.nn", "hemenet_lab.graphs")
+BASELINES_MAY_USE += ("hemenet_lab.structures", "baselines")
 
 
-def imports_of(source: str) -> Iterator[str]:
-    """Our modules that a source file imports, wherever in the file."""
-    for node in ast.walk(ast.parse(source)):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        yield from (name for name in names if name.split(".")[0] in ("hemenet_lab", "baselines"))
+def from_the_right(found: Import) -> bool:
+    """Whether an import goes against the direction of the stages."""
+    return stage_of(folder_of(found.module)) > stage_of(folder_of(found.source))
 
 
-def modules() -> list[Path]:
-    paths = [*ROOT.glob("hemenet_lab/**/*.py"), *ROOT.glob("baselines/**/*.py")]
-    return sorted(path for path in paths if path != ROOT / "hemenet_lab" / "__init__.py")
+def past_a_face(found: Import) -> bool:
+    """Whether an import reaches into another folder instead of using its face."""
+    other = folder_of(found.module)
+    return found.module not in (other, TASKS) and other != folder_of(found.source)
 
 
-def dotted(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+def test_imports_come_from_the_left() -> None:
+    assert [found for found in all_imports() if from_the_right(found)] == []
 
 
-def violations(module: str, source: str) -> list[str]:
-    mine = stage_of(module)
-    return [name for name in imports_of(source) if stage_of(name) > mine]
+def test_other_folders_are_entered_by_their_faces() -> None:
+    assert [found for found in all_imports() if past_a_face(found)] == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=dotted)
-def test_imports_only_from_the_left(path: Path) -> None:
-    assert violations(dotted(path), path.read_text()) == []
+def test_folders_and_modules_have_no_cycles() -> None:
+    assert cycles(folder_imports()) == []
+    assert cycles(module_imports()) == []
 
 
-def test_an_import_from_the_right_is_found() -> None:
-    assert violations("hemenet_lab.store.reader", "from hemenet_lab.module import X\n")
-    assert violations("hemenet_lab.nn.mlp", "def f():\n    import hemenet_lab.encoders\n")
-    assert not violations(
-        "hemenet_lab.model.module", "from hemenet_lab.data.graph import ProteinGraph\n"
-    )
+def test_wrong_imports_are_found() -> None:
+    def only(module: str, source: str) -> Import:
+        return next(imports_in(module, source))
+
+    assert from_the_right(only("hemenet_lab.store.reader", "from hemenet_lab.model import X\n"))
+    hidden = "def f():\n    from hemenet_lab.encoders import X\n"
+    assert from_the_right(only("hemenet_lab.nn.mlp", hidden))
+    typed = "if TYPE_CHECKING:\n    from hemenet_lab.graphs.view import GraphView\n"
+    assert past_a_face(only("hemenet_lab.model.module", typed))
+    assert past_a_face(only("hemenet_lab.model.module", "from hemenet_lab.graphs import view\n"))
+    good = only("hemenet_lab.model.module", "from hemenet_lab.graphs import GraphView\n")
+    assert not from_the_right(good)
+    assert not past_a_face(good)
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "baselines").glob("*.py")), ids=dotted)
+def test_every_folder_has_a_face() -> None:
+    assert [name for name, has_all in faces().items() if not has_all] == []
+
+
+def test_folders_are_small() -> None:
+    large = {name: size for name, size in sizes().items() if size > MOST_FILES}
+    assert {name: size for name, size in large.items() if name not in SHIPPED_TESTS} == {}
+
+
+def test_no_three_siblings_share_a_prefix() -> None:
+    assert prefixes() == []
+
+
+def test_few_files_serve_one_sibling_only() -> None:
+    found = [name for name in single_client() if not name.startswith(SHIPPED_TESTS)]
+    assert len(found) <= MOST_SINGLE_CLIENT, found
+
+
+def test_nothing_lies_loose() -> None:
+    assert loose() == ["tasks.py"]
+
+
+@pytest.mark.parametrize("path", files(), ids=dotted)
+def test_files_can_be_read_at_a_sitting(path: Path) -> None:
+    assert lines_of(path) <= MOST_LINES
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "baselines").rglob("*.py")), ids=dotted)
 def test_baselines_come_in_by_the_public_door(path: Path) -> None:
-    for name in imports_of(path.read_text()):
-        assert name.startswith(BASELINES_MAY_USE), f"{dotted(path)} imports {name}"
+    for found in imports_in(dotted(path), path.read_text("utf-8")):
+        assert folder_of(found.module).startswith(BASELINES_MAY_USE), found

@@ -1,6 +1,6 @@
 """Entries, and the memory-mapped store that keeps them."""
 
-from hemenet_lab.store.cache import cache_folder
+from hemenet_lab.store.cache import cache_folder, store_folder
 from hemenet_lab.store.convert import entry_from_structure
 from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
 from hemenet_lab.store.fields import (
@@ -33,4 +33,5 @@ __all__ = [
     "StoreWriter",
     "cache_folder",
     "entry_from_structure",
+    "store_folder",
 ]
