@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.build.build import build_store
 from tests.former.stored import unpack
 
 

@@ -19,7 +19,7 @@ from hemenet_lab.benchmark.grid_run import Options
 from hemenet_lab.benchmark.identity import Identities, Resolve, identity
 from hemenet_lab.benchmark.launch import tracker_settings
 from hemenet_lab.cli import config_reader, hemenet
-from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.plugins import load_encoders
 from tests.former.stored import DATA, EXPECTED
 from tests.integration.run import ROOT, only, run_here

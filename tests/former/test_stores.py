@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hemenet_lab.cli import hemenet
-from hemenet_lab.data.store import Store
-from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.build.build import build_store
+from hemenet_lab.store.reader import Store
 from tests.former.stored import EXPECTED, unpack
 
 PARTIAL = ".partial"
