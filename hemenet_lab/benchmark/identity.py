@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hemenet_lab.benchmark.grid_run import Run
+from hemenet_lab.former_names import former_paths
 from hemenet_lab.loading import ProteinMTDataModule
 
 IDENTITY_TAG = "benchmark_identity"
@@ -40,7 +41,7 @@ def identity(config: Mapping[str, Any], store_hash: str) -> str:
         config: The resolved config of a fit, as ``--print_config`` shows it, with its seed.
         store_hash: Hash of the data.
     """
-    kept = _numbers(_without(config, VOLATILE))
+    kept = former_paths(_numbers(_without(config, VOLATILE)))
     text = json.dumps({"config": kept, "store": store_hash}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
