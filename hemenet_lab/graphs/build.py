@@ -74,7 +74,7 @@ def view_edges(entry: Entry, view: GraphView) -> tuple[Ints, Ints]:
 
 @dataclass(frozen=True)
 class _ViewNodes:
-    """Which nodes and atoms of an entry the view's N nodes are made of."""
+    """Nodes and atoms of an entry that make the N nodes of a view."""
 
     node: Ints
     """[N], node of the entry."""

@@ -185,7 +185,7 @@ class ProteinMTDataModule(LightningDataModule):
         return wanted or self._given_view or GraphView()
 
     def constant_predictor(self, task: Task) -> Tensor | None:
-        """What the best predictor without input says, [outputs] (see `label_means`)."""
+        """Prediction of the best predictor that sees no input, [outputs] (see `label_means`)."""
         column = [known.name for known in self.store.tasks].index(task.name)
         seen = (self.store.split(self.split_name) == 0) & ~self.hidden[:, column]
         return label_means(self.store, task, seen)
@@ -300,7 +300,7 @@ class ProteinMTDataModule(LightningDataModule):
         return getattr(self.trainer, "lightning_module", None)
 
     def _pinned(self) -> bool:
-        """Whether batches go through pinned memory, which only a GPU that is used pays for."""
+        """Use pinned memory; it costs time unless a GPU is used."""
         if self.pin_memory is not None:
             return self.pin_memory
         strategy = getattr(self.trainer, "strategy", None)

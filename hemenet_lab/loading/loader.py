@@ -275,7 +275,7 @@ class TrainLoader(GraphLoader):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Where training stands."""
+        """Position in the plan: epoch and batches taken."""
         return {
             "epoch": self._epoch,
             "consumed": self._consumed * self._world_size,

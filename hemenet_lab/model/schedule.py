@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 def optimizers(optimizer: Optimizer, scheduler: Any, trainer: Trainer) -> Any:
-    """What ``configure_optimizers`` returns.
+    """Make the optimizer and schedule that ``configure_optimizers`` returns.
 
     Args:
         optimizer: The optimizer.

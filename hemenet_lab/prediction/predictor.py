@@ -96,7 +96,7 @@ def predict_entries(
 def named_predictions(
     outputs: Mapping[str, Any], tasks: Iterable[Task], min_probability: float = 0.0
 ) -> Iterator[Prediction]:
-    """What `MultiTaskModule.predict_step` gives for a batch, number by number with its name."""
+    """Name each number that `MultiTaskModule.predict_step` gives for a batch."""
     for task in tasks:
         owners = [
             (entry, chain)

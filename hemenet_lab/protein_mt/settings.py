@@ -23,7 +23,7 @@ ROUTES = ("deepfri", "sifts")
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """What a build can be told.
+    """Settings of a build.
 
     Args:
         scheme: Split that is the store's default, one of `schemes.SCHEMES`.

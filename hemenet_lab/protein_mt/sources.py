@@ -1,4 +1,4 @@
-"""What the benchmark is made from: one table of public sources, and where each file goes."""
+"""Public sources of the benchmark: one table of them, and the place of each file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens around training steps: random numbers, throughput, a guard, shared statistics."""
+"""Callbacks around training steps: random numbers, throughput, a guard, shared statistics."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from hemenet_lab.protein_mt.splits import find_mmseqs
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What `build_store` did."""
+    """Outcome of `build_store`."""
 
     path: Path
     built: bool

@@ -67,7 +67,7 @@ def load_result(path: Path) -> ReadResult:
 
 
 def is_current(path: Path, signature: str) -> bool:
-    """Whether a whole file is there that was made from the same raw files, settings and code."""
+    """Check for a whole file that was made from the same raw files, settings and code."""
     if not path.is_file():
         return False
     try:
@@ -118,7 +118,7 @@ def check_folder(out: Path) -> None:
 
 
 def is_up_to_date(out: Path, origin: Mapping[str, Any], *, force: bool) -> bool:
-    """Whether the store is there as it would be built.
+    """Check that the store is there as it would be built.
 
     Args:
         out: Folder of the store.
@@ -164,7 +164,7 @@ def _read(manifest: Path) -> dict[str, Any]:
 
 
 def _differences(old: Mapping[str, Any], origin: Mapping[str, Any]) -> list[str]:
-    """What differs between a store and what would be built, for people."""
+    """List the differences between a store and what would be built, for people."""
     form = (old.get("format"), old.get("format_version"))
     if form != (FORMAT, FORMAT_VERSION):
         return [f"format {form[0]} version {form[1]} instead of {FORMAT_VERSION}"]

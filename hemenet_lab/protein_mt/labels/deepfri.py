@@ -21,7 +21,7 @@ Terms = tuple[int, ...]
 
 @dataclass(frozen=True)
 class FunctionTable:
-    """Which chains an annotation file labels with which terms."""
+    """Terms by chain, as an annotation file gives them."""
 
     tasks: tuple[Task, ...]
     """The file's tasks, with their terms in the order of the file."""

@@ -86,7 +86,7 @@ ChainTerms = dict[str, set[str]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which chains and terms are wanted."""
+    """Chains and terms that a build asks for."""
 
     codes: Collection[str]
     """PDB codes, lower case."""

@@ -92,7 +92,7 @@ class LabelTransfer:
 
 
 def is_full_label(entry: Entry, tasks: Sequence[Task]) -> bool:
-    """Whether an entry has all kinds of labels that one entry can have.
+    """Check that an entry has all kinds of labels that one entry can have.
 
     That is an affinity, and on every chain with a UniProt id a label of each chain-level task;
     at least one chain must have a UniProt id. Chains without one do not count.

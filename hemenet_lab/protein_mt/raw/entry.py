@@ -95,7 +95,7 @@ MISSING_PARTNER = "partner chain not in the structure"
 
 @dataclass(frozen=True)
 class ReadResult:
-    """What became of one item."""
+    """Outcome of reading one item."""
 
     entry: Entry | None
     """Entry without labels; None where the item is dropped."""
@@ -217,7 +217,7 @@ def _read_ligand(source: Source, rows: list[DropRow], notes: list[str]) -> Ligan
 
 
 def _structure_rows(source: Source, drops: Iterable[Drop]) -> list[DropRow]:
-    """What was left out of the structure; readers of whole entries cannot tell whose waters are."""
+    """Drops of the structure; readers of whole entries cannot tell whose waters are."""
     rows = _atom_rows(source, drops)
     if not source.whole_entry:
         return rows

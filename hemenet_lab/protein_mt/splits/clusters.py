@@ -22,7 +22,7 @@ MOSTLY = 0.8
 
 @dataclass(frozen=True)
 class Item:
-    """What the splits need to know of an entry."""
+    """Facts about an entry that the splits need."""
 
     id: str
     chains: tuple[str, ...]

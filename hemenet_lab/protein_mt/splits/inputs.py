@@ -1,4 +1,4 @@
-"""What a split is made from, and what it is."""
+"""Inputs of a split, and its result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SplitInputs:
 
 @dataclass(frozen=True)
 class Split:
-    """Where each item goes, and how that came about."""
+    """Part of each item, and the rule that put it there."""
 
     parts: dict[str, str]
     """Item id → ``train``, ``val``, ``test`` or ``unused``."""

@@ -28,7 +28,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class _Quota:
-    """What a part should hold of each task, [T] each."""
+    """Numbers of items of each task that a part should hold, [T] each."""
 
     groups: NDArray[np.int64]
     items: NDArray[np.int64]
