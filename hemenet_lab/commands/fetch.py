@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from hemenet_lab.protein_mt import HOSTS, MIRRORS_VARIABLE, STRUCTURES, hosts_with
 from hemenet_lab.protein_mt import sources_text as table_text
-from hemenet_lab.protein_mt.fetch.benchmark import fetch_benchmark
-from hemenet_lab.protein_mt.fetch.options import FetchOptions
-from hemenet_lab.protein_mt.fetch.pdbbind import LIGAND_SETS
-from hemenet_lab.protein_mt.fetch.report import report_text
-from hemenet_lab.protein_mt.fetch.session import Policy
+from hemenet_lab.protein_mt.fetch import LIGAND_SETS, FetchSettings, report_text, run_fetch
 
 DEFAULTS = {
-    "format": FetchOptions().format,
-    "ids": None,
-    "pdbbind": None,
-    "affinity_table": None,
-    "ligand_set": FetchOptions().ligand_set,
-    "workers": FetchOptions().workers,
-    "rate": Policy().rate,
-    "attempts": Policy().attempts,
-    "timeout": Policy().timeout,
+    field.name: field.default for field in fields(FetchSettings) if field.default is not MISSING
 }
-"""Options with a value, as they are if not given."""
+"""Options as they are if not given."""
 INCOMPLETE = 1
 """Exit status of a run after which something is missing."""
 
@@ -75,34 +63,12 @@ def _add_mirror(parser: argparse.ArgumentParser) -> None:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    options = FetchOptions(
-        format=args.format,
-        ids=_path(args.ids),
-        pdbbind=_path(args.pdbbind),
-        ligand_set=args.ligand_set,
-        copy=args.copy,
-        affinity_table=_path(args.affinity_table),
-        workers=args.workers,
-        policy=Policy(rate=args.rate, attempts=args.attempts, timeout=args.timeout),
-        hosts=hosts_with(args.mirror),
-        progress=sys.stderr.isatty(),
-    )
-    result = fetch_benchmark(args.out, options)
-    print(report_text(result, _command(args)))
+    given = {name: getattr(args, name) for name in DEFAULTS}
+    given |= {name: _path(given[name]) for name in ("ids", "pdbbind", "affinity_table")}
+    given |= {"mirror": tuple(args.mirror), "progress": sys.stderr.isatty()}
+    result = run_fetch(FetchSettings(Path(args.out), **given))
+    print(report_text(result))
     return 0 if result.complete else INCOMPLETE
-
-
-def _command(args: argparse.Namespace) -> str:
-    """The command that goes on with the same folder and the same options."""
-    words = ["hemenet", "data", "fetch", "--out", args.out]
-    for name, default in DEFAULTS.items():
-        value = getattr(args, name)
-        if value != default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    words += ["--copy"] if args.copy else []
-    for mirror in args.mirror:
-        words += ["--mirror", mirror]
-    return shlex.join(words)
 
 
 def _sources(args: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ from hemenet_lab.commands import data
 from hemenet_lab.store.reader import Store
 from tests.protein_mt.all_sources import run as fetch
 from tests.protein_mt.all_sources import serving_all
+from tests.protein_mt.fetch.test_pdbbind import layout_2020
 from tests.protein_mt.local_server import LocalServer
-from tests.protein_mt.test_fetch_pdbbind import layout_2020
 
 TABLE = """\
 id,ligand,receptor_chains,partner_chains,affinity,unit,source
@@ -39,7 +39,7 @@ def command(*words: object) -> int:
 def test_open_route(server: LocalServer, tmp_path: Path, kind: str) -> None:
     raw, out, table = tmp_path / "raw", tmp_path / "store", tmp_path / "table.csv"
     table.write_text(TABLE)
-    assert fetch(raw, "--affinity-table", table, "--format", kind) == 0
+    assert fetch(raw, affinity_table=table, format=kind) == 0
     assert command("build", "--raw", raw, "--out", out, "--workers", 2) == 0
     assert command("verify", out, "--raw", raw) == 0
     store = Store(out)
@@ -73,7 +73,7 @@ def test_pdbbind_without_its_structures(
 ) -> None:
     """Complexes that cannot be read are dropped with their reasons, the rest is built."""
     raw, out = tmp_path / "raw", tmp_path / "store"
-    assert fetch(raw, "--pdbbind", layout_2020(tmp_path / "pdbbind")) == 0
+    assert fetch(raw, pdbbind=layout_2020(tmp_path / "pdbbind")) == 0
     assert command("build", "--raw", raw, "--out", out, "--workers", 1) == 0
     assert "files not readable" in capsys.readouterr().out
     assert command("verify", out, "--raw", raw) == 0

@@ -1,14 +1,20 @@
-"""One file from its address to its place: again after passing faults, in place only when whole."""
+"""Transfer of one file: retried after passing faults, in place only when whole and checked."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
-from hemenet_lab.protein_mt.fetch.job import Job, Record
+from urllib3.exceptions import MaxRetryError
+from urllib3.util import Retry
+
+from hemenet_lab.protein_mt.fetch.report import Record
 from hemenet_lab.protein_mt.fetch.request import (
+    Job,
     LocalFault,
     NotThere,
     Passing,
@@ -17,6 +23,12 @@ from hemenet_lab.protein_mt.fetch.request import (
     receive,
 )
 from hemenet_lab.protein_mt.fetch.session import Session, Stopped
+
+UNPACKED = 10
+"""Times the source's largest size that a gzip file may unpack to."""
+RATIO, FREE = 100, 1 << 24
+"""A gzip file may unpack to this many times its size, and these bytes; bombs reach 1,000."""
+CHUNK = 1 << 20
 
 
 def download(job: Job, session: Session) -> Record:
@@ -43,31 +55,41 @@ def download(job: Job, session: Session) -> Record:
     return replace(blank, status="fetched", bytes=size, sha256=digest, note=note)
 
 
+def measure(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a file."""
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _until_whole(job: Job, session: Session) -> tuple[int, str, int]:
     """Size, checksum and number of attempts."""
-    for attempt in range(session.policy.attempts):
+    retries = session.retries()
+    while True:
         session.turn()
         try:
-            receive(job.url, job.part, session)
+            receive(job, session)
             size, digest = _verify(job)
             _put_in_place(job)
-            return size, digest, attempt + 1
-        except Passing as error:
-            if attempt + 1 == session.policy.attempts:
-                raise Passing(f"{error} (gave up after {attempt + 1} attempts)") from None
-            _wait(error, attempt, job.url, session)
-    raise AssertionError("the last attempt returns or raises")
+            return size, digest, len(retries.history) + 1
+        except Passing as fault:
+            retries = _wait(fault, retries, job.url, session)
 
 
-def _wait(error: Passing, attempt: int, url: str, session: Session) -> None:
-    policy = session.policy
-    if error.retry_after is None:
-        session.sleep(policy.wait(attempt, url))
-    elif error.retry_after <= policy.longest_wait:
-        session.pause(error.retry_after)
+def _wait(fault: Passing, retries: Retry, url: str, session: Session) -> Retry:
+    """What is left of the attempts, after the wait that comes before the next one."""
+    attempts, longest = len(retries.history) + 1, session.policy.longest_wait
+    try:
+        retries = retries.increment("GET", url, error=fault)
+    except MaxRetryError:
+        raise Passing(f"{fault} (gave up after {attempts} attempts)") from None
+    if fault.retry_after is None:
+        session.sleep(retries.get_backoff_time() or min(session.policy.first_wait, longest))
+    elif fault.retry_after <= longest:
+        session.pause(fault.retry_after)
     else:
-        session.pause(policy.longest_wait)
-        raise Passing(f"{error}: the server asks to wait {error.retry_after:.0f} s; try later")
+        session.pause(longest)
+        raise Passing(f"{fault}: the server asks to wait {fault.retry_after:.0f} s; try later")
+    return retries
 
 
 def _verify(job: Job) -> tuple[int, str]:
@@ -77,17 +99,36 @@ def _verify(job: Job) -> tuple[int, str]:
         discard(job.part)
         raise Passing(f"not the expected file: SHA-256 {digest[:12]}…, not {job.sha256[:12]}…")
     try:
-        job.check(job.part)
+        check_file(job, job.part)
     except ValueError as error:
         discard(job.part)
         raise Passing(f"damaged: {error}") from None
     return size, digest
 
 
-def measure(path: Path) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a file."""
+def check_file(job: Job, path: Path) -> None:
+    """Checks that a file is what the job wants.
+
+    Raises:
+        ValueError: It is not, or it unpacks to far more than its size.
+    """
     with path.open("rb") as file:
-        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+        packed = file.read(2) == b"\x1f\x8b"
+    if packed:
+        _check_unpacked(path, min(UNPACKED * job.most, RATIO * path.stat().st_size + FREE))
+    job.check(path)
+
+
+def _check_unpacked(path: Path, most: int) -> None:
+    size = 0
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+                if size > most:
+                    raise ValueError(f"a gzip file that unpacks to more than {most:,} bytes")
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"not a whole gzip file ({error})") from None
 
 
 def _put_in_place(job: Job) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hemenet_lab.protein_mt.complexes.table import parse_affinity, read_affinity_table
+from hemenet_lab.protein_mt.complexes.write import binding_text
 from hemenet_lab.protein_mt.labels.affinity import Binding, parse_binding
-from hemenet_lab.protein_mt.open_route.table import parse_affinity, read_affinity_table
-from hemenet_lab.protein_mt.open_route.write import binding_text
 
 TABLE = """\
 # values of two papers

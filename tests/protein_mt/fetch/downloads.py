@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hemenet_lab.protein_mt.fetch.checks import CHECKS
-from hemenet_lab.protein_mt.fetch.job import Job
-from hemenet_lab.protein_mt.fetch.session import Policy, Session
+from hemenet_lab.protein_mt.fetch.request import Job
+from hemenet_lab.protein_mt.fetch.session import Session
+from hemenet_lab.protein_mt.fetch.settings import Policy
 from tests.protein_mt.cif_files import bcif_gz, two_chains
 from tests.protein_mt.local_server import LocalServer
 
@@ -18,7 +19,9 @@ IMPATIENT = replace(QUICK, timeout=0.3)
 ONCE = replace(QUICK, attempts=1)
 
 
-def job(server: LocalServer, raw: Path, place: str = PLACE, sha256: str = "") -> Job:
+def job(
+    server: LocalServer, raw: Path, place: str = PLACE, sha256: str = "", most: int = 1_000_000
+) -> Job:
     name = place.strip("/")
     return Job(
         name.split(".")[0],
@@ -27,6 +30,7 @@ def job(server: LocalServer, raw: Path, place: str = PLACE, sha256: str = "") ->
         raw / "structures" / name,
         raw / ".partial" / name,
         CHECKS["structure"],
+        most,
         sha256,
     )
 

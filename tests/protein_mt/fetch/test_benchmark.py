@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from hemenet_lab.protein_mt.fetch import benchmark, request
-from hemenet_lab.protein_mt.fetch.options import FetchOptions
+from hemenet_lab.protein_mt.fetch import FetchSettings
+from hemenet_lab.protein_mt.fetch.benchmark import PARTIAL
 from hemenet_lab.protein_mt.fetch.report import REPORT_FILE
+from hemenet_lab.protein_mt.fetch.request import write_chunk as write
 from hemenet_lab.protein_mt.labels.read import read_labels
 from hemenet_lab.protein_mt.raw.entry import read_source
 from hemenet_lab.protein_mt.raw.layout import find_raw
@@ -80,7 +81,7 @@ def test_a_second_run_asks_for_nothing(server: LocalServer, tmp_path: Path) -> N
 
 
 def test_mmcif(server: LocalServer, tmp_path: Path) -> None:
-    assert run(tmp_path, "--format", "cif") == 0
+    assert run(tmp_path, format="cif") == 0
     assert files_of(tmp_path)[:3] == ["1abc.cif.gz", "2abc.cif.gz", "4abc.cif.gz"]
     assert all(read_source(source).entry for source in find_raw(tmp_path).sources)
 
@@ -88,7 +89,7 @@ def test_mmcif(server: LocalServer, tmp_path: Path) -> None:
 def test_only_some_ids(server: LocalServer, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("1ABC-B 2abc\n9abc\n")
     raw = tmp_path / "raw"
-    assert run(raw, "--ids", tmp_path / "ids.txt") == 1
+    assert run(raw, ids=tmp_path / "ids.txt") == 1
     assert files_of(raw)[:2] == ["1abc.bcif.gz", "2abc.bcif.gz"]
     assert [source.id for source in find_raw(raw).sources] == ["1ABC-B", "2ABC-B"]
     row = report(raw)["structures-bcif 9abc"]
@@ -132,7 +133,6 @@ def test_full_disk(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write = request.write_chunk
     written = []
 
     class FullDisk:
@@ -143,12 +143,12 @@ def test_full_disk(
         written.append(chunk)
         write(file if len(written) < 10 else FullDisk(), chunk)  # type: ignore[arg-type] # a file
 
-    monkeypatch.setattr(request, "write_chunk", write_chunk)
+    monkeypatch.setattr("hemenet_lab.protein_mt.fetch.request.write_chunk", write_chunk)
     assert run(tmp_path) == 1
     said = capsys.readouterr().out
     assert "The run ended early: the disk is full (No space left on device)." in said
     assert "not tried" in said
-    monkeypatch.setattr(request, "write_chunk", write)
+    monkeypatch.setattr("hemenet_lab.protein_mt.fetch.request.write_chunk", write)
     assert run(tmp_path) == 0
     assert len(find_raw(tmp_path).sources) == 4
 
@@ -170,15 +170,15 @@ def test_stopped_by_the_user(
     def interrupt(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(benchmark, "write_chain_list", interrupt)
+    monkeypatch.setattr("hemenet_lab.protein_mt.fetch.benchmark.write_chain_list", interrupt)
     assert run(tmp_path) == 1
     assert report(tmp_path)["structures-bcif 1abc"]["status"] == "fetched"
 
 
 def test_two_runs_at_once(server: LocalServer, tmp_path: Path) -> None:
-    (tmp_path / benchmark.PARTIAL).mkdir()
+    (tmp_path / PARTIAL).mkdir()
     with (
-        FileLock(tmp_path / benchmark.PARTIAL / "lock"),
+        FileLock(tmp_path / PARTIAL / "lock"),
         pytest.raises(ValueError, match=r"another fetch is writing"),
     ):
         run(tmp_path)
@@ -194,6 +194,6 @@ def test_out_is_a_file(tmp_path: Path) -> None:
     ("wrong", "reason"),
     [({"format": "pdb"}, "expected one of bcif, cif"), ({"workers": 0}, "must be 1 or more")],
 )
-def test_options_that_make_no_sense(wrong: dict[str, object], reason: str) -> None:
+def test_settings_that_make_no_sense(tmp_path: Path, wrong: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        FetchOptions(**wrong)  # type: ignore[arg-type] # of any kind
+        FetchSettings(tmp_path, **wrong)  # type: ignore[arg-type] # of any kind

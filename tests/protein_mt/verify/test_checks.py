@@ -13,7 +13,7 @@ import pytest
 from hemenet_lab.commands import data
 from hemenet_lab.protein_mt.verify.check import check, table
 from hemenet_lab.protein_mt.verify.store import verify_store
-from tests.protein_mt.planted import edit, faults, put, reseal
+from tests.protein_mt.verify.planted import edit, faults, put, reseal
 
 
 def test_a_sound_store_passes(sound: Path, full_raw: Path) -> None:

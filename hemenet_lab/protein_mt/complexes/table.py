@@ -1,10 +1,10 @@
-"""The affinity table of the open route: which complexes, with which affinity, from where."""
+"""Affinity table of the user's: complexes of the PDB, each with its affinity and its source."""
 
 from __future__ import annotations
 
 import csv
-import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ OPTIONAL = (
     *("ligand", "ligand_chain", "ligand_number", "receptor_chains", "partner_chains"),
     *("measure", "note"),
 )
+PK_RANGE = (-5.0, 20.0)
+"""From 100 kM to 10⁻²⁰ M, beyond anything that is measured."""
 PK_UNITS = {"pk": "Kd", "pkd": "Kd", "pki": "Ki", "pic50": "IC50"}
 """Units of values that are -log10 already → what was measured."""
 _VALUE = re.compile(r"(?P<sign><=|>=|=|~|<|>|≤|≥)?\s*(?P<number>[+-]?\d*\.?\d+(?:[eE][+-]?\d+)?)")
@@ -24,13 +26,13 @@ _TURNED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "≤": ">=", "≥": "<="}
 
 @dataclass(frozen=True)
 class Complex:
-    """One row: a protein with a ligand, or two sides of proteins."""
+    """Row of the table: a protein with a ligand, or two sides of proteins."""
 
     id: str
     """PDB code, small letters."""
     binding: Binding
     source: str
-    """Where the value was published."""
+    """Publication of the value."""
     ligand: str = ""
     """Component id of the ligand, such as ``STI``; empty for a protein-protein complex."""
     ligand_chain: str = ""
@@ -65,12 +67,15 @@ def read_affinity_table(path: str | Path) -> ComplexTable:
     the same entry and kind of complex the first is taken.
 
     Raises:
-        ValueError: The header lacks a required column.
+        ValueError: The header lacks a required column, or the file is no CSV table.
     """
     path = Path(path)
     lines = [line for line in read_lines(path) if not line[1].startswith("#")]
     reader = csv.DictReader(line + "\n" for _, line in lines)
-    header = [name.strip() for name in reader.fieldnames or ()]
+    try:
+        header = [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise ValueError(f"{path}: its first line is not that of a CSV table ({error})") from None
     missing = [name for name in REQUIRED if name not in header]
     if missing:
         raise ValueError(
@@ -79,7 +84,7 @@ def read_affinity_table(path: str | Path) -> ComplexTable:
         )
     rows: dict[tuple[str, str], Complex] = {}
     problems = []
-    for fields in reader:
+    for fields in _rows(reader, path):
         texts = {(name or "").strip(): str(text or "").strip() for name, text in fields.items()}
         try:
             row = _complex(texts)
@@ -92,22 +97,39 @@ def read_affinity_table(path: str | Path) -> ComplexTable:
     return ComplexTable(tuple(rows.values()), tuple(problems))
 
 
+def _rows(reader: csv.DictReader[str], path: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, about line {reader.line_num}: not a CSV table ({error})"
+        ) from None
+
+
 def parse_affinity(value: str, unit: str, measure: str = "") -> Binding:
     """A value such as ``<10`` with its unit as binding data.
 
     Raises:
-        ValueError: A value, unit or measure of another form.
+        ValueError: A value, unit or measure of another form, or a pK that nothing has.
     """
+    binding = _parse_affinity(value, unit, measure)
+    low, high = PK_RANGE
+    if not low <= binding.pk <= high:  # not for NaN either
+        raise ValueError(
+            f"affinity {value!r} {unit} is a pK of {binding.pk:g}; expected {low:g} to {high:g}"
+        )
+    return binding
+
+
+def _parse_affinity(value: str, unit: str, measure: str) -> Binding:
     match = _VALUE.fullmatch(value)
     if match is None:
         raise ValueError(f"affinity {value!r} is not a number, with < > ~ before it or not")
     sign = match["sign"] or "="
     if unit.lower() in PK_UNITS:
-        pk = float(match["number"])
-        if not math.isfinite(pk):
-            raise ValueError(f"affinity {value!r} is not finite")
         # a bound on pK is the opposite bound on the constant
-        return Binding(measure or PK_UNITS[unit.lower()], _TURNED.get(sign, sign), pk)
+        sign = _TURNED.get(sign, sign)
+        return Binding(measure or PK_UNITS[unit.lower()], sign, float(match["number"]))
     if unit.removesuffix("-1").removesuffix("^") not in UNITS:
         raise ValueError(
             f"unit {unit!r}; expected one of {', '.join(UNITS)}, or pKd, pKi, pIC50, pK"
@@ -127,13 +149,13 @@ def _complex(texts: dict[str, str]) -> Complex:
     row = Complex(
         id=code,
         binding=parse_affinity(texts["affinity"], texts["unit"], measure),
-        source=texts["source"],
+        source=_one_line(texts["source"]),
         ligand=texts.get("ligand", "").upper(),
         ligand_chain=texts.get("ligand_chain", ""),
         ligand_number=_number(texts.get("ligand_number", "")),
         receptor=split_chains(texts.get("receptor_chains", "")),
         partner=split_chains(texts.get("partner_chains", "")),
-        note=texts.get("note", ""),
+        note=_one_line(texts.get("note", "")),
     )
     _check_sides(row)
     return row
@@ -152,6 +174,11 @@ def _check_sides(row: Complex) -> None:
             f"ligand {row.ligand!r} is not a component id such as STI; ligands of several residues "
             "are not supported: give a peptide as partner_chains"
         )
+
+
+def _one_line(text: str) -> str:
+    """The text without line ends: in an index file each line is a complex."""
+    return " ".join(text.split())
 
 
 def _number(text: str) -> int | None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hemenet_lab.protein_mt.verify.copies import near_copies
-from tests.protein_mt.planted import Array, edit, faults, move
 from tests.protein_mt.raw_folder import mutated, sequence
+from tests.protein_mt.verify.planted import Array, edit, faults, move
 
 
 @pytest.mark.parametrize(

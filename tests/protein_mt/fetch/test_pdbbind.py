@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.fetch.job import Record
 from hemenet_lab.protein_mt.fetch.pdbbind import find_pdbbind, take_pdbbind
+from hemenet_lab.protein_mt.fetch.report import Record
 from hemenet_lab.protein_mt.raw.layout import find_raw
 
 LIGANDS = "# v\n1abc  2.0  2001  6.00  Kd=1uM  // (LIG)\n2abc  2.0  2001  6.00  Kd=1uM  // (LIG)\n"

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.fetch.job import Record
-from hemenet_lab.protein_mt.fetch.pool import fetch_all
-from hemenet_lab.protein_mt.fetch.session import Policy, Session
-from tests.protein_mt.downloads import CONTENT, PLACE, QUICK, Impatient, job
+from hemenet_lab.protein_mt.fetch.benchmark import fetch_all
+from hemenet_lab.protein_mt.fetch.download import download
+from hemenet_lab.protein_mt.fetch.report import Record
+from hemenet_lab.protein_mt.fetch.session import Session
+from hemenet_lab.protein_mt.fetch.settings import Policy
+from tests.protein_mt.fetch.downloads import CONTENT, PLACE, QUICK, Impatient, job
 from tests.protein_mt.local_server import LocalServer, serving
 
 
@@ -84,9 +86,16 @@ def test_policies_that_make_no_sense(wrong: dict[str, float]) -> None:
         Policy(**wrong)  # type: ignore[arg-type] # a mapping of numbers
 
 
-def test_waits_grow_and_spread() -> None:
-    policy = Policy(first_wait=1, longest_wait=10)
-    for attempt, most in enumerate([1, 2, 4, 8, 10, 10]):
-        waits = {policy.wait(attempt, f"url {number}") for number in range(20)}
-        assert len(waits) == 20
-        assert all(most / 2 <= wait <= most for wait in waits)
+def test_waits_grow_and_spread(server: LocalServer, tmp_path: Path) -> None:
+    """The second attempt comes after the first wait, each later one after about twice as long."""
+    third = set()
+    for _ in range(5):
+        server.faults[PLACE] = ["500"] * 6
+        session = Impatient(Policy(attempts=6, first_wait=1, longest_wait=10, rate=1e6))
+        assert download(job(server, tmp_path), session).status == "failed"
+        first, *waits, last = [seconds for seconds in session.sleeps if seconds > 0.5]
+        assert (first, last) == (1, 10)
+        for wait, least in zip(waits, (2, 4, 8), strict=True):
+            assert least <= wait <= least + 1
+        third.add(waits[1])
+    assert len(third) == 5

@@ -12,7 +12,7 @@ import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.settings import BuildSettings
-from tests.protein_mt.planted import edit, faults, put, reseal
+from tests.protein_mt.verify.planted import edit, faults, put, reseal
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hemenet_lab.protein_mt.complexes.ligand import ligand_rows
+from hemenet_lab.protein_mt.complexes.table import Complex
+from hemenet_lab.protein_mt.complexes.write import (
+    index_line,
+    open_cif,
+    write_complex,
+    write_indices,
+)
 from hemenet_lab.protein_mt.labels.affinity import Binding, parse_index_line, read_pdbbind_index
-from hemenet_lab.protein_mt.open_route.copies import ligand_rows
-from hemenet_lab.protein_mt.open_route.cut import open_cif
-from hemenet_lab.protein_mt.open_route.table import Complex
-from hemenet_lab.protein_mt.open_route.write import index_line, write_complex, write_indices
 from hemenet_lab.protein_mt.raw.layout import find_raw
 from hemenet_lab.structures.ligand import ligand_from_mmcif, read_ligand
 from hemenet_lab.structures.molblock import LigandError
 from hemenet_lab.structures.parse import StructureError, read_atoms, read_structure
 from tests.protein_mt.cif_files import ligand, two_chains
-from tests.protein_mt.entry_files import component, entry
+from tests.protein_mt.complexes.entry_files import component, entry
 from tests.shared import SAMPLE, needs_shared
 from tests.structures.files import peptide
 

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.protein_mt.labels.read import read_labels
-from hemenet_lab.protein_mt.open_route import write
 from hemenet_lab.protein_mt.raw.entry import read_source
 from hemenet_lab.protein_mt.raw.layout import find_raw
 from tests.protein_mt.all_sources import run, serving_all
 from tests.protein_mt.cif_files import COMPONENT
+from tests.protein_mt.fetch.test_pdbbind import layout_2020
 from tests.protein_mt.local_server import LocalServer
-from tests.protein_mt.test_fetch_pdbbind import layout_2020
 
 TABLE = "id,ligand,receptor_chains,partner_chains,affinity,unit,source\n"
 
@@ -34,7 +33,7 @@ def test_affinity_table(
     rows = ["1abc,LIG,B,,1,nM,x", "2abc,,A,B,1,uM,x", "3abc,STI,,,1,nM,x", "x,LIG,,,1,nM,x"]
     path.write_text(TABLE + "\n".join(rows))
     server.files["/rcsb/ligands/download/STI.cif"] = COMPONENT.encode()
-    assert run(raw, "--affinity-table", path) == 1
+    assert run(raw, affinity_table=path) == 1
     said = capsys.readouterr().out
     assert "3abc: unusable: 4abc.bcif.gz: no ligand STI; it has HOH, LIG" in said
     assert "x: unusable: line 5: id 'x' is not a PDB code" in said
@@ -53,7 +52,7 @@ def test_affinity_table(
     }
     # a shorter table: what it no longer names goes
     path.write_text(TABLE + rows[1])
-    assert run(raw, "--affinity-table", path) == 0
+    assert run(raw, affinity_table=path) == 0
     assert not (raw / "open-route" / "1abc").exists()
     assert "1abc" not in {source.id for source in find_raw(raw).sources}
 
@@ -61,15 +60,15 @@ def test_affinity_table(
 def test_pdbbind_and_a_table_are_kept_apart(server: LocalServer, tmp_path: Path) -> None:
     path, raw = tmp_path / "table.csv", tmp_path / "raw"
     path.write_text(TABLE + "1abc,LIG,,,1,nM,x\n")
-    assert run(raw, "--affinity-table", path) == 0
+    assert run(raw, affinity_table=path) == 0
     (tmp_path / "pdbbind").mkdir()
     with pytest.raises(ValueError, match=r"of an affinity table; use another --out for PDBbind"):
-        run(raw, "--pdbbind", tmp_path / "pdbbind")
+        run(raw, pdbbind=tmp_path / "pdbbind")
     other = tmp_path / "other"
     (other / "index").mkdir(parents=True)
     (other / "index" / "INDEX_general_PP.2020").touch()
     with pytest.raises(ValueError, match=r"holds INDEX_general_PP.2020 of PDBbind"):
-        run(other, "--affinity-table", path)
+        run(other, affinity_table=path)
 
 
 def test_pdbbind_with_parts_missing(
@@ -77,7 +76,7 @@ def test_pdbbind_with_parts_missing(
 ) -> None:
     (tmp_path / "pdbbind").mkdir()
     raw = tmp_path / "raw"
-    assert run(raw, "--pdbbind", tmp_path / "pdbbind") == 1
+    assert run(raw, pdbbind=tmp_path / "pdbbind") == 1
     said = capsys.readouterr().out
     assert "PP: missing: download protein-protein complexes (PDBbind_v2020_PP.tar.gz" in said
     assert len(find_raw(raw).sources) == 4  # everything else is there
@@ -96,14 +95,14 @@ def test_disk_full_while_complexes_are_written(
     path, raw = tmp_path / "table.csv", tmp_path / "raw"
     path.write_text(TABLE + "1abc,LIG,,,1,nM,x\n2abc,LIG,,,1,nM,x\n")
     with monkeypatch.context() as patch:
-        patch.setattr(write, "put", full_disk)
-        assert run(raw, "--affinity-table", path) == 1
+        patch.setattr("hemenet_lab.protein_mt.complexes.write._put", full_disk)
+        assert run(raw, affinity_table=path) == 1
     said = capsys.readouterr().out
     assert "The run ended early: a file cannot be written: [Errno 28] No space left" in said
     assert "open-route: 1 failed, 1 not tried" in said
     assert f"run again: hemenet data fetch --out {raw} --affinity-table {path}" in said
     assert not (raw / "open-route").exists()
-    assert run(raw, "--affinity-table", path) == 0
+    assert run(raw, affinity_table=path) == 0
     assert [s.id for s in find_raw(raw).sources if s.kind == "lba"] == ["1abc", "2abc"]
 
 
@@ -116,7 +115,7 @@ def test_disk_full_while_pdbbind_is_copied(
     pdbbind, raw = layout_2020(tmp_path / "pdbbind"), tmp_path / "raw"
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "copyfile", full_disk)
-        assert run(raw, "--pdbbind", pdbbind, "--copy") == 1
+        assert run(raw, pdbbind=pdbbind, copy=True) == 1
     said = capsys.readouterr().out
     assert "a file cannot be read or written: [Errno 28] No space left on device" in said
     assert f"--pdbbind {pdbbind}" in said
@@ -124,5 +123,5 @@ def test_disk_full_while_pdbbind_is_copied(
     # no half a file is left
     left = {file.name for file in raw.rglob("*") if file.is_file()}
     assert left <= {"lock", "fetch_report.csv"}
-    assert run(raw, "--pdbbind", pdbbind, "--copy") == 0
+    assert run(raw, pdbbind=pdbbind, copy=True) == 0
     assert [s.id for s in find_raw(raw).sources if s.kind != "chain"] == ["1abc", "3abc"]

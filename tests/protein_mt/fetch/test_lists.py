@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.fetch.obsolete import current_entry, read_obsolete
-from hemenet_lab.protein_mt.fetch.wanted import read_ids, wanted_items
+from hemenet_lab.protein_mt.fetch.wanted import current_entry, read_ids, read_obsolete, wanted_items
 from hemenet_lab.protein_mt.raw.layout import find_raw, read_chain_list, write_chain_list
 from tests.shared import SAMPLE, needs_shared
 
