@@ -9,8 +9,7 @@ from typing import Any
 from hemenet_lab.commands.fetch import add_fetch_parser, add_sources_parser
 from hemenet_lab.protein_mt import EVIDENCE, RELATIONS, ROUTES, SCHEMES, BuildSettings
 from hemenet_lab.protein_mt.build import build_store, default_workers, summary_text
-from hemenet_lab.protein_mt.verify.check import table
-from hemenet_lab.protein_mt.verify.store import verify_store
+from hemenet_lab.protein_mt.verify import table, verify_store
 from hemenet_lab.store import Store
 
 DEFAULTS = BuildSettings()

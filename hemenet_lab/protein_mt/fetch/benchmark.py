@@ -22,8 +22,8 @@ from hemenet_lab.protein_mt.complexes import (
     write_complex,
     write_indices,
 )
-from hemenet_lab.protein_mt.fetch.checks import CHECKS
-from hemenet_lab.protein_mt.fetch.download import check_file, download, measure
+from hemenet_lab.protein_mt.fetch.checks import CHECKS, check_file
+from hemenet_lab.protein_mt.fetch.download import download, measure
 from hemenet_lab.protein_mt.fetch.pdbbind import find_pdbbind, take_pdbbind
 from hemenet_lab.protein_mt.fetch.report import FetchResult, Record, read_report, write_report
 from hemenet_lab.protein_mt.fetch.request import Job

@@ -2,18 +2,51 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import gemmi
 
-from hemenet_lab.protein_mt.fetch.request import Check
+from hemenet_lab.protein_mt.fetch.request import Check, Job
 from hemenet_lab.protein_mt.fetch.wanted import is_chain_name, read_obsolete
 from hemenet_lab.protein_mt.labels import read_ec, read_go, read_identity_flags
 from hemenet_lab.protein_mt.raw import read_lines
 from hemenet_lab.structures.parse import read_atoms
+
+UNPACKED = 10
+"""Times the source's largest size that a gzip file may unpack to."""
+RATIO, FREE = 100, 1 << 24
+"""A gzip file may unpack to this many times its size, and these bytes; bombs reach 1,000."""
+CHUNK = 1 << 20
+
+
+def check_file(job: Job, path: Path) -> None:
+    """Checks that a file is what the job wants.
+
+    Raises:
+        ValueError: It is not, or it unpacks to far more than its size.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if packed:
+        _check_unpacked(path, min(UNPACKED * job.most, RATIO * path.stat().st_size + FREE))
+    job.check(path)
+
+
+def _check_unpacked(path: Path, most: int) -> None:
+    size = 0
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+                if size > most:
+                    raise ValueError(f"a gzip file that unpacks to more than {most:,} bytes")
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"not a whole gzip file ({error})") from None
 
 
 def check_structure(path: Path) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
+from hemenet_lab.protein_mt.fetch.checks import check_file
 from hemenet_lab.protein_mt.fetch.report import Record
 from hemenet_lab.protein_mt.fetch.request import (
     Job,
@@ -23,12 +22,6 @@ from hemenet_lab.protein_mt.fetch.request import (
     receive,
 )
 from hemenet_lab.protein_mt.fetch.session import Session, Stopped
-
-UNPACKED = 10
-"""Times the source's largest size that a gzip file may unpack to."""
-RATIO, FREE = 100, 1 << 24
-"""A gzip file may unpack to this many times its size, and these bytes; bombs reach 1,000."""
-CHUNK = 1 << 20
 
 
 def download(job: Job, session: Session) -> Record:
@@ -104,31 +97,6 @@ def _verify(job: Job) -> tuple[int, str]:
         discard(job.part)
         raise Passing(f"damaged: {error}") from None
     return size, digest
-
-
-def check_file(job: Job, path: Path) -> None:
-    """Checks that a file is what the job wants.
-
-    Raises:
-        ValueError: It is not, or it unpacks to far more than its size.
-    """
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    if packed:
-        _check_unpacked(path, min(UNPACKED * job.most, RATIO * path.stat().st_size + FREE))
-    job.check(path)
-
-
-def _check_unpacked(path: Path, most: int) -> None:
-    size = 0
-    try:
-        with gzip.open(path) as file:
-            while chunk := file.read(CHUNK):
-                size += len(chunk)
-                if size > most:
-                    raise ValueError(f"a gzip file that unpacks to more than {most:,} bytes")
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"not a whole gzip file ({error})") from None
 
 
 def _put_in_place(job: Job) -> None:

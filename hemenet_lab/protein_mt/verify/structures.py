@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.protein_mt.verify.check import Check, check
-from hemenet_lab.protein_mt.verify.raw_store import RawStore
+from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
 from hemenet_lab.structures.vocabulary import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 LEVELS = {

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from hemenet_lab.protein_mt.verify.files import OWN_FIELDS
-from hemenet_lab.protein_mt.verify.store import verify_store
+from hemenet_lab.protein_mt.verify import verify_store
+from hemenet_lab.protein_mt.verify.suite import CHECKSUM, OWN_FIELDS
 
 Array = np.ndarray[Any, Any]
 
@@ -30,10 +30,15 @@ def reseal(store: Path) -> None:
         manifest["files"][name] = {"bytes": len(content), "sha256": digest}
     for name in manifest["tables"]:
         manifest["tables"][name] = hashlib.sha256((store / name).read_bytes()).hexdigest()
-    record = {name: manifest[name] for name in OWN_FIELDS}
-    text = json.dumps(record, sort_keys=True, ensure_ascii=False)
-    manifest["hash"] = hashlib.sha256(text.encode()).hexdigest()
+    manifest["hash"] = sha256({name: manifest[name] for name in OWN_FIELDS})
+    manifest.pop(CHECKSUM, None)
+    manifest[CHECKSUM] = sha256(manifest)
     (store / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def sha256(record: dict[str, Any]) -> str:
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def edit(store: Path, name: str, change: Callable[[Array], Array | None]) -> None:

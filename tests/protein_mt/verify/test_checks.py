@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hemenet_lab.commands import data
-from hemenet_lab.protein_mt.verify.check import check, table
-from hemenet_lab.protein_mt.verify.store import verify_store
+from hemenet_lab.protein_mt.verify import verify_store
+from hemenet_lab.protein_mt.verify.store import check, table
 from tests.protein_mt.verify.planted import edit, faults, put, reseal
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.protein_mt.verify.copies import near_copies
+from hemenet_lab.protein_mt.verify.splits import near_copies
 from tests.protein_mt.raw_folder import mutated, sequence
 from tests.protein_mt.verify.planted import Array, edit, faults, move
 
