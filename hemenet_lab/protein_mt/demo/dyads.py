@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from hemenet_lab.protein_mt.demo.geometry import Floats
-from hemenet_lab.protein_mt.demo.pack import Packer
+from hemenet_lab.protein_mt.demo.sidechains import Packer
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
 FORMED, OPEN = 3.4, 8.5

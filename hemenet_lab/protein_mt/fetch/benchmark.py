@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hemenet_lab.protein_mt import COMPONENT, OBSOLETE, STRUCTURES, TABLES, Source
 from hemenet_lab.protein_mt.complexes import (
@@ -22,8 +19,8 @@ from hemenet_lab.protein_mt.complexes import (
     write_complex,
     write_indices,
 )
-from hemenet_lab.protein_mt.fetch.checks import CHECKS, check_file
-from hemenet_lab.protein_mt.fetch.download import download, measure
+from hemenet_lab.protein_mt.fetch.checks import CHECKS
+from hemenet_lab.protein_mt.fetch.download import Known, fetch_all
 from hemenet_lab.protein_mt.fetch.pdbbind import find_pdbbind, take_pdbbind
 from hemenet_lab.protein_mt.fetch.report import FetchResult, Record, read_report, write_report
 from hemenet_lab.protein_mt.fetch.request import Job
@@ -49,8 +46,6 @@ WITHOUT_COMPLEXES = (
     "No complexes with affinities were asked for: --pdbbind DIR takes them from PDBbind "
     "(registration needed), --affinity-table CSV from the PDB by a table of your own."
 )
-Known = Mapping[str, Record]
-"""Place in the raw folder → what an earlier run put there."""
 
 
 @dataclass
@@ -165,66 +160,6 @@ def _fetch_structures(
 def _write_chains(raw: Path, wanted: Wanted, files: dict[str, Path]) -> None:
     chains = [(name, split_chain_name(name)[0]) for name in wanted.chains]
     write_chain_list(raw, [(name, files[code].name) for name, code in chains if code in files])
-
-
-def fetch_all(
-    jobs: Sequence[Job],
-    session: Session,
-    raw: Path,
-    known: Known,
-    *,
-    workers: int,
-    title: str,
-    progress: bool,
-) -> list[Record]:
-    """Outcome of each job, in the order of the jobs; several are done side by side.
-
-    A file that is there is taken as it is if an earlier run noted its size; if none did, it must
-    pass its check, and is fetched again if it does not.
-    """
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not progress,
-    )
-
-    def one(job: Job) -> Record:
-        place = job.path.relative_to(raw).as_posix()
-        record = _present(job, known.get(place)) or download(job, session)
-        return replace(record, path=place) if record.is_here else record
-
-    with bar, ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
-        futures = [pool.submit(one, job) for job in jobs]
-        try:
-            finished: Iterable[Future[Record]] = as_completed(futures)
-            for _ in bar.track(finished, total=len(jobs), description=title):
-                pass
-        except KeyboardInterrupt:
-            session.stop("stopped by the user")
-        except BaseException:
-            session.stop("an error in the program")
-            raise
-    return [future.result() for future in futures]
-
-
-def _present(job: Job, known: Record | None) -> Record | None:
-    if not job.path.is_file():
-        return None
-    size = job.path.stat().st_size
-    if known is not None and known.bytes == size and (not job.sha256 or known.sha256 == job.sha256):
-        digest = known.sha256
-    else:
-        size, digest = measure(job.path)
-        if job.sha256 and digest != job.sha256:
-            return None
-        try:
-            check_file(job, job.path)
-        except ValueError:
-            return None
-    return Record(job.item, job.source, "present", bytes=size, sha256=digest, url=job.url)
 
 
 def _write_complexes(

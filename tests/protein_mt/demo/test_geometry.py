@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hemenet_lab.protein_mt.demo.dock import facing, touch
 from hemenet_lab.protein_mt.demo.fold import STRAND, compactness, make_fold
 from hemenet_lab.protein_mt.demo.geometry import (
     LOCAL_C,
@@ -17,8 +16,8 @@ from hemenet_lab.protein_mt.demo.geometry import (
     random_rotations,
     torsion,
 )
-from hemenet_lab.protein_mt.demo.pack import Packer, Site
-from hemenet_lab.protein_mt.demo.sidechains import bond_distance, bonds, rotamers
+from hemenet_lab.protein_mt.demo.model import facing, touch
+from hemenet_lab.protein_mt.demo.sidechains import Packer, Site, bond_distance, bonds, rotamers
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.protein_mt.fetch.benchmark import fetch_all
-from hemenet_lab.protein_mt.fetch.download import download
+from hemenet_lab.protein_mt.fetch.download import download, fetch_all
 from hemenet_lab.protein_mt.fetch.report import Record
 from hemenet_lab.protein_mt.fetch.session import Session
 from hemenet_lab.protein_mt.fetch.settings import Policy
