@@ -142,7 +142,7 @@ def read_component(path: str | Path) -> Component:
 
 
 def ligand_sdf(residue: AtomTable, title: str, component: Component | None) -> tuple[str, str]:
-    """One residue as an SDF record: heavy atoms of its best conformer.
+    """Writes a residue as an SDF record: heavy atoms of its best conformer.
 
     Args:
         residue: Its atoms; of alternative locations `select_conformer` takes one.

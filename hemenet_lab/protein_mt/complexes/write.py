@@ -193,7 +193,7 @@ def _ending(file: CifFile) -> str:
 
 
 def _replace_other_format(path: Path) -> None:
-    """One complex has one file, whichever format its entry was fetched in."""
+    """Removes the complex's file in the other format: one complex has one file."""
     stem = path.name.split(".")[0]
     for ending in ("bcif.gz", "cif.gz"):
         other = path.with_name(f"{stem}.{ending}")

@@ -16,7 +16,7 @@ from hemenet_lab.protein_mt.demo.sidechains import Packer, Site
 _LIGAND_GAP, _CHAIN_GAP = 3.7, 5.2
 """Least distance of a docked body from the backbone (with CB) before side chains are placed, Å."""
 _DEPTH = 14.0
-"""How deep under the patch a chain's points count when it is docked, Å."""
+"""Depth under the patch to which a chain's points count when it is docked, Å."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Chain:
 
 @dataclass(frozen=True)
 class Model:
-    """One item of the demo: its chains, and its ligand if it has one."""
+    """Structure of an item: its chains, and its ligand if it has one."""
 
     chains: tuple[Chain, ...]
     ligand: Molecule | None = None
@@ -190,7 +190,7 @@ def dock(
 
 
 def touch(fixed: Floats, moving: Floats, axis: Floats, distance: float) -> float:
-    """How far along the axis a body must be shifted to just touch when it comes from outside.
+    """Shift along the axis at which a body that comes from outside just touches, Å.
 
     Solves |moving + t·axis − fixed| = distance for each pair and takes the largest t.
     """

@@ -27,7 +27,7 @@ _HELICAL, _STRANDED = 0.38, 0.24
 TOUCH = 5.0
 """A side chain within this distance of the partner is in contact, Å."""
 CONTACT_WEIGHTS = {"PHE": 1.0, "TYR": 0.5, "TRP": 0.5, "ARG": -0.5, "LYS": -0.5, "GLU": -0.5}
-"""What a residue in contact adds to the strength of binding; others add nothing."""
+"""Contribution of a residue in contact to the strength of binding; others add nothing."""
 CHAIN_IDS = "AB"
 TABLES = {"ec": ("ec",), "go": ("mf", "bp", "cc")}
 """The annotation tables and their tasks."""
@@ -35,7 +35,7 @@ TABLES = {"ec": ("ec",), "go": ("mf", "bp", "cc")}
 
 @dataclass(frozen=True)
 class Traits:
-    """What the rules look at."""
+    """Properties of a chain that the rules use."""
 
     formed: bool
     """Two or more H-x-D dyads have side chains in contact, and none points apart."""
@@ -216,7 +216,7 @@ def pair_affinity(contact_strength: float) -> float:
 
 @dataclass(frozen=True)
 class Annotation:
-    """One row of the annotation tables: a chain and its terms."""
+    """Row of the annotation tables: a chain and its terms."""
 
     chain: str
     """Such as ``0CAA-A``."""

@@ -190,7 +190,7 @@ def bond_distance(residue: str, names: tuple[str, ...]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Site:
-    """What side chains are placed on: L residues of one or more chains.
+    """Backbone that side chains are placed on: L residues of one or more chains.
 
     Args:
         names: L three-letter residue names.

@@ -22,7 +22,7 @@ _FOLDERS = {"ec": "EnzymeCommission", "go": "GeneOntology"}
 _STEMS = {"ec": "nrPDB-EC_2020.04", "go": "nrPDB-GO_2019.06.18"}
 _BRANCHES = {"mf": "molecular_function", "bp": "biological_process", "cc": "cellular_component"}
 _LISTS = {"train": range(7), "valid": range(7, 8), "test": range(8, 10)}
-"""Which of every ten chains each split list names."""
+"""Positions, of every ten chains, that each split list names."""
 
 
 def write_demo(raw: str | Path, size: str = "full", seed: int | None = None) -> Path:
@@ -81,7 +81,7 @@ def demo_store(cache: Path | None = None, size: str = "full") -> Path:
             draft.rename(raw)
         # whole families stay together: their members have 55 to 95 % of their residues in common
         build = BuildSettings(min_seq_id=0.5, coverage=0.8)
-        # the same raw files, settings and code: nothing is built anew
+        # the same raw files, settings and code: nothing is built again
         build_store(raw, store, settings=build, force=True)
     return store
 

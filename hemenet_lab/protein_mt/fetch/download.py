@@ -28,7 +28,7 @@ from hemenet_lab.protein_mt.fetch.request import (
 from hemenet_lab.protein_mt.fetch.session import Session, Stopped
 
 Known = Mapping[str, Record]
-"""Place in the raw folder → what an earlier run put there."""
+"""Place in the raw folder → record of an earlier run."""
 
 
 def fetch_all(
@@ -136,7 +136,7 @@ def _until_whole(job: Job, session: Session) -> tuple[int, str, int]:
 
 
 def _wait(fault: Passing, retries: Retry, url: str, session: Session) -> Retry:
-    """What is left of the attempts, after the wait that comes before the next one."""
+    """Waits before the next attempt, and returns the attempts that are left."""
     attempts, longest = len(retries.history) + 1, session.policy.longest_wait
     try:
         retries = retries.increment("GET", url, error=fault)

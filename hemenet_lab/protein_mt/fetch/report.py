@@ -22,7 +22,7 @@ HERE = ("fetched", "present", "linked", "copied", "written")
 
 @dataclass(frozen=True, order=True)
 class Record:
-    """What became of one item: a row of ``fetch_report.csv``."""
+    """Outcome of one item: a row of ``fetch_report.csv``."""
 
     item: str
     source: str
@@ -51,9 +51,9 @@ class FetchResult:
     command: str
     """Command line that continues with the same folder and settings."""
     stopped: str = ""
-    """Why the run ended early; empty where it did not."""
+    """Reason for an early end; empty where there was none."""
     advice: tuple[str, ...] = ()
-    """What the user may want to do next."""
+    """Hints for the user."""
 
     @property
     def complete(self) -> bool:
@@ -62,7 +62,7 @@ class FetchResult:
 
 
 def read_report(raw: Path) -> dict[str, Record]:
-    """Place in the raw folder → what the last run put there; nothing where there is no report.
+    """Reads place in the raw folder → record of the last run; nothing where there is no report.
 
     Raises:
         ValueError: The report is not one of ours, is damaged, or names a place outside the folder.
@@ -97,7 +97,7 @@ def _record(row: list[str]) -> Record:
 
 
 def write_report(raw: Path, records: Iterable[Record], known: dict[str, Record]) -> str:
-    """Writes the report, with what earlier runs put there and this one did not ask for.
+    """Writes the report, with files of earlier runs that this run did not ask for.
 
     Returns:
         Why it could not be written; empty where it was.

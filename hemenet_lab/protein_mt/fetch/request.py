@@ -31,7 +31,7 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class Job:
-    """One file to fetch."""
+    """File to fetch."""
 
     item: str
     """PDB code, component or name of the table."""

@@ -30,7 +30,7 @@ class Session:
 
     policy: Policy = field(default_factory=Policy)
     reason: str = ""
-    """Why the run was stopped; empty while it continues."""
+    """Reason for stopping the run; empty while it continues."""
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()

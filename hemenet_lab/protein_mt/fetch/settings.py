@@ -17,7 +17,7 @@ LIGAND_SETS: tuple[LigandSet, ...] = get_args(LigandSet)
 
 @dataclass(frozen=True)
 class Policy:
-    """How often, how long and how fast a server is asked."""
+    """Patience with servers: number, pace and timeouts of requests."""
 
     attempts: int = 5
     """Most requests for one file."""
@@ -60,7 +60,8 @@ class FetchSettings:
         attempts: Most requests for one file.
         timeout: Seconds to wait for a connection, and for the next bytes of a file.
         copy: Copy PDBbind's files instead of linking to them.
-        mirror: Other addresses of sources, each as NAME=URL; HEMENET_MIRRORS gives them, too.
+        mirror: Other addresses of sources, each as NAME=URL, several with commas between them;
+            HEMENET_MIRRORS gives them, too.
         progress: Show progress bars on the error stream.
     """
 
@@ -75,7 +76,7 @@ class FetchSettings:
     attempts: int = Policy.attempts
     timeout: float = Policy.timeout
     copy: bool = False
-    mirror: tuple[str, ...] = ()
+    mirror: str | tuple[str, ...] = ()
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -100,7 +101,12 @@ class FetchSettings:
     @property
     def hosts(self) -> dict[str, str]:
         """Address of each name in the table of sources, mirrors included."""
-        return hosts_with(self.mirror)
+        return hosts_with(self._mirrors)
+
+    @property
+    def _mirrors(self) -> tuple[str, ...]:
+        given = (self.mirror,) if isinstance(self.mirror, str) else self.mirror
+        return tuple(part for text in given for part in text.split(",") if part.strip())
 
     @property
     def command(self) -> str:
@@ -113,7 +119,7 @@ class FetchSettings:
                 continue
             option = f"--{field.name.replace('_', '-')}"
             if field.name == "mirror":
-                words += [word for mirror in value for word in (option, mirror)]
+                words += [option, ",".join(self._mirrors)]
             else:
                 words += [option] if value is True else [option, str(value)]
         return shlex.join(words)

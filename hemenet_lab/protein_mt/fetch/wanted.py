@@ -111,7 +111,7 @@ class Entry:
     current: str
     """The code to fetch; empty where the entry was withdrawn without a successor."""
     note: str = ""
-    """What happened to an obsolete entry."""
+    """Remark about an obsolete entry."""
 
 
 def read_obsolete(path: str | Path) -> dict[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from hemenet_lab.structures.vocabulary import ONE_LETTER
 
 PARTS = ("train", "val", "test", "unused")
 CHUNK = 1_000
-"""Entries that are looked at together, so that memory stays flat."""
+"""Entries that are read together, so that memory stays flat."""
 SHOWN, LONGEST = 3, 400
 """Faults of one check that are quoted, and characters of each."""
 
@@ -31,7 +31,7 @@ class Check:
     """``files``, ``structures``, ``labels``, ``splits`` or ``raw``."""
     name: str
     looked_at: int
-    """Number of things that were looked at; none for a check that does not apply."""
+    """Number of things that were checked; none for a check that does not apply."""
     faults: tuple[str, ...] = ()
 
     @property
@@ -77,13 +77,13 @@ class RawStore:
         found = self.manifest.get(name) if isinstance(self.manifest, dict) else None
         if not isinstance(found, kind) or isinstance(found, bool):
             raise ValueError(f"its field {name!r} is missing or is no {kind.__name__}")
-        parts = found.values() if isinstance(found, dict) else found if inner else ()
-        if inner and not all(isinstance(part, inner) for part in parts):
+        parts: Iterable[Any] = found.values() if isinstance(found, dict) else found
+        if inner is not None and not all(isinstance(part, inner) for part in parts):
             raise ValueError(f"its field {name!r} does not hold {inner.__name__}s only")
         return found
 
     def array(self, name: str) -> NDArray[Any]:
-        """One array, mapped into memory.
+        """Maps an array into memory.
 
         Raises:
             ValueError: It is missing, cut or damaged, or holds no numbers.
@@ -125,7 +125,7 @@ class RawStore:
 
     @cached_property
     def sequences(self) -> list[str]:
-        """One-letter sequences, [all chains]."""
+        """Sequences in one-letter code, [all chains]."""
         letters = np.array(list(ONE_LETTER))
         first_chain = self.offsets("chain")
         found = [""] * int(first_chain[-1])
@@ -144,7 +144,7 @@ class RawStore:
         return found
 
     def chunks(self) -> Iterator[tuple[int, int]]:
-        """First entry and end of runs of entries that are looked at together."""
+        """First entry and end of runs of entries that are read together."""
         for start in range(0, self.size, CHUNK):
             yield start, min(start + CHUNK, self.size)
 
@@ -193,5 +193,5 @@ def _lines(found: Check, width: int) -> Iterator[str]:
 
 
 def _plain(fault: str) -> str:
-    """One short line that any terminal can show: a damaged store holds any characters."""
+    """Text that any terminal can show, on one line: a damaged store holds any characters."""
     return "".join(c if c.isprintable() else "?" for c in fault[:LONGEST])

@@ -19,7 +19,7 @@ LEVELS = {
     "value": "value",
     "term_row": "term_row_end",
 }
-"""What an entry has several of → an array with a row for each."""
+"""Level of an entry's parts → an array with a row for each part."""
 RESIDUES = 21
 """Node types below this are residues."""
 FARTHEST = 99_999.0
@@ -40,7 +40,7 @@ class Chunk:
 
 
 def check_offsets(store: RawStore) -> Check:
-    """Where entries begin and end; every other check rests on this."""
+    """Checks where entries begin and end; every other check rests on this."""
     faults = []
     for level, name in LEVELS.items():
         offsets, rows = store.offsets(level), len(store.array(name))

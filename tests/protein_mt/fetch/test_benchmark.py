@@ -197,3 +197,19 @@ def test_out_is_a_file(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense(tmp_path: Path, wrong: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         FetchSettings(tmp_path, **wrong)  # type: ignore[arg-type] # of any kind
+
+
+@pytest.mark.parametrize(
+    "mirror", ["rcsb=http://a,enzyme=http://b", ("rcsb=http://a", "enzyme=http://b")]
+)
+def test_the_command_that_continues(tmp_path: Path, mirror: str | tuple[str, ...]) -> None:
+    settings = FetchSettings(tmp_path, ids=Path("my ids"), mirror=mirror, copy=True, progress=True)
+    assert (settings.hosts["rcsb"], settings.hosts["enzyme"]) == ("http://a", "http://b")
+    options = "--ids 'my ids' --copy --mirror rcsb=http://a,enzyme=http://b"
+    assert settings.command == f"hemenet data fetch --out {tmp_path} {options}"
+
+
+@pytest.mark.parametrize("mirror", ["ftp", "rcsb=ftp://a", "pdb=http://a"])
+def test_mirrors_are_checked_before_anything_is_fetched(tmp_path: Path, mirror: str) -> None:
+    with pytest.raises(ValueError, match=r"^mirror "):
+        FetchSettings(tmp_path / "raw", mirror=mirror)
