@@ -74,10 +74,10 @@ class RawStore:
 
     def _field(self, name: str, kind: type, inner: type | None = None) -> Any:
         """A field of the manifest, if it and what it holds are of these types."""
-        found = self.manifest.get(name) if isinstance(self.manifest, dict) else None
+        found: Any = self.manifest.get(name) if isinstance(self.manifest, dict) else None
         if not isinstance(found, kind) or isinstance(found, bool):
             raise ValueError(f"its field {name!r} is missing or is no {kind.__name__}")
-        parts: Iterable[Any] = found.values() if isinstance(found, dict) else found
+        parts: Any = found.values() if isinstance(found, dict) else found
         if inner is not None and not all(isinstance(part, inner) for part in parts):
             raise ValueError(f"its field {name!r} does not hold {inner.__name__}s only")
         return found
