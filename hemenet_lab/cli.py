@@ -16,7 +16,6 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from hemenet_lab.benchmark.identity_record import RecordIdentity, plain_config
 from hemenet_lab.callbacks import (
     NonFiniteGuard,
     ReproducibleSteps,
@@ -34,7 +33,7 @@ from hemenet_lab.plugins import load_encoders
 from hemenet_lab.prediction_table import PredictionTable
 from hemenet_lab.results import ResultsTable
 from hemenet_lab.run_record import RUN_KEY, RunCheckpoint, RunRecord
-from hemenet_lab.tracking import tracker_of
+from hemenet_lab.tracking import RecordIdentity, plain_config, tracker_of
 
 CLI = TypeVar("CLI", bound="SuiteCLI")
 

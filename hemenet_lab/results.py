@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import asdict, dataclass, fields
-
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.table import Table
 
 from hemenet_lab.evaluation import TaskEvaluation
+from hemenet_lab.metrics import bootstrap
 from hemenet_lab.module import MultiTaskModule
 from hemenet_lab.predictions import labelled_predictions
 from hemenet_lab.tasks import Task
-from hemenet_lab.tracking import tracker_of
-from hemenet_lab.uncertainty import bootstrap
-
-
-@dataclass(frozen=True)
-class Result:
-    """One line of the table; None where there is no value."""
-
-    task: str
-    metric: str
-    value: float | None
-    low: float | None
-    """Ends of the 95 % bootstrap interval over the labelled items."""
-    high: float | None
-    n: int
-    """Labelled items."""
-    constant: float | None
-    """Value of the constant predictor (training mean or term frequencies) on the same items."""
+from hemenet_lab.tracking import Artifact, Result, Tag, results_csv, tracker_of
 
 
 def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -> list[Result]:
@@ -72,9 +52,9 @@ class ResultsTable(Callback):
         Console().print(render(results, synthetic=bool(data.store.manifest.get("synthetic"))))
         tracker = tracker_of(trainer)
         if tracker is not None:
-            tracker.log_text(to_csv(results), "results.csv")
-            tracker.log_arrays(predictions, "test_predictions.npz")
-            tracker.set_tags({"completed": "true"})
+            tracker.log_text(results_csv(results), Artifact.RESULTS)
+            tracker.log_arrays(predictions, Artifact.PREDICTIONS)
+            tracker.set_tags({Tag.COMPLETED: "true"})
 
 
 def render(results: list[Result], synthetic: bool = False) -> Table:
@@ -94,12 +74,3 @@ def render(results: list[Result], synthetic: bool = False) -> Table:
 
 def _number(value: float | None) -> str:
     return "absent" if value is None else f"{value:.3f}"
-
-
-def to_csv(results: list[Result]) -> str:
-    """The table as CSV with full precision; empty cells where there is no value."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Result)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: "" if v is None else v for k, v in asdict(r).items()} for r in results)
-    return text.getvalue()

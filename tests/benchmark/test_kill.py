@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from hemenet_lab.benchmark.grid_run import Options
+from hemenet_lab.benchmark.grid_run import GridOptions
 from tests.benchmark.commands import NARROW, ROOT, Bench, epochs_of_steps
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"
@@ -24,7 +24,7 @@ LIMIT = 240.0
 
 
 @contextmanager
-def launcher(bench: Bench, options: Options) -> Iterator[subprocess.Popen[str]]:
+def launcher(bench: Bench, options: GridOptions) -> Iterator[subprocess.Popen[str]]:
     """``hemenet benchmark run`` in a process of its own."""
     program = "import sys; from hemenet_lab.cli import hemenet; sys.exit(hemenet())"
     words = ["--seeds", "1", "--folder", str(bench.folder)]
@@ -99,4 +99,4 @@ def test_killed_training_is_reported_and_resumed(
     assert epochs[0] == saved + 1
     (finished,) = bench.standings(FIGURE4, options)
     assert finished.state == "finished"
-    assert finished.record.run_id == stopped.record.run_id
+    assert finished.record.id == stopped.record.id

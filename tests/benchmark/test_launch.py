@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 from lightning.pytorch import Trainer
 
-from hemenet_lab.benchmark.grid_run import Options
-from hemenet_lab.benchmark.identity_record import hold
-from hemenet_lab.benchmark.launch_job import Job
-from hemenet_lab.benchmark.launch_process import Processes, Stopped
-from hemenet_lab.benchmark.status_records import Records
+from hemenet_lab.benchmark.grid_run import GridOptions
+from hemenet_lab.benchmark.launch import GridJob, LauncherStopped, Processes
 from hemenet_lab.cli import lightning
 from hemenet_lab.module import MultiTaskModule
 from hemenet_lab.results import ResultsTable
+from hemenet_lab.tracking import RecordedRun, RunDatabase, hold
 from tests.benchmark.commands import NARROW, ROOT, Bench, epochs_of_steps
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"
@@ -28,8 +26,8 @@ def resumed(bench: Bench) -> list[bool]:
     return [any("--ckpt_path" in word for word in words) for words in bench.here.commands]
 
 
-def records(bench: Bench) -> Records:
-    return Records({"folder": str(bench.folder)})
+def records(bench: Bench) -> list[RecordedRun]:
+    return list(RunDatabase.open(bench.folder).runs())
 
 
 def test_finished_runs_are_skipped_and_tagged(bench: Bench) -> None:
@@ -40,7 +38,7 @@ def test_finished_runs_are_skipped_and_tagged(bench: Bench) -> None:
     assert "[2/2] hemenet-seed1: finished after" in bench.said[-1]
     assert bench.run(FIGURE4, options) == 0
     assert bench.here.commands == []
-    found = sorted(records(bench).all(), key=lambda record: record.name)
+    found = sorted(records(bench), key=lambda record: record.name)
     assert [record.name for record in found] == ["figure4/hemenet-seed0", "figure4/hemenet-seed1"]
     tags = found[1].tags
     assert (tags["benchmark_grid"], tags["axis.model"], tags["seed"]) == ("figure4", "hemenet", "1")
@@ -61,7 +59,7 @@ def test_a_pasted_command_is_that_run_and_serves_other_grids(
     only = bench.options(*NARROW, only=["variant=full"])
     assert bench.run(TABLE4, only) == 0
     assert bench.here.commands == [], "the full model of table 4 is figure 4's"
-    (record,) = records(bench).all()
+    (record,) = records(bench)
     assert record.axes("table4") == {"variant": "full"}
     assert record.axes("figure4") == {"model": "hemenet"}
     assert record.axes("table3") is None
@@ -105,9 +103,9 @@ def test_a_failed_run_is_reported_and_goes_on_from_its_last_epoch(
     (after,) = bench.standings(FIGURE4, options)
     assert after.state == "finished"
     assert after.identity == before.identity
-    assert after.record.run_id == before.record.run_id
+    assert after.record.id == before.record.id
     assert 0 <= float(after.record.tags["idle_seconds"]) < after.record.end - after.record.start
-    assert [record.status for record in records(bench).all()] == ["FINISHED"]
+    assert [record.status for record in records(bench)] == ["FINISHED"]
 
 
 def test_a_run_cut_off_in_its_test_is_only_tested(
@@ -136,7 +134,7 @@ def test_a_run_cut_off_before_its_first_checkpoint_starts_anew(
     assert resumed(bench) == [False]
     (standing,) = bench.standings(FIGURE4, options)
     assert standing.state == "finished"
-    assert sorted(record.finished for record in records(bench).all()) == [False, True]
+    assert sorted(record.finished for record in records(bench)) == [False, True]
 
 
 def test_one_failure_does_not_stop_the_others(
@@ -179,9 +177,11 @@ def test_a_run_that_another_process_is_at_is_waited_for(bench: Bench) -> None:
     other = Elsewhere(bench, before.identity)
     (held,) = bench.standings(FIGURE4, options)
     assert held.state == "running"
-    outcome = Job(held.run, held.identity, {"folder": str(bench.folder)})(other)
+    outcome = GridJob(held.run, held.identity, {"folder": str(bench.folder)})(other)
     assert (outcome.finished, other.looks) == (True, 2)
-    again = Job(held.run, held.identity, {"folder": str(bench.folder)})(Elsewhere(bench, "0" * 64))
+    again = GridJob(held.run, held.identity, {"folder": str(bench.folder)})(
+        Elsewhere(bench, "0" * 64)
+    )
     assert again.text == "finished by another process"
     assert len(bench.here.commands) == 1
 
@@ -194,7 +194,7 @@ def test_only_the_first_task_of_a_cluster_job_waits(
     monkeypatch.setenv("SLURM_PROCID", "1")
     other = Elsewhere(bench, standing.identity)
     monkeypatch.setattr(other, "run", lambda *args: 0)
-    Job(standing.run, standing.identity, {"folder": str(bench.folder)})(other)
+    GridJob(standing.run, standing.identity, {"folder": str(bench.folder)})(other)
     assert other.looks == 0
     other.lock.release()
 
@@ -207,15 +207,15 @@ def test_runs_that_are_the_same_are_refused(bench: Bench) -> None:
 
 def test_a_benchmark_needs_mlflow(bench: Bench) -> None:
     with pytest.raises(ValueError, match=r"trainer.logger is False; a benchmark needs"):
-        bench.run(FIGURE4, Options(settings=("trainer.logger=false",)))
+        bench.run(FIGURE4, GridOptions(settings=("trainer.logger=false",)))
 
 
 def test_stopped_launchers_start_nothing(tmp_path: Path) -> None:
     processes = Processes()
     processes.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(LauncherStopped):
         processes.run(["fit"], tmp_path / "log", {})
-    with pytest.raises(Stopped):
+    with pytest.raises(LauncherStopped):
         processes.pause(60)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.identity import Identities
-from hemenet_lab.benchmark.status import Standing, lines, log_path, start_text, summary
-from hemenet_lab.benchmark.status_records import Recorded, best_record
+from hemenet_lab.benchmark.identities import Identities
+from hemenet_lab.benchmark.launch.status import Standing, lines, log_path, start_text, summary
 from hemenet_lab.cli import hemenet
 from hemenet_lab.commands import benchmark, benchmark_results
 from hemenet_lab.commands.benchmark_selection import options_of
+from hemenet_lab.tracking import RecordedRun, best_run
 from tests.benchmark.commands import NARROW, ROOT, Bench
 from tests.test_docs import commands
 
@@ -23,18 +23,17 @@ FIGURE4 = ROOT / "experiments" / "figure4.yaml"
 TABLE4 = ROOT / "experiments" / "table4.yaml"
 
 
-def record(run_id: str = "1", **changes: object) -> Recorded:
+def record(run_id: str = "1", **changes: object) -> RecordedRun:
     values = {
-        "run_id": run_id,
+        "id": run_id,
         "name": "r",
-        "identity": "a",
         "status": "FINISHED",
         "start": 1000.0,
         "end": 1600.0,
         "metrics": {"test/loss": 1.0, "epoch": 4.0},
         "tags": {"completed": "true"},
     }
-    return Recorded(**{**values, **changes})  # type: ignore[arg-type]  # as given
+    return RecordedRun(**{**values, **changes})  # type: ignore[arg-type]  # as given
 
 
 def test_finished_means_tested_and_completed() -> None:
@@ -46,10 +45,10 @@ def test_finished_means_tested_and_completed() -> None:
 def test_the_run_furthest_on_is_looked_at() -> None:
     cut = {"tags": {}, "metrics": {"epoch": 7.0}}
     runs = [record("old", start=1.0), record("cut", **cut), record("new", tags={}, start=9e9)]
-    assert best_record(runs, lambda each: None).run_id == "old"
-    assert best_record(runs[1:], lambda each: None).run_id == "cut"
-    assert best_record(runs[1:], lambda each: each.run_id == "new").run_id == "new"
-    assert best_record([], lambda each: None) is None
+    assert best_run(runs, lambda each: None).id == "old"
+    assert best_run(runs[1:], lambda each: None).id == "cut"
+    assert best_run(runs[1:], lambda each: each.id == "new").id == "new"
+    assert best_run([], lambda each: None) is None
 
 
 def test_lines_say_where_each_run_stands(bench: Bench) -> None:
@@ -128,7 +127,7 @@ def test_table_and_report_of_what_has_run(
     assert hemenet(["benchmark", "table", str(FIGURE4), *place, *other]) == 2
     assert "has no finished run" in capsys.readouterr().err
     page = tmp_path / "report.html"
-    assert hemenet(["report", str(FIGURE4), *place, "--out", str(page)]) == 0
+    assert hemenet(["benchmark", "report", str(FIGURE4), *place, "--out", str(page)]) == 0
     text = page.read_text()
     assert "figure4" in text
     assert "Cost against score" in text
@@ -152,10 +151,10 @@ def test_dry_run_prints_one_command_per_run_and_nothing_else(
 
 
 def documented() -> list[str]:
-    """`hemenet benchmark` and `hemenet report` commands of the documentation."""
+    """`hemenet benchmark` commands of the documentation."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     found = {command for page in pages for command in commands(page)}
-    return sorted(c for c in found if c.startswith(("hemenet benchmark", "hemenet report")))
+    return sorted(c for c in found if c.startswith("hemenet benchmark"))
 
 
 @pytest.mark.parametrize("command", documented())

@@ -13,6 +13,7 @@ from hemenet_lab.protein_mt.demo.settings import VERSION
 from hemenet_lab.protein_mt.demo.write import write_demo
 from hemenet_lab.protein_mt.settings import BuildSettings
 
+_FOLDER = "demo-{size}-v{version}"
 BUILD = BuildSettings(min_seq_id=0.5, coverage=0.8)
 """Whole families stay together: their members have 55 to 95 % of their residues in common."""
 
@@ -26,7 +27,7 @@ def demo_store(cache: Path | None = None, size: str = "full") -> Path:
         cache: Where it is kept; `cache_folder` by default.
         size: ``full`` or ``tiny``.
     """
-    folder = (cache or cache_folder()) / f"demo-{size}-v{VERSION}"
+    folder = (cache or cache_folder()) / _FOLDER.format(size=size, version=VERSION)
     raw, store = folder / "raw", folder / "store"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
@@ -44,3 +45,9 @@ def demo_store(cache: Path | None = None, size: str = "full") -> Path:
 def tiny_store(cache: Path | None = None) -> Path:
     """The store of the tiny demo (24 entries with labels of all six tasks), for tests."""
     return demo_store(cache, size="tiny")
+
+
+def demo_stores(cache: Path | None = None) -> list[Path]:
+    """Stores of the demo that are in the cache already, of any size and version."""
+    pattern = f"{_FOLDER.format(size='*', version='*')}/store"
+    return sorted((cache or cache_folder()).glob(pattern))
