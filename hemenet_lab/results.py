@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hemenet_lab.evaluation import TaskEvaluation
-from hemenet_lab.metrics import bootstrap
+from hemenet_lab.metrics import METRICS, bootstrap
 from hemenet_lab.module import MultiTaskModule
 from hemenet_lab.predictions import labelled_predictions
 from hemenet_lab.tasks import Task
@@ -24,7 +24,7 @@ def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -
     results = []
     for name, score in scores.items():
         low = high = None
-        if score.value is not None:
+        if score.value is not None and METRICS[name].has_interval:
             interval = bootstrap(name, predictions, targets, seed=seed)
             low, high = interval.low, interval.high
         constant = constants[name].value if name in constants else None

@@ -11,7 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("hemenet_lab.tasks", "hemenet_lab.plain", "hemenet_lab.checkpoint_io", "hemenet_lab.nn"),
+    (
+        "hemenet_lab.basics",
+        "hemenet_lab.tasks",
+        "hemenet_lab.plain",
+        "hemenet_lab.checkpoint_io",
+        "hemenet_lab.nn",
+    ),
     ("hemenet_lab.structures",),
     (
         "hemenet_lab.data.cache_folder",
@@ -27,9 +33,9 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.encoders",),
     ("baselines",),
     ("hemenet_lab.readout", "hemenet_lab.heads", "hemenet_lab.losses", "hemenet_lab.metrics"),
-    ("hemenet_lab.evaluation", "hemenet_lab.uncertainty", "hemenet_lab.schedule"),
+    ("hemenet_lab.evaluation", "hemenet_lab.tracking", "hemenet_lab.schedule"),
     ("hemenet_lab.module",),
-    ("hemenet_lab.tracking", "hemenet_lab.run_record", "hemenet_lab.callbacks"),
+    ("hemenet_lab.run_record", "hemenet_lab.callbacks"),
     ("hemenet_lab.predictions",),
     ("hemenet_lab.results",),
     ("hemenet_lab.plugins", "hemenet_lab.config_file", "hemenet_lab.checkpoint_defaults"),

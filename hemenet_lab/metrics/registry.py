@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from hemenet_lab.metrics.aupr import AUPR
 from hemenet_lab.metrics.base import MaskedMetric
 from hemenet_lab.metrics.fmax import Fmax, FmaxGrid
 from hemenet_lab.metrics.regression import MAE, RMSE, Pearson, Spearman
 from hemenet_lab.tasks import Kind, Task
-
-_Class = type[MaskedMetric] | partial[MaskedMetric]
 
 
 @dataclass(frozen=True)
@@ -22,27 +21,30 @@ class MetricInfo:
         name: Its name in logs, CSV files and MLflow.
         title: Its name for people.
         kind: Kind of the tasks that have it.
-        cls: Its class, with settings if it has any.
+        cls: Its class.
+        options: Settings of the class.
         has_unit: It is in the task's unit; otherwise it has none.
         main: A task's skill, its figures and its gains are made from it; one for each kind.
         in_paper: The paper prints it, so its tables show it, with intervals and marks.
         test_only: It is computed in tests only, since it would cost time or memory in each epoch.
+        has_interval: The bootstrap gives it an interval.
     """
 
     name: str
     title: str
     kind: Kind
-    cls: _Class
+    cls: type[MaskedMetric]
+    options: Mapping[str, Any] = field(default_factory=dict)
     has_unit: bool = False
     main: bool = False
     in_paper: bool = False
     test_only: bool = False
+    has_interval: bool = True
 
     @property
     def higher_is_better(self) -> bool:
         """Direction."""
-        made = self.cls.func if isinstance(self.cls, partial) else self.cls
-        return bool(made.higher_is_better)
+        return bool(self.cls.higher_is_better)
 
     @property
     def heading(self) -> str:
@@ -60,7 +62,9 @@ class MetricInfo:
 
     def make(self, task: Task) -> MaskedMetric:
         """A new metric for a task of this kind."""
-        return self.cls() if self.kind == "regression" else self.cls(task.num_outputs)
+        made: Callable[..., MaskedMetric] = self.cls
+        width = () if self.kind == "regression" else (task.num_outputs,)
+        return made(*width, **self.options)
 
 
 METRICS = {
@@ -74,13 +78,16 @@ METRICS = {
         MetricInfo("aupr", "AUPR", "multilabel", AUPR),
         # as the paper computes Fmax, to compare with its numbers like for like
         MetricInfo("fmax_20", "Fmax (20 thresholds)", "multilabel", FmaxGrid, test_only=True),
-        # as DeepFRI computes AUPR
+        # as DeepFRI computes AUPR; it has no interval, since items that are drawn twice raise the
+        # average precision of rare terms, so that most resamples lie above the value itself
         MetricInfo(
             "aupr_macro",
             "AUPR (mean over terms)",
             "multilabel",
-            partial(AUPR, average="macro"),
+            AUPR,
+            {"average": "macro"},
             test_only=True,
+            has_interval=False,
         ),
     )
 }

@@ -81,7 +81,7 @@ def bootstrap(
     difference to all thresholds, known for the value itself, is added to the interval.
 
     Args:
-        metric: A name of `hemenet_lab.metrics.METRICS`.
+        metric: A name of `hemenet_lab.metrics.METRICS` that has intervals.
         predictions: [n, out], or [n]; probabilities for multi-label metrics.
         targets: The same shape.
         resamples: Number of resamples; 0 for the value alone.

@@ -30,32 +30,30 @@ def weighted_metric(
     """The metric of rows as a function of their weights.
 
     Args:
-        name: A key of `METRICS`.
+        name: A key of `METRICS` that has intervals.
         predictions: [n, out], finite; probabilities for multi-label metrics.
         targets: [n, out].
-        max_thresholds: Thresholds that ``fmax`` and AUPR use, evenly chosen by rank from the scores
-            of positives; all of them if None, which is exact: between two of them recall does not
-            change, and precision only falls with the threshold. ``aupr_macro`` takes a tenth of
-            them for each term.
+        max_thresholds: Thresholds that ``fmax`` and ``aupr`` use, evenly chosen by rank from the
+            scores of positives; all of them if None, which is exact: between two of them recall
+            does not change, and precision only falls with the threshold.
 
     Raises:
         ValueError: An unknown name, or shapes that do not fit it.
     """
-    info = METRICS.get(name)
-    if info is None:
-        raise ValueError(f"metric {name!r}; allowed: {', '.join(METRICS)}")
+    known = [each for each, info in METRICS.items() if info.has_interval]
+    if name not in known:
+        raise ValueError(f"metric {name!r}; allowed: {', '.join(known)}")
     if predictions.shape != targets.shape or predictions.ndim != 2:
         raise ValueError(
             f"predictions {predictions.shape} and targets {targets.shape} do not fit; both must "
             "be [n, out]"
         )
-    if info.kind == "multilabel":
+    if METRICS[name].kind == "multilabel":
         rows = _MultilabelRows(predictions, targets, max_thresholds)
         functions: dict[str, Weighted] = {
             "fmax": rows.fmax,
             "fmax_20": rows.fmax_20,
             "aupr": rows.aupr,
-            "aupr_macro": rows.aupr_macro,
         }
         return functions[name]
     if predictions.shape[1] != 1:
@@ -126,23 +124,6 @@ class _MultilabelRows:
             area += last[0] * last[1]
         positives = weights @ self.positives
         return np.where(positives > 0, area / np.where(positives > 0, positives, 1.0), np.nan)
-
-    def aupr_macro(self, weights: Values) -> Values:
-        """Mean of the terms' average precision [B], over those with a positive of some weight."""
-        scores, targets = self.scores.numpy(), self.targets.numpy()
-        few = None if self.max_thresholds is None else max(1, self.max_thresholds // 10)
-        total, defined = np.zeros((2, len(weights)))
-        for term in np.flatnonzero(targets.any(axis=0)):
-            score, positive = scores[:, term], targets[:, term]
-            levels = _thinned(np.unique(score[positive]), few)[::-1]
-            reached = (score[:, None] >= levels).astype(np.float64)
-            tp, count = weights[:, positive] @ reached[positive], weights @ reached
-            gains = np.diff(tp, axis=1, prepend=0.0)
-            area = (gains * tp / np.where(count > 0, count, 1.0)).sum(axis=1)
-            positives = weights[:, positive].sum(axis=1)
-            total += np.where(positives > 0, area / np.where(positives > 0, positives, 1.0), 0.0)
-            defined += positives > 0
-        return np.where(defined > 0, total / np.maximum(defined, 1.0), np.nan)
 
 
 def _thinned(levels: Values, most: int | None) -> Values:

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from hemenet_lab.metrics.aupr import average_precision
-from hemenet_lab.metrics.fmax import exact_fmax
+from hemenet_lab.metrics import average_precision, exact_fmax
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 _QUANTITIES = ("f1_max", "auprc_flat", "auprc_per_row")
