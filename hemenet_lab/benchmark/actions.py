@@ -81,12 +81,12 @@ def grid_status(grid: Path, options: GridOptions = NOTHING_MORE, *, resolve: Res
         resolve: Reads the config of a command.
     """
     from hemenet_lab.benchmark.identities import Identities
-    from hemenet_lab.benchmark.launch import lines, standings, tracker_settings
+    from hemenet_lab.benchmark.launch import lines, run_statuses, tracker_settings
     from hemenet_lab.tracking import RunDatabase
 
     runs, identities = load_grid(grid).runs(options), Identities(resolve)
     database = RunDatabase.make(tracker_settings(runs, identities))
-    return list(lines(standings(runs, identities, database), identities, database.folder))
+    return list(lines(run_statuses(runs, identities, database), identities, database.folder))
 
 
 def grid_table(

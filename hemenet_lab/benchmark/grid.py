@@ -30,7 +30,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Grid:
-    """What a grid file says.
+    """Content of a grid file.
 
     Args:
         name: Tag of the runs; the file's stem unless given.

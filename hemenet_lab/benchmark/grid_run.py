@@ -19,7 +19,7 @@ RUNS = "runs"
 
 @dataclass(frozen=True)
 class GridOptions:
-    """What the command line adds to a grid file.
+    """Additions of the command line to a grid file.
 
     Args:
         seeds: Number of seeds (0, 1, …) instead of the grid's.

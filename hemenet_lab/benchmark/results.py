@@ -22,7 +22,7 @@ IGNORED = (*SEEDS, *VOLATILE)
 
 @dataclass(frozen=True)
 class GridResults:
-    """Runs of a grid: the finished ones, and those that are not, each said."""
+    """Runs of a grid: the finished ones, and those that are not, each listed."""
 
     grid: str
     uri: str
@@ -37,7 +37,7 @@ class GridResults:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the data were made by a program."""
+        """True if the data were made by a program."""
         return any(run.synthetic for run in self.runs)
 
     @property
@@ -105,7 +105,7 @@ def _require_place(run: RecordedRun) -> None:
 
 
 def _made_anew(run: RecordedRun, finished: Sequence[RecordedRun]) -> bool:
-    """Whether a run that was cut off without a checkpoint was finished as another one."""
+    """Return whether a run that was cut off without a checkpoint was finished as another one."""
     if not run.identity:  # cut off before it was written
         return run.name in {other.name for other in finished}
     return run.identity in {other.identity for other in finished}
@@ -127,7 +127,7 @@ def _nothing_finished(
 
 
 def require_alike(grid: str, runs: Sequence[RecordedRun]) -> None:
-    """Refuses finished runs of one grid that cannot be compared.
+    """Refuse finished runs of one grid that cannot be compared.
 
     Raises:
         ValueError: The runs are on different stores, two of them are for the same place of the
@@ -210,7 +210,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def same_items(task: str, first: tuple[str, Predictions], other: tuple[str, Predictions]) -> bool:
-    """Whether two runs were tested on the same labelled items of a task, in the same order.
+    """Return whether two runs were tested on the same labelled items of a task, in one order.
 
     Args:
         task: Name of the task.

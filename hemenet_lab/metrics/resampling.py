@@ -63,7 +63,7 @@ class Difference:
 
     @property
     def established(self) -> bool:
-        """Whether the interval excludes 0."""
+        """True if the interval excludes 0."""
         return self.low is not None and self.high is not None and self.low * self.high > 0
 
 

@@ -78,7 +78,7 @@ class _MultilabelRows:
             yield predicted.double().numpy(), hits.double().numpy()
 
     def _plain(self, weights: Values) -> bool:
-        """Whether sorting gives the same, much sooner than all thresholds would."""
+        """Return whether sorting gives the same, much sooner than all thresholds would."""
         equal = len(weights) == 1 and np.ptp(weights) == 0
         return self.max_thresholds is None and bool(equal and self.positives.any())
 

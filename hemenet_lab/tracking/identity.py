@@ -1,4 +1,4 @@
-"""Which runs are the same: a hash of the resolved config, the store and the seed.
+"""Identity of runs: a hash of the resolved config, the store and the seed.
 
 Every fit records it; a run of a grid also keeps other processes from running it at once.
 """

@@ -90,7 +90,7 @@ class RecordedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it was tested to the end."""
+        """True if it was tested to the end."""
         tested = any(name.startswith("test/") for name in self.metrics)
         return tested and self.tags.get(Tag.COMPLETED) == "true"
 
@@ -133,7 +133,7 @@ class RecordedRun:
 
     @property
     def synthetic(self) -> bool:
-        """Whether these data were made by a program."""
+        """True if these data were made by a program."""
         return self.tags.get(Tag.SYNTHETIC, "").lower() == "true"
 
     @cached_property
@@ -267,7 +267,7 @@ class RunDatabase:
         return sorted(found, key=lambda run: (run.start, run.id))
 
     def last_checkpoint(self, run: RecordedRun) -> Path | None:
-        """Where a run that was cut off can go on."""
+        """The checkpoint from which a run that was cut off can go on; None without one."""
         path = checkpoint_folder(self.folder, run.id) / "last.ckpt"
         return path if path.is_file() else None
 
@@ -305,7 +305,7 @@ class RunDatabase:
 
 
 def checkpoint_folder(folder: Path, run_id: str) -> Path:
-    """Where a run keeps its checkpoints, below the folder of all runs."""
+    """Folder of a run's checkpoints, below the folder of all runs."""
     return folder / run_id / "checkpoints"
 
 

@@ -16,9 +16,9 @@ from hemenet_lab.benchmark.identities import Identities
 from hemenet_lab.benchmark.launch import (
     Launch,
     Processes,
-    Standing,
+    RunStatus,
     launch_grid,
-    standings,
+    run_statuses,
     tracker_settings,
 )
 from hemenet_lab.cli import lightning
@@ -86,10 +86,10 @@ class Bench:
     def runs(self, grid: Path, options: GridOptions) -> list[GridRun]:
         return load_grid(grid).runs(options)
 
-    def standings(self, grid: Path, options: GridOptions) -> list[Standing]:
+    def statuses(self, grid: Path, options: GridOptions) -> list[RunStatus]:
         runs = self.runs(grid, options)
         identities = Identities(self.resolve)
-        return standings(runs, identities, RunDatabase.make(tracker_settings(runs, identities)))
+        return run_statuses(runs, identities, RunDatabase.make(tracker_settings(runs, identities)))
 
 
 def epochs_of_steps(patch: pytest.MonkeyPatch) -> list[int]:

@@ -90,7 +90,7 @@ def test_a_failed_run_is_reported_and_goes_on_from_its_last_epoch(
     log = text.split("FAILED (exit status 1), see ")[-1].splitlines()[0]
     assert "cut off on purpose" in Path(log).read_text()
     assert "ArithmeticError: cut off on purpose" in text
-    (before,) = bench.standings(FIGURE4, options)
+    (before,) = bench.statuses(FIGURE4, options)
     assert (before.state, before.record.epochs) == ("stopped", 2)
     assert "idle_seconds" not in before.record.tags
 
@@ -100,7 +100,7 @@ def test_a_failed_run_is_reported_and_goes_on_from_its_last_epoch(
     said = "hemenet-seed0: goes on from its last checkpoint; was stopped in epoch 2 of 3"
     assert [line.strip() for line in bench.said[1:2]] == [said]
     assert epochs == [2, 2], "the two epochs before are not repeated"
-    (after,) = bench.standings(FIGURE4, options)
+    (after,) = bench.statuses(FIGURE4, options)
     assert after.state == "finished"
     assert after.identity == before.identity
     assert after.record.id == before.record.id
@@ -115,7 +115,7 @@ def test_a_run_cut_off_in_its_test_is_only_tested(
     with monkeypatch.context() as patch:
         fail_once(patch, ResultsTable, "on_test_end")
         assert bench.run(FIGURE4, options) == 1
-    (before,) = bench.standings(FIGURE4, options)
+    (before,) = bench.statuses(FIGURE4, options)
     assert before.state == "stopped", "its metrics are there but it is not completed"
     assert any(name.startswith("test/") for name in before.record.metrics)
     fail_once(monkeypatch, MultiTaskModule, "training_step")
@@ -132,8 +132,8 @@ def test_a_run_cut_off_before_its_first_checkpoint_starts_anew(
         assert bench.run(FIGURE4, options) == 1
     assert bench.run(FIGURE4, options) == 0
     assert resumed(bench) == [False]
-    (standing,) = bench.standings(FIGURE4, options)
-    assert standing.state == "finished"
+    (status,) = bench.statuses(FIGURE4, options)
+    assert status.state == "finished"
     assert sorted(record.finished for record in records(bench)) == [False, True]
 
 
@@ -149,7 +149,7 @@ def test_one_failure_does_not_stop_the_others(
 
     fail_once(monkeypatch, MultiTaskModule, "training_step", first)
     assert bench.run(FIGURE4, options) == 1
-    assert [each.state for each in bench.standings(FIGURE4, options)] == ["stopped", "finished"]
+    assert [each.state for each in bench.statuses(FIGURE4, options)] == ["stopped", "finished"]
     assert "1 of 2 runs failed" in "\n".join(bench.said)
 
 
@@ -173,9 +173,9 @@ class Elsewhere(Processes):
 
 def test_a_run_that_another_process_is_at_is_waited_for(bench: Bench) -> None:
     options = bench.options(*NARROW)
-    (before,) = bench.standings(FIGURE4, options)
+    (before,) = bench.statuses(FIGURE4, options)
     other = Elsewhere(bench, before.identity)
-    (held,) = bench.standings(FIGURE4, options)
+    (held,) = bench.statuses(FIGURE4, options)
     assert held.state == "running"
     outcome = GridJob(held.run, held.identity, {"folder": str(bench.folder)})(other)
     assert (outcome.finished, other.looks) == (True, 2)
@@ -190,11 +190,11 @@ def test_only_the_first_task_of_a_cluster_job_waits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = bench.options(*NARROW)
-    (standing,) = bench.standings(FIGURE4, options)
+    (status,) = bench.statuses(FIGURE4, options)
     monkeypatch.setenv("SLURM_PROCID", "1")
-    other = Elsewhere(bench, standing.identity)
+    other = Elsewhere(bench, status.identity)
     monkeypatch.setattr(other, "run", lambda *args: 0)
-    GridJob(standing.run, standing.identity, {"folder": str(bench.folder)})(other)
+    GridJob(status.run, status.identity, {"folder": str(bench.folder)})(other)
     assert other.looks == 0
     other.lock.release()
 
@@ -221,5 +221,5 @@ def test_stopped_launchers_start_nothing(tmp_path: Path) -> None:
 
 def test_a_trainer_is_not_needed_to_look(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_once(monkeypatch, Trainer, "__init__")
-    (standing,) = bench.standings(FIGURE4, bench.options(*NARROW))
-    assert standing.state == "not begun"
+    (status,) = bench.statuses(FIGURE4, bench.options(*NARROW))
+    assert status.state == "not begun"

@@ -24,8 +24,8 @@ def test_jobs_run_to_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
     options = bench.options(*NARROW)
     slurm = {"cluster": "local", "timeout_min": 10}
     assert bench.run(FIGURE4, options, launcher="slurm", slurm=slurm) == 0
-    (standing,) = bench.standings(FIGURE4, options)
-    assert standing.state == "finished"
+    (status,) = bench.statuses(FIGURE4, options)
+    assert status.state == "finished"
     assert list((bench.folder / "jobs" / "figure4").glob("*.pkl")), "submitit has run it"
     assert bench.here.commands == []
 

@@ -11,7 +11,7 @@ import pytest
 
 from hemenet_lab.benchmark.grid import load_grid
 from hemenet_lab.benchmark.identities import Identities
-from hemenet_lab.benchmark.launch.status import Standing, lines, log_path, start_text, summary
+from hemenet_lab.benchmark.launch.status import RunStatus, lines, log_path, start_text, summary
 from hemenet_lab.cli import hemenet
 from hemenet_lab.commands import benchmark, benchmark_results
 from hemenet_lab.commands.benchmark_selection import options_of
@@ -55,10 +55,10 @@ def test_lines_say_where_each_run_stands(bench: Bench) -> None:
     runs = bench.runs(TABLE4, bench.options(*NARROW, "trainer.max_epochs=30"))
     cut = record("2", tags={}, metrics={"epoch": 4.0}, end=None)
     found = [
-        Standing(runs[0], "a" * 64, "finished", record(), None),
-        Standing(runs[1], "b" * 64, "running", cut, None),
-        Standing(runs[2], "c" * 64, "stopped", cut, Path("last.ckpt")),
-        Standing(runs[3], "d" * 64, "not begun", None, None),
+        RunStatus(runs[0], "a" * 64, "finished", record(), None),
+        RunStatus(runs[1], "b" * 64, "running", cut, None),
+        RunStatus(runs[2], "c" * 64, "stopped", cut, Path("last.ckpt")),
+        RunStatus(runs[3], "d" * 64, "not begun", None, None),
     ]
     log = log_path(bench.folder, runs[2], "c" * 64)
     log.parent.mkdir(parents=True)
@@ -84,11 +84,11 @@ def test_what_a_run_begins_with(bench: Bench) -> None:
     tested = record(tags={}, metrics={"epoch": 4.0, "test/loss": 1.0}, end=None)
     saved = Path("last.ckpt")
     begun = [
-        Standing(run, "a", "not begun", None, None),
-        Standing(run, "a", "stopped", cut, None),
-        Standing(run, "a", "stopped", cut, saved),
-        Standing(run, "a", "stopped", tested, saved),
-        Standing(run, "a", "running", cut, saved),
+        RunStatus(run, "a", "not begun", None, None),
+        RunStatus(run, "a", "stopped", cut, None),
+        RunStatus(run, "a", "stopped", cut, saved),
+        RunStatus(run, "a", "stopped", tested, saved),
+        RunStatus(run, "a", "running", cut, saved),
     ]
     assert [start_text(each, identities) for each in begun] == [
         "starts",

@@ -175,7 +175,7 @@ def _spots(points: Sequence[Point], labels: Sequence[str]) -> list[Point]:
 
 
 def _overlap(spot: Point, half: float, boxes: Sequence[tuple[float, float, float]]) -> float:
-    """How much a label at ``spot`` covers boxes (x, y, half a width), in panel fractions."""
+    """Area by which a label at ``spot`` covers boxes (x, y, half a width), in panel fractions."""
     return sum(
         max(0.0, half + other - abs(spot[0] - x)) * max(0.0, 0.032 - abs(spot[1] - y))
         for x, y, other in boxes

@@ -259,7 +259,7 @@ def prompts_drawing(table: ResultTable) -> Drawing | None:
 
 
 def has_prompts(checkpoint: Path) -> bool:
-    """Whether a checkpoint has a task-aware readout."""
+    """Return whether a checkpoint has a task-aware readout."""
     state = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)["state_dict"]
     return any(name.startswith("readouts.") and ".query." in name for name in state)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hemenet_lab.benchmark.launch.job import GridJob, LauncherStopped, Outcome, Processes
 from hemenet_lab.benchmark.launch.run import Launch, launch_grid, tracker_settings
-from hemenet_lab.benchmark.launch.status import Standing, lines, standings
+from hemenet_lab.benchmark.launch.status import RunStatus, lines, run_statuses
 
 __all__ = [
     "GridJob",
@@ -12,9 +12,9 @@ __all__ = [
     "LauncherStopped",
     "Outcome",
     "Processes",
-    "Standing",
+    "RunStatus",
     "launch_grid",
     "lines",
-    "standings",
+    "run_statuses",
     "tracker_settings",
 ]

@@ -1,4 +1,4 @@
-"""One run of a grid, from wherever it stands to its end, and the process that trains it."""
+"""One run of a grid, from its current state to its end, and the process that trains it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from threading import Event, Lock
 from typing import Any
 
 from hemenet_lab.benchmark.grid_run import GridRun
-from hemenet_lab.benchmark.launch.status import Standing, log_path, standing
+from hemenet_lab.benchmark.launch.status import RunStatus, log_path, run_status
 from hemenet_lab.tracking import RunDatabase, is_held
 
 POLL_SECONDS = 1.0
-"""How often a run that another process is at is looked at."""
+"""Time between two looks at a run that another process is at."""
 GRACE_SECONDS = 20.0
 """Time that processes have to end by themselves."""
 
@@ -110,7 +110,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended."""
+    """End of a run: finished or not, and a line about it."""
 
     name: str
     finished: bool
@@ -134,9 +134,9 @@ class GridJob:
     tracker: Mapping[str, Any]
     start: str = "starts"
 
-    def standing(self, database: RunDatabase) -> Standing:
-        """Where the run stands now."""
-        return standing(self.run, self.identity, database.of_identity(self.identity), database)
+    def status(self, database: RunDatabase) -> RunStatus:
+        """Current state of the run."""
+        return run_status(self.run, self.identity, database.of_identity(self.identity), database)
 
     def __call__(
         self, processes: Processes | None = None, environment: Mapping[str, str] | None = None
@@ -155,7 +155,7 @@ class GridJob:
         first = os.environ.get("SLURM_PROCID", "0") == "0"  # further tasks of a job follow it
         while first and is_held(database.folder, self.identity):
             processes.pause(POLL_SECONDS)
-        before = self.standing(database)
+        before = self.status(database)
         if before.state == "finished":
             return Outcome(self.run.name, True, "finished by another process")
         words = list(self.run.arguments)
@@ -163,12 +163,12 @@ class GridJob:
             words.append(f"--ckpt_path={before.checkpoint}")
         log = log_path(database.folder, self.run, self.identity)
         status = processes.run(words, log, environment or {})
-        if self.standing(database).state == "finished":
+        if self.status(database).state == "finished":
             return Outcome(self.run.name, True, "finished")
         return Outcome(self.run.name, False, f"FAILED (exit status {status}), see {log}")
 
     def checkpoint(self) -> Any:
-        """What submitit puts back into the queue when the cluster takes the machine away."""
+        """The job for submitit to queue again when the cluster takes the machine away."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)

@@ -201,7 +201,7 @@ def _executor(
 
 
 def outcome_of(name: str, handle: Any) -> Outcome:
-    """What the first task of a job returned; its error and log if it did not come to an end."""
+    """Outcome that the first task of a job returned; its error and log if it was cut off."""
     error = handle.exception()
     if error is None:
         outcome: Outcome = handle.results()[0]

@@ -21,7 +21,7 @@ def duration(seconds: float) -> str:
 
 
 class Progress:
-    """Says what happens to the runs of a grid.
+    """Lines about the runs of a grid as they start and end.
 
     Args:
         total: Runs of the grid.

@@ -14,9 +14,9 @@ from hemenet_lab.benchmark.launch.job import GridJob, Outcome, Processes, last_l
 from hemenet_lab.benchmark.launch.launchers import machine_slots, run_local, run_slurm
 from hemenet_lab.benchmark.launch.progress import Progress
 from hemenet_lab.benchmark.launch.status import (
-    Standing,
+    RunStatus,
     log_path,
-    standings,
+    run_statuses,
     start_text,
     summary,
 )
@@ -27,7 +27,7 @@ TRACKER = "hemenet_lab.tracking.Tracker"
 
 @dataclass(frozen=True)
 class Launch:
-    """Where and how the runs of a grid are run.
+    """Place and manner in which the runs of a grid are run.
 
     Args:
         launcher: ``local`` for processes of this machine, ``slurm`` for jobs of a cluster.
@@ -53,7 +53,7 @@ def launch_grid(grid: Grid, options: GridOptions, identities: Identities, launch
     runs = grid.runs(options)
     tracker = tracker_settings(runs, identities)
     database = RunDatabase.make(tracker)  # before the processes start, so that they find it
-    found = standings(runs, identities, database)
+    found = run_statuses(runs, identities, database)
     refuse_twins(found)
     for each in found:
         if each.state == "finished" and each.record is not None:
@@ -87,7 +87,7 @@ def tracker_settings(runs: Sequence[GridRun], identities: Identities) -> dict[st
     return {key: logger["init_args"].get(key) for key in ("folder", "tracking_uri")}
 
 
-def refuse_twins(found: Sequence[Standing]) -> None:
+def refuse_twins(found: Sequence[RunStatus]) -> None:
     """Raise ValueError if two runs of a grid are the same."""
     names = defaultdict(list)
     for each in found:
@@ -141,7 +141,7 @@ def _layout(jobs: Sequence[GridJob], identities: Identities) -> dict[str, Any]:
 
 
 def number_of(devices: int | str | Sequence[int]) -> int | None:
-    """How many devices a run wants; None for ``auto``, -1 for all that there are.
+    """Number of devices that a run asks for; None for ``auto``, -1 for all that there are.
 
     Args:
         devices: As Lightning takes them: ``4``, ``"4"`` (from the command line), ``[0, 2]``,
@@ -164,7 +164,7 @@ def _add_to_grid(record: RecordedRun, run: GridRun, database: RunDatabase) -> No
 def _tag_shared(jobs: Sequence[GridJob], database: RunDatabase) -> None:
     """Tag runs that another command finished for another grid meanwhile."""
     for job in jobs:
-        record = job.standing(database).record
+        record = job.status(database).record
         if record is not None and record.finished:
             _add_to_grid(record, job.run, database)
 
@@ -172,7 +172,7 @@ def _tag_shared(jobs: Sequence[GridJob], database: RunDatabase) -> None:
 def _failures(
     failed: Sequence[Outcome], jobs: Sequence[GridJob], database: RunDatabase
 ) -> list[str]:
-    """What to print about failed runs."""
+    """Lines to print about failed runs."""
     if not failed:
         return []
     by_name = {job.run.name: job for job in jobs}

@@ -1,4 +1,4 @@
-"""How far a grid is: each run finished, running, stopped or not begun."""
+"""Status of a grid: each run finished, running, stopped or not begun."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ STATES = ("finished", "running", "stopped", "not begun")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a run of a grid stands."""
+class RunStatus:
+    """State of one run of a grid."""
 
     run: GridRun
     identity: str
@@ -28,24 +28,26 @@ class Standing:
     record: RecordedRun | None
     """Its MLflow run, if there is one."""
     checkpoint: Path | None
-    """Where a stopped run goes on."""
+    """The checkpoint from which a stopped run goes on."""
 
 
-def standings(
+def run_statuses(
     runs: Sequence[GridRun], identities: Identities, database: RunDatabase
-) -> list[Standing]:
-    """Where each run stands, in the order of ``runs``."""
+) -> list[RunStatus]:
+    """State of each run, in the order of ``runs``."""
     by_identity: dict[str, list[RecordedRun]] = defaultdict(list)
     for record in database.runs():
         by_identity[record.identity].append(record)
     return [
-        standing(run, mark, by_identity[mark], database)
+        run_status(run, mark, by_identity[mark], database)
         for run, mark in ((run, identities.of(run)) for run in runs)
     ]
 
 
-def standing(run: GridRun, mark: str, found: list[RecordedRun], database: RunDatabase) -> Standing:
-    """Where one run stands, given the MLflow runs of its identity."""
+def run_status(
+    run: GridRun, mark: str, found: list[RecordedRun], database: RunDatabase
+) -> RunStatus:
+    """State of one run, given the MLflow runs of its identity."""
     record = best_run(found, database.last_checkpoint)
     checkpoint = database.last_checkpoint(record) if record else None
     if record is not None and record.finished:
@@ -54,15 +56,15 @@ def standing(run: GridRun, mark: str, found: list[RecordedRun], database: RunDat
         state = "running"
     else:
         state = "not begun" if record is None else "stopped"
-    return Standing(run, mark, state, record, checkpoint)
+    return RunStatus(run, mark, state, record, checkpoint)
 
 
 def log_path(folder: Path, run: GridRun, mark: str) -> Path:
-    """Where the output of a run's process goes."""
+    """File that takes the output of a run's process."""
     return folder / "logs" / run.grid / f"{run.name}-{mark[:8]}.log"
 
 
-def lines(found: Sequence[Standing], identities: Identities, folder: Path) -> Iterator[str]:
+def lines(found: Sequence[RunStatus], identities: Identities, folder: Path) -> Iterator[str]:
     """One line per run, and what is left."""
     width = max(len(each.run.name) for each in found)
     for each in found:
@@ -71,7 +73,7 @@ def lines(found: Sequence[Standing], identities: Identities, folder: Path) -> It
     yield summary(found, identities)
 
 
-def summary(found: Sequence[Standing], identities: Identities) -> str:
+def summary(found: Sequence[RunStatus], identities: Identities) -> str:
     """Runs by state and the computing time that is left, from the runs that finished."""
     counts = Counter(each.state for each in found)
     text = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
@@ -83,8 +85,8 @@ def summary(found: Sequence[Standing], identities: Identities) -> str:
     return f"{len(found)} runs: {text}"
 
 
-def start_text(each: Standing, identities: Identities) -> str:
-    """What a run that is not finished begins with."""
+def start_text(each: RunStatus, identities: Identities) -> str:
+    """Words on how an unfinished run starts."""
     if each.state == "running":
         return "another process is at it; waits for its end"
     if each.record is None:
@@ -94,7 +96,7 @@ def start_text(each: Standing, identities: Identities) -> str:
     return f"{how}; was stopped in {epoch}"
 
 
-def _detail(each: Standing, identities: Identities, folder: Path) -> str:
+def _detail(each: RunStatus, identities: Identities, folder: Path) -> str:
     record = each.record
     if record is None:
         return ""
@@ -114,7 +116,7 @@ def _epoch(record: RecordedRun, config: Mapping[str, Any]) -> str:
     return f"epoch {min(record.epochs, total)} of {total}"
 
 
-def _share_done(each: Standing, identities: Identities) -> float:
+def _share_done(each: RunStatus, identities: Identities) -> float:
     """Share of a run's epochs that need not be repeated."""
     total = _epochs(identities.config(each.run))
     if each.record is None or each.checkpoint is None or total is None:

@@ -90,7 +90,7 @@ class Lead:
     difference: Difference
     """Score of the best minus that of the runner-up."""
     second_established: bool
-    """Whether the runner-up in turn is told from the third; True if there is no third."""
+    """The runner-up in turn is told from the third, or there is no third."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Scores:
         self._even: dict[str, bool] = {}
 
     def even(self, task: str) -> bool:
-        """Whether all runs that learned ``task`` were tested on the same items."""
+        """Return whether all runs that learned ``task`` were tested on the same items."""
         if task not in self._even:
             runs = [run for run in self._runs if any(line.task == task for line in run.results)]
             first: tuple[str, Predictions] | None = None

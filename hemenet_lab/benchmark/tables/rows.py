@@ -15,7 +15,7 @@ SINGLE, MULTI = "single", "multi"
 FIRST_AXES = ("setting", "tasks")
 """Axes that come first; rows that differ in them are judged apart."""
 TASK_AXIS = "task"
-"""Which task a single-task run learns; beside an axis ``setting`` it makes no rows of its own."""
+"""Axis of the task that a single-task run learns; it makes no rows beside an axis ``setting``."""
 _SAME = {"multitask": MULTI, "multi_task": MULTI, "singletask": SINGLE, "single_task": SINGLE}
 
 
@@ -56,7 +56,7 @@ def _natural(choice: str) -> tuple[int, float, str]:
 
 
 def block_of(row: Row) -> str:
-    """What the row competes in: its choice of the setting or tasks, if the grid has such an axis.
+    """The group in which a row competes: its setting or tasks, if the grid has such an axis.
 
     Single- and multi-task training are compared within themselves, as in the paper.
     """
