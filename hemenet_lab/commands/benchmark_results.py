@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hemenet_lab import benchmark
+from hemenet_lab.benchmark import grid_table, write_figures, write_report
 from hemenet_lab.commands.benchmark_selection import add_selection, options_of, resolve_of
 
 STYLES = ("markdown", "latex", "csv")
@@ -24,14 +24,14 @@ def add_figures(actions: Any) -> None:
     """Add ``figures``."""
     parser = _parser(actions, "figures", "draw the figures of a grid as PNG and SVG")
     parser.add_argument("--out", type=Path, default=Path("figures"), metavar="FOLDER")
-    parser.set_defaults(run=write_figures)
+    parser.set_defaults(run=print_figures)
 
 
 def add_report(actions: Any) -> None:
     """Add ``report``."""
     parser = _parser(actions, "report", "write all results of a grid as one HTML page")
     parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
-    parser.set_defaults(run=write_report)
+    parser.set_defaults(run=print_report)
 
 
 def _parser(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -48,7 +48,7 @@ def _parser(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 def print_table(arguments: argparse.Namespace) -> int:
     """Print a grid's results, or write them to a file."""
-    text = benchmark.grid_table(style=arguments.style, **_chosen(arguments))
+    text = grid_table(style=arguments.style, **_chosen(arguments))
     if arguments.out is None:
         print(text, end="")
         return 0
@@ -57,16 +57,16 @@ def print_table(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def write_figures(arguments: argparse.Namespace) -> int:
-    """Draw a grid's figures."""
-    for path in benchmark.write_figures(out=arguments.out, **_chosen(arguments)):
+def print_figures(arguments: argparse.Namespace) -> int:
+    """Draw a grid's figures and print their paths."""
+    for path in write_figures(out=arguments.out, **_chosen(arguments)):
         print(path)
     return 0
 
 
-def write_report(arguments: argparse.Namespace) -> int:
-    """Write a grid's page."""
-    print(benchmark.write_report(out=arguments.out, **_chosen(arguments)))
+def print_report(arguments: argparse.Namespace) -> int:
+    """Write a grid's page and print its path."""
+    print(write_report(out=arguments.out, **_chosen(arguments)))
     return 0
 
 

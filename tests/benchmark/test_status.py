@@ -170,7 +170,7 @@ def test_documented_commands_are_understood(
 
     monkeypatch.setattr(benchmark, "run", note)
     monkeypatch.setattr(benchmark, "show_status", note)
-    for name in ("print_table", "write_figures", "write_report"):
+    for name in ("print_table", "print_figures", "print_report"):
         monkeypatch.setattr(benchmark_results, name, note)
     assert hemenet(shlex.split(command)[1:]) == 0, capsys.readouterr().err
     assert len(grids) == 1

@@ -22,6 +22,7 @@ from hemenet_lab.benchmark.launch.status import (
 )
 from hemenet_lab.tracking import RecordedRun, RunDatabase
 
+LAUNCHERS = ("local", "slurm")
 TRACKER = "hemenet_lab.tracking.Tracker"
 
 
@@ -42,6 +43,10 @@ class Launch:
     slurm: Mapping[str, Any] = field(default_factory=dict)
     processes: Processes | None = None
     say: Callable[[str], None] = print
+
+    def __post_init__(self) -> None:
+        if self.launcher not in LAUNCHERS:
+            raise ValueError(f"launcher {self.launcher!r}; allowed: {', '.join(LAUNCHERS)}")
 
 
 def launch_grid(grid: Grid, options: GridOptions, identities: Identities, launch: Launch) -> int:
