@@ -1,6 +1,6 @@
 """Multi-task learning on protein structures."""
 
-from hemenet_lab.former_names import install
+from hemenet_lab.basics import install
 
 __all__: list[str] = []
 

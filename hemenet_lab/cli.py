@@ -16,7 +16,6 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from hemenet_lab.benchmark.identity_record import RecordIdentity, plain_config
 from hemenet_lab.checkpoint_defaults import checkpoint_defaults
 from hemenet_lab.checkpoint_io import AtomicCheckpointIO
 from hemenet_lab.commands import benchmark, data, encoders, predict
@@ -26,7 +25,7 @@ from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.parser import SuiteArgumentParser
 from hemenet_lab.plugins import load_encoders
 from hemenet_lab.prediction_table import PredictionTable
-from hemenet_lab.tracking import tracker_of
+from hemenet_lab.tracking import RecordIdentity, plain_config, tracker_of
 from hemenet_lab.training import (
     RUN_KEY,
     NonFiniteGuard,

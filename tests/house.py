@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hemenet_lab", "baselines")
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("hemenet_lab.tasks", "hemenet_lab.former_names", "hemenet_lab.nn"),
+    ("hemenet_lab.tasks", "hemenet_lab.basics", "hemenet_lab.nn"),
     ("hemenet_lab.structures",),
     ("hemenet_lab.store",),
     ("hemenet_lab.protein_mt",),

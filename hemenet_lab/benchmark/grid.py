@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from hemenet_lab.benchmark.grid_run import Options, Run, make_run
+from hemenet_lab.benchmark.grid_run import GridOptions, GridRun, make_run
 
 KEYS = ("name", "title", "base", "seeds", "axes", "only", "exclude", "slurm")
 CHOICE_KEYS = ("configs", "set")
@@ -30,7 +30,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Grid:
-    """What a grid file says.
+    """Content of a grid file.
 
     Args:
         name: Tag of the runs; the file's stem unless given.
@@ -62,7 +62,7 @@ class Grid:
             if kept and not any(_matches(axes, rule) for rule in self.exclude):
                 yield axes
 
-    def runs(self, options: Options | None = None) -> list[Run]:
+    def runs(self, options: GridOptions | None = None) -> list[GridRun]:
         """All runs, those of a combination side by side.
 
         Args:
@@ -71,7 +71,7 @@ class Grid:
         Raises:
             ValueError: The selection names an axis or value that is not there, or leaves nothing.
         """
-        options = options or Options()
+        options = options or GridOptions()
         chosen = _selection(options.only, self.axes)
         seeds = self.seeds if options.seeds is None else tuple(range(options.seeds))
         runs = [

@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 LOGGER = "--trainer.logger.init_args"
-GRID_TAG = "benchmark_grid"
-SETTINGS_TAG = "benchmark_settings"
-AXIS_TAG = "axis."
+Resolve = Callable[[Sequence[str]], dict[str, Any]]
+"""Words of a `lightning` command → its whole config as plain data."""
 RUNS = "runs"
 """Folder of the tracking database unless another is given."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the command line adds to a grid file.
+class GridOptions:
+    """Additions of the command line to a grid file.
 
     Args:
         seeds: Number of seeds (0, 1, …) instead of the grid's.
@@ -64,7 +63,7 @@ class Layer(Protocol):
 
 
 @dataclass(frozen=True)
-class Run:
+class GridRun:
     """One `lightning fit` of a grid.
 
     Args:
@@ -99,8 +98,8 @@ def make_run(
     seed: int,
     base: Sequence[Path],
     choices: Sequence[Layer],
-    options: Options,
-) -> Run:
+    options: GridOptions,
+) -> GridRun:
     """The run of one combination and seed.
 
     Config files come first (base, the command line's, the axes'), then single settings (the axes',
@@ -111,7 +110,7 @@ def make_run(
     settings = [
         f"{key}={_value(value)}" for choice in choices for key, value in choice.settings.items()
     ]
-    return Run(
+    return GridRun(
         grid=grid,
         name=name,
         axes=dict(axes),
@@ -124,9 +123,11 @@ def make_run(
     )
 
 
-def _record(grid: str, name: str, axes: Mapping[str, str], options: Options) -> Iterable[str]:
-    tags = {GRID_TAG: grid, SETTINGS_TAG: options.text()}
-    tags |= {AXIS_TAG + axis: value for axis, value in axes.items()}
+def _record(grid: str, name: str, axes: Mapping[str, str], options: GridOptions) -> Iterable[str]:
+    from hemenet_lab.tracking import Tag  # loads Lightning, which reading options need not
+
+    tags: dict[str, str] = {Tag.GRID: grid, Tag.SETTINGS: options.text()}
+    tags |= {Tag.AXIS.of(axis): value for axis, value in axes.items()}
     if options.folder != RUNS:
         yield f"{LOGGER}.folder={options.folder}"
     yield f"{LOGGER}.run_name={grid}/{name}"

@@ -1,153 +1,43 @@
-"""The finished runs of a grid, read from MLflow: the one source of tables, figures and reports."""
+"""The finished runs of a grid: the one source of tables, figures and reports.
+
+Runs that do not belong into one table are refused (`require_alike`, `same_items`).
+"""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflow.tracking import MlflowClient
+import numpy as np
+import yaml
 
-from hemenet_lab.benchmark.grid_run import AXIS_TAG, GRID_TAG, SETTINGS_TAG
-from hemenet_lab.benchmark.identity import IDENTITY_TAG
-from hemenet_lab.benchmark.idle import running_seconds
-from hemenet_lab.benchmark.results_artifacts import (
-    CONFIG,
-    PREDICTIONS,
-    RESULTS,
-    Predictions,
-    read_predictions,
-    read_results,
-    with_artifact,
-)
-from hemenet_lab.benchmark.results_check import require_alike
-from hemenet_lab.benchmark.status_records import COMMAND_TAG, SHARED_TAG, is_finished
-from hemenet_lab.training import Result
+from hemenet_lab.tracking import VOLATILE, Predictions, RecordedRun, RunDatabase, Tag
 
-_PAGE = 1000
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a grid, as MLflow knows it."""
-
-    id: str
-    name: str
-    experiment_id: str
-    status: str
-    choices: dict[str, str]
-    """Choice per axis of the grid, by the axis' name."""
-    seed: int | None
-    """None only for a run that was cut off before its tags were written."""
-    tags: dict[str, str]
-    metrics: dict[str, float]
-    started: int
-    """Milliseconds since 1970."""
-    ended: int | None
-    artifacts: str = field(repr=False)
-    client: Any = field(repr=False, compare=False)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the run was tested to the end."""
-        return is_finished(self.metrics, self.tags)
-
-    @property
-    def minutes(self) -> float | None:
-        """Time that its processes took, together; None until it has ended."""
-        if self.ended is None:
-            return None
-        return running_seconds(self.started / 1000, self.ended / 1000, self.tags) / 60
-
-    @property
-    def settings(self) -> str:
-        """Settings that the command line added to those of the grid."""
-        return self.tags.get(SETTINGS_TAG, "")
-
-    @property
-    def identity(self) -> str:
-        """Hash of what decides the result; empty if it was never written."""
-        return self.tags.get(IDENTITY_TAG, "")
-
-    @property
-    def command(self) -> str:
-        """The shell command that made the run; empty if it was not recorded."""
-        return self.tags.get(COMMAND_TAG, "")
-
-    @property
-    def store_hash(self) -> str:
-        """Hash of the data that the run was trained and tested on."""
-        return self.tags.get("store_hash", "unknown")
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether these data were made by a program."""
-        return self.tags.get("synthetic_data", "").lower() == "true"
-
-    @cached_property
-    def tasks(self) -> tuple[str, ...]:
-        """Tasks that the run learned, sorted."""
-        names = (name.split("/") for name in self.metrics)
-        return tuple(sorted(n[1] for n in names if len(n) == 3 and (n[0], n[2]) == ("test", "n")))
-
-    @cached_property
-    def results(self) -> tuple[Result, ...]:
-        """Test results of the tasks with labelled items."""
-        lines = self._artifact(RESULTS, read_results)
-        return tuple(line for line in lines if line.n > 0)
-
-    def result(self, task: str, metric: str) -> Result | None:
-        """The line of one metric, if there is one."""
-        found = (r for r in self.results if (r.task, r.metric) == (task, metric))
-        return next(found, None)
-
-    @cached_property
-    def config(self) -> str:
-        """The whole resolved config, as YAML."""
-        return self._artifact(CONFIG, lambda path: path.read_text(encoding="utf-8"))
-
-    def predictions(self, task: str) -> Predictions:
-        """Predictions of the labelled test items of ``task``; read anew with every call."""
-        return self._artifact(PREDICTIONS, lambda path: read_predictions(path, task))
-
-    def history(self, metric: str) -> list[tuple[float, float]]:
-        """(epoch, value) of a metric, in order; empty if it was never logged.
-
-        An epoch counts the passes over the training data that were finished.
-        """
-        get = self.client.get_metric_history
-        epochs: dict[int, float] = {}
-        for point in get(self.id, "epoch"):  # the test logs the next epoch at the last step
-            epochs[point.step] = min(point.value + 1, epochs.get(point.step, point.value + 1))
-        points = {point.step: point.value for point in get(self.id, metric)}
-        return [(epochs[step], points[step]) for step in sorted(points) if step in epochs]
-
-    def _artifact(self, name: str, read: Any) -> Any:
-        return with_artifact(self.client, self.id, self.artifacts, name, read)
+SEEDS = ("seed_everything", "data.seed", "steps.seed")
+IGNORED = (*SEEDS, *VOLATILE)
+"""Settings in which the seeds of one configuration may differ: none of them decides what it is."""
 
 
 @dataclass(frozen=True)
 class GridResults:
-    """Runs of a grid: the finished ones, and those that are not, each said."""
+    """Runs of a grid: the finished ones, and those that are not, each listed."""
 
     grid: str
     uri: str
     """Address of the MLflow database."""
-    runs: tuple[Run, ...]
+    runs: tuple[RecordedRun, ...]
     """Finished; one per place of the table and seed, the latest."""
-    unfinished: tuple[Run, ...]
-    superseded: tuple[Run, ...]
+    unfinished: tuple[RecordedRun, ...]
+    superseded: tuple[RecordedRun, ...]
     """Another run with the same axes, seed and settings finished later, or instead."""
     planned: int | None = None
     """Runs that the grid expands to, where known."""
 
     @property
     def synthetic(self) -> bool:
-        """Whether the data were made by a program."""
+        """True if the data were made by a program."""
         return any(run.synthetic for run in self.runs)
 
     @property
@@ -163,9 +53,8 @@ def read_grid(
     tracking_uri: str | None = None,
     identities: Collection[str] | None = None,
     store: str | None = None,
-    settings: str | None = None,
 ) -> GridResults:
-    """Reads the runs of a grid.
+    """Read the runs of a grid.
 
     Args:
         grid: Name of the grid.
@@ -175,19 +64,18 @@ def read_grid(
         identities: Identities of the runs that the grid expands to: only these are read, and those
             that have not begun are counted.
         store: First characters of a store's hash: only runs on this store.
-        settings: Only runs whose command added exactly these settings to the grid.
 
     Raises:
         ValueError: No database, no finished run, a finished run without seed or axes, or finished
-            runs that cannot be compared (`results_check.require_alike`).
+            runs that cannot be compared (`require_alike`).
     """
-    uri = _address(folder, tracking_uri)
-    found = sorted(_runs(uri, grid), key=lambda run: (run.started, run.id))
+    database = RunDatabase.open(folder, tracking_uri)
+    found = database.of_grid(grid)
+    for run in found:
+        _require_place(run)
     if identities is not None:
         found = [run for run in found if run.identity in identities]
-    if settings is not None:
-        found = [run for run in found if run.settings == settings]
-    finished: dict[tuple[Any, ...], Run] = {}
+    finished: dict[tuple[Any, ...], RecordedRun] = {}
     unfinished, superseded = [], []
     for run in found:
         if not run.finished:
@@ -200,20 +88,32 @@ def read_grid(
     superseded += [run for run in unfinished if _made_anew(run, runs)]
     unfinished = [run for run in unfinished if run not in superseded]
     if not runs:
-        raise ValueError(_nothing_finished(grid, uri, unfinished, store))
+        raise ValueError(_nothing_finished(grid, database.uri, unfinished, store))
     require_alike(grid, runs)
     planned = None if identities is None else len(set(identities))
-    return GridResults(grid, uri, runs, tuple(unfinished), tuple(superseded), planned)
+    return GridResults(grid, database.uri, runs, tuple(unfinished), tuple(superseded), planned)
 
 
-def _made_anew(run: Run, finished: Sequence[Run]) -> bool:
-    """Whether a run that was cut off without a checkpoint was finished as another one."""
+def _require_place(run: RecordedRun) -> None:
+    """Refuse a tested run without the tags that give it a place in the table."""
+    if run.tags.get(Tag.COMPLETED) == "true" and (run.seed is None or not run.choices):
+        lacking = f"tag {Tag.SEED}" if run.choices else f"tags {Tag.AXIS}<name>"
+        raise ValueError(
+            f"run {run.id} belongs to grid {run.grid!r} but has no {lacking}; delete it or give it "
+            "these tags"
+        )
+
+
+def _made_anew(run: RecordedRun, finished: Sequence[RecordedRun]) -> bool:
+    """Return whether a run that was cut off without a checkpoint was finished as another one."""
     if not run.identity:  # cut off before it was written
         return run.name in {other.name for other in finished}
     return run.identity in {other.identity for other in finished}
 
 
-def _nothing_finished(grid: str, uri: str, unfinished: Sequence[Run], store: str | None) -> str:
+def _nothing_finished(
+    grid: str, uri: str, unfinished: Sequence[RecordedRun], store: str | None
+) -> str:
     states = ", ".join(f"{run.name} ({run.status.lower()})" for run in unfinished[:5])
     return (
         f"grid {grid!r} has no finished run in {uri}; {len(unfinished)} unfinished"
@@ -223,62 +123,114 @@ def _nothing_finished(grid: str, uri: str, unfinished: Sequence[Run], store: str
     )
 
 
-def _address(folder: str | Path, tracking_uri: str | None) -> str:
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
-    if uri:
-        return uri
-    database = Path(folder).resolve() / "mlruns.db"
-    if not database.is_file():
-        raise ValueError(
-            f"no MLflow database at {database}; run a grid first, or name the folder of the runs"
-        )
-    return f"sqlite:///{database}"
+# --- runs that belong together --------------------------------------------------------------------
 
 
-def _runs(uri: str, grid: str) -> Iterator[Run]:
-    client = MlflowClient(uri)
-    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    token = None
-    while experiments:
-        page = client.search_runs(experiments, max_results=_PAGE, page_token=token)
-        for record in page:
-            choices = _choices(dict(record.data.tags), grid)
-            if choices is not None:
-                yield _run(record, grid, choices, client)
-        token = page.token
-        if not token:
-            return
+def require_alike(grid: str, runs: Sequence[RecordedRun]) -> None:
+    """Refuse finished runs of one grid that cannot be compared.
 
-
-def _choices(tags: dict[str, str], grid: str) -> dict[str, str] | None:
-    """Choice per axis of a run of the grid; None for a run of another grid or of none."""
-    if tags.get(GRID_TAG) == grid:
-        return {k.removeprefix(AXIS_TAG): tags[k] for k in sorted(tags) if k.startswith(AXIS_TAG)}
-    if SHARED_TAG + grid in tags:
-        axes: dict[str, str] = json.loads(tags[SHARED_TAG + grid])
-        return axes
-    return None
-
-
-def _run(record: Any, grid: str, choices: dict[str, str], client: Any) -> Run:
-    tags, info = dict(record.data.tags), record.info
-    if tags.get("completed") == "true" and ("seed" not in tags or not choices):
-        lacking = "tag seed" if choices else f"tags {AXIS_TAG}<name>"
-        raise ValueError(
-            f"run {info.run_id} belongs to grid {grid!r} but has no {lacking}; delete it or "
-            "give it these tags"
-        )
-    return Run(
-        id=info.run_id,
-        name=info.run_name,
-        experiment_id=info.experiment_id,
-        status=info.status,
-        choices=choices,
-        seed=int(tags["seed"]) if "seed" in tags else None,
-        tags=tags,
-        metrics=dict(record.data.metrics),
-        started=info.start_time,
-        ended=info.end_time,
-        artifacts=info.artifact_uri,
-        client=client,
+    Raises:
+        ValueError: The runs are on different stores, two of them are for the same place of the
+            table but were started with different settings, or the seeds of one configuration
+            differ in more than their seed.
+    """
+    _require_one(
+        runs,
+        lambda run: run.store_hash[:12],
+        f"runs of grid {grid!r} are on different stores, which cannot be compared",
+        "choose one by the first characters of its hash, or run the grid again on one store",
     )
+    by_place: dict[tuple[Any, ...], list[RecordedRun]] = {}
+    for run in runs:
+        place = (*sorted(run.choices.items()), run.seed)
+        by_place.setdefault(place, []).append(run)
+    for same in by_place.values():
+        _require_one(
+            same,
+            lambda run: run.settings or "none",
+            f"grid {grid!r} was run with different further settings for {_shown(same[0])}",
+            "choose with the --config and --set words of `run` (--seeds for none), or delete the "
+            "runs that are not wanted",
+        )
+    by_row: dict[tuple[Any, ...], RecordedRun] = {}
+    for run in runs:
+        first = by_row.setdefault(tuple(sorted(run.choices.items())), run)
+        changed = differing_settings(first.config, run.config)
+        if changed:
+            raise ValueError(
+                f"runs {first.name} ({first.id}) and {run.name} ({run.id}) of grid {grid!r} are "
+                f"seeds of one configuration but differ in {', '.join(changed[:5])}; delete the "
+                "outdated ones and start them again"
+            )
+
+
+def _shown(run: RecordedRun) -> str:
+    return (
+        f"{', '.join(f'{axis}={choice}' for axis, choice in run.choices.items())}, seed {run.seed}"
+    )
+
+
+def _require_one(
+    runs: Sequence[RecordedRun], key: Callable[[RecordedRun], str], problem: str, advice: str
+) -> None:
+    found: dict[str, list[RecordedRun]] = {}
+    for run in runs:
+        found.setdefault(key(run), []).append(run)
+    if len(found) > 1:
+        each = ", ".join(
+            f"{name} ({len(some)} runs, such as {some[0].name})"
+            for name, some in sorted(found.items())
+        )
+        raise ValueError(f"{problem}: {each}; {advice}")
+
+
+def differing_settings(first: str, second: str) -> list[str]:
+    """Dotted names of settings in which two configs (YAML) differ, those of `IGNORED` aside."""
+    if first == second:
+        return []
+    values = [dict(_flat(yaml.load(text, _Loader) or {})) for text in (first, second)]
+    names = sorted(set(values[0]) | set(values[1]))
+    return [
+        name
+        for name in names
+        if values[0].get(name) != values[1].get(name)
+        and not any(name == known or name.startswith(f"{known}.") for known in IGNORED)
+    ]
+
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def same_items(task: str, first: tuple[str, Predictions], other: tuple[str, Predictions]) -> bool:
+    """Return whether two runs were tested on the same labelled items of a task, in one order.
+
+    Args:
+        task: Name of the task.
+        first: Name of a run, and its predictions.
+        other: Those of another run.
+
+    Raises:
+        ValueError: The runs have different labels for an item that both have, or different terms.
+    """
+    (name, one), (other_name, two) = first, other
+    if one.target.shape[1:] != two.target.shape[1:]:
+        raise ValueError(
+            f"task {task}: run {name} predicts {one.target.shape[1]} terms, run {other_name} "
+            f"{two.target.shape[1]}; runs with different terms cannot be compared"
+        )
+    labels = dict(zip(one.items, one.target, strict=True))
+    for item, target in zip(two.items, two.target, strict=True):
+        if item in labels and not np.array_equal(labels[item], target):
+            raise ValueError(
+                f"task {task}: runs {name} and {other_name} have different labels for "
+                f"{'-'.join(filter(None, item))}; run the grid again on one store"
+            )
+    return one.items == two.items

@@ -7,15 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.identity import Identities
-from hemenet_lab.benchmark.launch import LAUNCHERS, Launch, run_grid, tracker_settings
-from hemenet_lab.benchmark.status import lines, standings
-from hemenet_lab.benchmark.status_records import Records
+from hemenet_lab.benchmark import grid_commands, grid_status, run_grid
 from hemenet_lab.commands import benchmark_results
-from hemenet_lab.commands.benchmark_selection import add_selection, options_of
+from hemenet_lab.commands.benchmark_selection import add_selection, options_of, resolve_of
 
 
 def add_parser(commands: Any) -> None:
@@ -29,7 +23,6 @@ def add_parser(commands: Any) -> None:
     benchmark_results.add_table(actions)
     benchmark_results.add_figures(actions)
     benchmark_results.add_report(actions)
-    benchmark_results.add_report(commands)
 
 
 def _add_run(actions: Any) -> None:
@@ -40,7 +33,7 @@ def _add_run(actions: Any) -> None:
         "goes on from its last checkpoint. May be ended and started again at any time.",
     )
     add_selection(parser)
-    parser.add_argument("--launcher", choices=LAUNCHERS, default="local")
+    parser.add_argument("--launcher", choices=("local", "slurm"), default="local")
     parser.add_argument(
         "--max-parallel",
         type=int,
@@ -65,42 +58,24 @@ def _add_run(actions: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a grid, or print its commands."""
-    grid, options = load_grid(arguments.grid), options_of(arguments)
     if arguments.dry_run:
-        runs = grid.runs(options)
-        print(f"# {len(runs)} runs; their paths hold from {Path.cwd()}", file=sys.stderr)
-        for each in runs:
-            print(each.command())
+        lines = grid_commands(arguments.grid, options_of(arguments))
+        print(f"# {len(lines)} runs; their paths hold from {Path.cwd()}", file=sys.stderr)
+        print("\n".join(lines))
         return 0
-    launch = Launch(
+    return run_grid(
+        arguments.grid,
+        options_of(arguments),
+        resolve=resolve_of(arguments),
         launcher=arguments.launcher,
-        parallel=arguments.max_parallel,
-        slurm=_parameters(arguments.slurm),
+        max_parallel=arguments.max_parallel,
+        slurm=arguments.slurm,
         say=lambda line: print(line, flush=True),
     )
-    try:
-        return run_grid(grid, options, Identities(arguments.config_reader().read), launch)
-    except KeyboardInterrupt:
-        print("Interrupted; start the same command again to go on.", file=sys.stderr)
-        return 130
 
 
 def show_status(arguments: argparse.Namespace) -> int:
     """Print one line per run."""
-    runs = load_grid(arguments.grid).runs(options_of(arguments))
-    identities = Identities(arguments.config_reader().read)
-    records = Records(tracker_settings(runs, identities))
-    for line in lines(standings(runs, identities, records), identities, records.folder):
+    for line in grid_status(arguments.grid, options_of(arguments), resolve=resolve_of(arguments)):
         print(line)
     return 0
-
-
-def _parameters(words: list[str]) -> dict[str, Any]:
-    """``KEY=VALUE`` words with values read as YAML."""
-    parameters = {}
-    for word in words:
-        key, sign, value = word.partition("=")
-        if not sign:
-            raise ValueError(f"--slurm {word}: give KEY=VALUE, such as timeout_min=600")
-        parameters[key] = yaml.safe_load(value)
-    return parameters

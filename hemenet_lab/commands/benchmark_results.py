@@ -6,12 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import Options
-from hemenet_lab.benchmark.identity import Identities
-from hemenet_lab.benchmark.launch import tracker_settings
-from hemenet_lab.benchmark.status_records import Records
-from hemenet_lab.commands.benchmark_selection import add_selection, options_of
+from hemenet_lab.benchmark import grid_table, write_figures, write_report
+from hemenet_lab.commands.benchmark_selection import add_selection, options_of, resolve_of
 
 STYLES = ("markdown", "latex", "csv")
 
@@ -28,14 +24,14 @@ def add_figures(actions: Any) -> None:
     """Add ``figures``."""
     parser = _parser(actions, "figures", "draw the figures of a grid as PNG and SVG")
     parser.add_argument("--out", type=Path, default=Path("figures"), metavar="FOLDER")
-    parser.set_defaults(run=write_figures)
+    parser.set_defaults(run=print_figures)
 
 
 def add_report(actions: Any) -> None:
-    """Add ``report``, to ``hemenet benchmark`` or to ``hemenet`` itself."""
+    """Add ``report``."""
     parser = _parser(actions, "report", "write all results of a grid as one HTML page")
     parser.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE")
-    parser.set_defaults(run=write_report)
+    parser.set_defaults(run=print_report)
 
 
 def _parser(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
@@ -51,38 +47,34 @@ def _parser(actions: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def print_table(arguments: argparse.Namespace) -> int:
-    """Print a grid's results."""
-    from hemenet_lab.benchmark import table  # the actions that need no results start faster
-
-    table.print_table(style=arguments.style, out=arguments.out, **_chosen(arguments))
+    """Print a grid's results, or write them to a file."""
+    text = grid_table(style=arguments.style, **_chosen(arguments))
+    if arguments.out is None:
+        print(text, end="")
+        return 0
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(text, encoding="utf-8")
     return 0
 
 
-def write_figures(arguments: argparse.Namespace) -> int:
-    """Draw a grid's figures."""
-    from hemenet_lab.benchmark import figures
-
-    for path in figures.write_figures(out=arguments.out, **_chosen(arguments)):
+def print_figures(arguments: argparse.Namespace) -> int:
+    """Draw a grid's figures and print their paths."""
+    for path in write_figures(out=arguments.out, **_chosen(arguments)):
         print(path)
     return 0
 
 
-def write_report(arguments: argparse.Namespace) -> int:
-    """Write a grid's page."""
-    from hemenet_lab.benchmark import report
-
-    print(report.write_report(out=arguments.out, **_chosen(arguments)))
+def print_report(arguments: argparse.Namespace) -> int:
+    """Write a grid's page and print its path."""
+    print(write_report(out=arguments.out, **_chosen(arguments)))
     return 0
 
 
 def _chosen(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The grid's name, where its runs are, and which of them are meant."""
-    grid, options = load_grid(arguments.grid), options_of(arguments)
-    chosen = {"grid": grid.name, "folder": options.folder, "store": arguments.store}
-    if options == Options(folder=options.folder):
-        return chosen
-    runs = grid.runs(options)
-    identities = Identities(arguments.config_reader().read)
-    chosen["tracking_uri"] = Records(tracker_settings(runs, identities)).uri
-    chosen["identities"] = {identities.of(run) for run in runs}
-    return chosen
+    """Arguments that the three actions share."""
+    return {
+        "grid": arguments.grid,
+        "options": options_of(arguments),
+        "resolve": resolve_of(arguments),
+        "store": arguments.store,
+    }

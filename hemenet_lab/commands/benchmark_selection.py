@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from hemenet_lab.benchmark.grid_run import RUNS, Options
+from hemenet_lab.benchmark import RUNS, GridOptions, Resolve
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
@@ -40,12 +43,22 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", default=RUNS, help=f"where runs are recorded (default: {RUNS})")
 
 
-def options_of(arguments: argparse.Namespace) -> Options:
+def options_of(arguments: argparse.Namespace) -> GridOptions:
     """The selection of the command line."""
-    return Options(
+    return GridOptions(
         seeds=arguments.seeds,
         configs=tuple(arguments.config),
         settings=tuple(arguments.set),
         only=tuple(arguments.only),
         folder=arguments.folder,
     )
+
+
+def resolve_of(arguments: argparse.Namespace) -> Resolve:
+    """Reads the config of a command; the reader is made when it is first needed."""
+    reader = cache(arguments.config_reader)
+
+    def resolve(words: Sequence[str]) -> dict[str, Any]:
+        return dict(reader().read(words))
+
+    return resolve

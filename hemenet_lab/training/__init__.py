@@ -7,13 +7,12 @@ from hemenet_lab.training.callbacks import (
     Throughput,
 )
 from hemenet_lab.training.checkpoints import RUN_KEY, RunCheckpoint, RunRecord
-from hemenet_lab.training.results import Result, ResultsTable
+from hemenet_lab.training.results import ResultsTable
 
 __all__ = [
     "RUN_KEY",
     "NonFiniteGuard",
     "ReproducibleSteps",
-    "Result",
     "ResultsTable",
     "RunCheckpoint",
     "RunRecord",

@@ -4,8 +4,7 @@ import csv
 
 import pytest
 
-from hemenet_lab.benchmark.paper import VALUES, paper_value, row_position, rows
-from hemenet_lab.benchmark.paper_notes import BY_KEY
+from hemenet_lab.benchmark.paper import BY_KEY, VALUES, paper_value, row_position, rows
 from tests.shared import SHARED, needs_shared
 
 

@@ -15,6 +15,7 @@ from hemenet_lab.protein_mt.demo.ligands import sdf_block
 from hemenet_lab.protein_mt.demo.model import Chain
 from hemenet_lab.protein_mt.demo.rules import CHAIN_IDS, TABLES, TERMS, DemoLabels, label_items
 from hemenet_lab.protein_mt.demo.settings import VERSION, settings_for
+from hemenet_lab.store import cache_folder
 from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
 
 NOTICE = "SYNTHETIC: made by a program, no real protein and no measured value"
@@ -56,6 +57,9 @@ def write_demo(raw: str | Path, size: str = "full", seed: int | None = None) -> 
     return raw
 
 
+_FOLDER = "demo-{size}-v{version}"
+
+
 def demo_store(cache: Path | None = None, size: str = "full") -> Path:
     """Folder of the demo's store, made on the first call (about a minute on one core).
 
@@ -67,9 +71,8 @@ def demo_store(cache: Path | None = None, size: str = "full") -> Path:
     """
     from hemenet_lab.protein_mt import BuildSettings
     from hemenet_lab.protein_mt.build import build_store
-    from hemenet_lab.store import cache_folder
 
-    folder = (cache or cache_folder()) / f"demo-{size}-v{VERSION}"
+    folder = (cache or cache_folder()) / _FOLDER.format(size=size, version=VERSION)
     raw, store = folder / "raw", folder / "store"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"):
@@ -200,3 +203,9 @@ def _write_sifts(path: Path, labels: DemoLabels) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # neither name nor time in the header: the same bytes every time
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def demo_stores(cache: Path | None = None) -> list[Path]:
+    """Stores of the demo that are in the cache already, of any size and version."""
+    pattern = f"{_FOLDER.format(size='*', version='*')}/store"
+    return sorted((cache or cache_folder()).glob(pattern))
