@@ -30,7 +30,7 @@ from hemenet_lab.data.edge_cache import EdgeCache
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.data.store import Store, StoreWriter
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS, RESIDUES
+from hemenet_lab.structures import RESIDUE_ATOMS, RESIDUES
 from hemenet_lab.tasks import BP, CC, EC, LBA, MF, PPA
 
 TERMS = {"ec": 538, "mf": 489, "bp": 1943, "cc": 320}

@@ -15,8 +15,7 @@ from hemenet_lab.data.build_graph import build_graph
 from hemenet_lab.data.convert import entry_from_structure
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.module import MultiTaskModule
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.parse import read_structure
+from hemenet_lab.structures import read_ligand, read_structure
 from hemenet_lab.tasks import Task
 
 

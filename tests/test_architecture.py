@@ -47,7 +47,7 @@ BASELINES_MAY_USE = (
     "hemenet_lab.nn",
     "hemenet_lab.data.graph",
     "hemenet_lab.data.view",
-    "hemenet_lab.structures.vocabulary",
+    "hemenet_lab.structures",
     "baselines",
 )
 

@@ -15,7 +15,7 @@ from hemenet_lab.data.edges import NodeArrays, build_edges
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.structures.vocabulary import CA_SLOT
+from hemenet_lab.structures import CA_SLOT
 from hemenet_lab.tasks import Task
 
 Ints = NDArray[np.int64]

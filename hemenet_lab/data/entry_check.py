@@ -8,7 +8,7 @@ import numpy as np
 
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.data.store_fields import ATOM_FIELDS, NODE_FIELDS, StoreError
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_CHANNELS, NUM_NODE_TYPES
 from hemenet_lab.tasks import Task
 
 

@@ -14,7 +14,7 @@ from hemenet_lab.data.entry import Entry
 from hemenet_lab.protein_mt import mmseqs
 from hemenet_lab.protein_mt.leakage import LEVELS, MOSTLY
 from hemenet_lab.protein_mt.mmseqs import Hits
-from hemenet_lab.structures.vocabulary import ONE_LETTER
+from hemenet_lab.structures import ONE_LETTER
 
 
 @dataclass(frozen=True)

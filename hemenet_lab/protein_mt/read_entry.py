@@ -18,9 +18,15 @@ from hemenet_lab.protein_mt.select_chain import (
     protein_chains,
     select_chain,
 )
-from hemenet_lab.structures.ligand import LigandError, read_ligand
-from hemenet_lab.structures.parse import StructureError, read_structure
-from hemenet_lab.structures.structure import Drop, Ligand, Structure
+from hemenet_lab.structures import (
+    Drop,
+    Ligand,
+    LigandError,
+    Structure,
+    StructureError,
+    read_ligand,
+    read_structure,
+)
 
 UNCHECKED_LIGAND = "ligand read without chemistry checks"
 SECOND_LIGAND = "ligand read from its second file"

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hemenet_lab.structures.parse import StructureError
-from hemenet_lab.structures.structure import Drop, Structure
+from hemenet_lab.structures import Drop, Structure, StructureError
 
 OTHER_CHAIN = "other chain"
 """Kind of drop: the atoms of the chains that were not asked for."""

@@ -7,18 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.structures.residues import mapped_element, parent_residue, residue_class
+from hemenet_lab.structures.residues import SAME_SLOT, mapped_element, parent_residue, residue_class
 from hemenet_lab.structures.select import Groups, group_residues
 from hemenet_lab.structures.sequence import backbone, polymer_order, sequence_index
-from hemenet_lab.structures.slots import NO_SLOT, TERMINAL_OXYGEN, slots_of_atoms
 from hemenet_lab.structures.structure import Structure
 from hemenet_lab.structures.table import (
     AtomTable,
     PolymerHint,
     StructureError,
+    Text,
+    is_repeated,
+    join_codes,
+    map_rows,
 )
-from hemenet_lab.structures.text import Text, is_repeated, join_codes, map_rows
-from hemenet_lab.structures.vocabulary import RESIDUE_INDEX, UNKNOWN_RESIDUE
+from hemenet_lab.structures.vocabulary import (
+    BACKBONE,
+    NUM_CHANNELS,
+    RESIDUE_ATOMS,
+    RESIDUE_INDEX,
+    UNKNOWN_RESIDUE,
+)
 
 _HETERO = "hetero"
 _NUCLEIC = "nucleic acid"
@@ -175,3 +183,51 @@ def _build(
         chain_label=tuple(residues.label[row] for row in chains),
         drops=table.drops,
     )
+
+
+NO_SLOT = -1
+TERMINAL_OXYGEN = -2
+
+_FIRST_OXYGEN = frozenset({"OT1", "OC1", "O1"})
+_SECOND_OXYGEN = frozenset({"OXT", "OT2", "OC2", "O2"})
+"""Names that simulation programs give to the two oxygens of the last residue."""
+
+
+def slots_of_atoms(
+    table: AtomTable, groups: Groups, polymer: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Slot of every atom, int8 [A]: 0-13, `NO_SLOT` or `TERMINAL_OXYGEN`; 0 outside polymers."""
+    slots = np.zeros(len(table), np.int8)
+    rows = np.flatnonzero(polymer)
+    if not len(rows):
+        return slots
+    residue_name, name = table.residue_name.take(rows), table.name.take(rows)
+    slots[rows] = map_rows(atom_slot, residue_name, name)
+    unknown = rows[residue_name.map(lambda name: parent_residue(name) == "UNK")]
+    for group in np.unique(groups.of_atom[unknown]):
+        members = unknown[groups.of_atom[unknown] == group]
+        slots[members] = unknown_residue_slots(table.name.take(members).array().tolist())
+    return slots
+
+
+def atom_slot(residue_name: str, atom_name: str) -> int:
+    """Slot of an atom by its name and its residue's; `NO_SLOT` or `TERMINAL_OXYGEN`."""
+    parent = parent_residue(residue_name)
+    slots = RESIDUE_ATOMS.get(parent, BACKBONE)
+    atom_name = SAME_SLOT.get((parent, atom_name), atom_name)
+    if residue_name == parent and atom_name in _FIRST_OXYGEN:
+        atom_name = "O"
+    if atom_name in slots:
+        return slots.index(atom_name)
+    if atom_name == "OXT" or (residue_name == parent and atom_name in _SECOND_OXYGEN):
+        return TERMINAL_OXYGEN
+    return NO_SLOT
+
+
+def unknown_residue_slots(names: list[str]) -> list[int]:
+    """Slots in a residue without a known parent: the backbone's, then the others by name."""
+    others = sorted(set(names) - {*BACKBONE, "OXT"})
+    slots = {name: index for index, name in enumerate(BACKBONE)} | {"OXT": TERMINAL_OXYGEN}
+    for slot, name in enumerate(others, start=len(BACKBONE)):
+        slots[name] = slot if slot < NUM_CHANNELS else NO_SLOT
+    return [slots[name] for name in names]

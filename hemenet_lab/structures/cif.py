@@ -16,9 +16,9 @@ from hemenet_lab.structures.table import (
     AtomTable,
     PolymerHint,
     StructureError,
+    Text,
     check_coords,
 )
-from hemenet_lab.structures.text import Text
 
 Columns = dict[str, NDArray]
 """Tag without the category's name → values; text columns have ``""`` for null."""

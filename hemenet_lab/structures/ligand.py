@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hemenet_lab.structures.chemistry import read_with_rdkit
 from hemenet_lab.structures.molblock import (
     AtomBlock,
     FileKind,
     LigandError,
     count_molecules,
     read_atom_block,
+    read_with_rdkit,
 )
 from hemenet_lab.structures.parse import read_atoms, unzipped
 from hemenet_lab.structures.select import group_residues, select_conformer

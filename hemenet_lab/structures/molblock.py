@@ -1,14 +1,18 @@
-"""Atom blocks of SDF (V2000, V3000) and mol2 files: elements and coordinates, nothing else."""
+"""Atoms of SDF (V2000, V3000) and mol2 files, read by RDKit or line by line."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.structures.elements import SYMBOLS
+from hemenet_lab.structures.residues import SYMBOLS
 
 FileKind = Literal["sdf", "mol2"]
 
@@ -100,3 +104,49 @@ def _symbol(text: str) -> str:
     if symbol not in SYMBOLS and not text.isidentifier() and text not in ("*",):
         raise ValueError(f"{text!r} is not an element")
     return symbol if symbol in SYMBOLS else "X"
+
+
+def read_with_rdkit(text: str, kind: FileKind) -> tuple[AtomBlock | None, bool, str]:
+    """The first molecule of a file's text, hydrogens included.
+
+    Returns:
+        Its atoms (None if RDKit cannot read it), whether it passes RDKit's chemistry checks, and
+        RDKit's complaint if it does not.
+    """
+    from rdkit import Chem  # a third of a second that reading a protein need not wait for
+
+    read = Chem.MolFromMol2Block if kind == "mol2" else Chem.MolFromMolBlock
+    with _messages() as messages:
+        molecule = read(text, sanitize=False, removeHs=False)
+        if molecule is None or not molecule.GetNumConformers():
+            return None, False, f"RDKit cannot read it: {_summary(messages)}"
+        sanitized, note = True, ""
+        try:
+            Chem.SanitizeMol(molecule)
+        except ValueError as error:  # base class of RDKit's sanitizing errors
+            sanitized, note = False, f"RDKit's chemistry check fails: {error}"
+    symbols = [atom.GetSymbol().upper() for atom in molecule.GetAtoms()]
+    block = AtomBlock(
+        np.array(["X" if symbol == "*" else symbol for symbol in symbols], dtype=np.str_),
+        molecule.GetConformer().GetPositions(),
+    )
+    return block, sanitized, note
+
+
+@contextmanager
+def _messages() -> Iterator[StringIO]:
+    """RDKit's log goes into the given text, not to the terminal."""
+    from rdkit import rdBase
+
+    text = StringIO()
+    rdBase.LogToPythonStderr()
+    try:
+        with redirect_stderr(text):
+            yield text
+    finally:
+        rdBase.LogToCppStreams()
+
+
+def _summary(messages: StringIO) -> str:
+    lines = [re.sub(r"^\[[\d:]+\] ", "", line) for line in messages.getvalue().splitlines()]
+    return "; ".join(dict.fromkeys(line.strip() for line in lines if line.strip())) or "no reason"

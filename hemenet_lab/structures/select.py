@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import is_amino_acid, residue_class
-from hemenet_lab.structures.table import AtomTable
-from hemenet_lab.structures.text import is_repeated, join_codes, run_starts
+from hemenet_lab.structures.table import AtomTable, is_repeated, join_codes, run_starts
 from hemenet_lab.structures.vocabulary import BACKBONE
 
 

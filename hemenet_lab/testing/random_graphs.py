@@ -14,7 +14,7 @@ from hemenet_lab.data.build_graph import build_graph
 from hemenet_lab.data.entry import LIGAND, PARTNER, PROTEIN, Entry
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.structures.vocabulary import (
+from hemenet_lab.structures import (
     BACKBONE,
     CA_SLOT,
     RESIDUE_ATOMS,

@@ -19,7 +19,7 @@ from hemenet_lab.protein_mt.demo.geometry import (
 )
 from hemenet_lab.protein_mt.demo.pack import Packer, Site
 from hemenet_lab.protein_mt.demo.sidechains import bond_distance, bonds, rotamers
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 
 def angle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

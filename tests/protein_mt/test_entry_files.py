@@ -21,8 +21,7 @@ from hemenet_lab.protein_mt.origin import source_digests
 from hemenet_lab.protein_mt.partial import load_result, result_file
 from hemenet_lab.protein_mt.read_entry import read_source
 from hemenet_lab.protein_mt.read_item import by_file, read_items, read_jobs
-from hemenet_lab.structures.parse import read_structure
-from hemenet_lab.structures.structure import Structure
+from hemenet_lab.structures import Structure, read_structure
 from tests.protein_mt.cif_files import bcif_gz, cif_gz
 from tests.structures.files import Atom, peptide
 

@@ -11,10 +11,7 @@ from rdkit import Chem
 
 from hemenet_lab.protein_mt.open_route.copies import ligand_rows, place_of
 from hemenet_lab.protein_mt.open_route.molecule import ligand_sdf, read_component
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.parse import read_atoms
-from hemenet_lab.structures.table import AtomTable
+from hemenet_lab.structures import AtomTable, LigandError, read_atoms, read_ligand
 from tests.protein_mt.cif_files import COMPONENT, cif_text, ligand, two_chains
 from tests.protein_mt.entry_files import component, read
 from tests.structures.files import Atom, peptide

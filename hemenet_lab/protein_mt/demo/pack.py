@@ -13,7 +13,7 @@ from scipy.spatial.distance import cdist
 
 from hemenet_lab.protein_mt.demo.geometry import Floats
 from hemenet_lab.protein_mt.demo.sidechains import rotamers
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 _SOFT, _HARD, _CLASH = 3.5, 2.7, 2.2
 """Contacts cost something below the first, are repaired below the second, refused below the last

@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from hemenet_lab.protein_mt.demo.dyads import FORMED, OPEN, TIPS
 from hemenet_lab.protein_mt.demo.geometry import Floats, torsion
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 _ENOUGH = 2
 """Copies of a motif that give its trait."""

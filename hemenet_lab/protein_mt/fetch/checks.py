@@ -14,7 +14,7 @@ from hemenet_lab.protein_mt.fetch.job import Check
 from hemenet_lab.protein_mt.fetch.obsolete import read_obsolete
 from hemenet_lab.protein_mt.function import read_ec, read_go
 from hemenet_lab.protein_mt.textfile import read_lines
-from hemenet_lab.structures.parse import read_atoms
+from hemenet_lab.structures import read_atoms
 
 _CHAIN = re.compile(r"[0-9][A-Za-z0-9]{3}-\S+")
 

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.residues import is_amino_acid
-from hemenet_lab.structures.select import group_residues
-from hemenet_lab.structures.table import AtomTable, PolymerHint
+from hemenet_lab.structures import (
+    AtomTable,
+    LigandError,
+    PolymerHint,
+    group_residues,
+    is_amino_acid,
+)
 
 Rows = NDArray[np.intp]
 

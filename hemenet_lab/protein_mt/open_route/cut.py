@@ -12,8 +12,7 @@ import numpy as np
 from biotite.structure.io import pdbx
 from numpy.typing import NDArray
 
-from hemenet_lab.structures.parse import unzipped
-from hemenet_lab.structures.table import StructureError
+from hemenet_lab.structures import StructureError, unzipped
 
 _RESOLUTION = (
     ("refine", "ls_d_res_high"),

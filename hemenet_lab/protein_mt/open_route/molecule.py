@@ -12,8 +12,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDetermineBonds
 from rdkit.Geometry import Point3D
 
-from hemenet_lab.structures.select import select_conformer
-from hemenet_lab.structures.table import AtomTable
+from hemenet_lab.structures import AtomTable, select_conformer
 
 _ORDERS = {
     "SING": Chem.BondType.SINGLE,

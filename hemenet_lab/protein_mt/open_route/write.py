@@ -14,9 +14,7 @@ from hemenet_lab.protein_mt.open_route.copies import ligand_rows, place_of
 from hemenet_lab.protein_mt.open_route.cut import CifFile, cut_cif, first_model_rows, open_cif
 from hemenet_lab.protein_mt.open_route.molecule import ligand_sdf, read_component
 from hemenet_lab.protein_mt.open_route.table import Complex
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.parse import StructureError, read_atoms
-from hemenet_lab.structures.table import AtomTable
+from hemenet_lab.structures import AtomTable, LigandError, StructureError, read_atoms
 
 FOLDER = "open-route"
 """Protein-ligand complexes; protein pairs go where PDBbind's would."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from hemenet_lab.structures.vocabulary import ONE_LETTER
+from hemenet_lab.structures import ONE_LETTER
 
 LENGTH = 5
 SHORTEST = 30

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.verify.check import Check, check
 from hemenet_lab.protein_mt.verify.raw_store import RawStore
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 LEVELS = {
     "node": "node_type",
