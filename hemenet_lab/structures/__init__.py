@@ -6,13 +6,19 @@ Importing this package loads neither torch nor RDKit.
 
 from __future__ import annotations
 
-from hemenet_lab.structures.ligand import ligand_from_mmcif, read_ligand
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.parse import read_atoms, read_structure, unzipped
+from hemenet_lab.structures.ligand import ligand_from_mmcif, read_ligand, read_ligands
+from hemenet_lab.structures.parse import read_atoms, read_structure, read_structures, unzipped
 from hemenet_lab.structures.residues import is_amino_acid
 from hemenet_lab.structures.select import group_residues, select_conformer
-from hemenet_lab.structures.structure import Drop, Ligand, Structure
-from hemenet_lab.structures.table import AtomTable, PolymerHint, StructureError
+from hemenet_lab.structures.structure import (
+    Drop,
+    Ligand,
+    LigandError,
+    Limits,
+    Structure,
+    StructureError,
+)
+from hemenet_lab.structures.table import AtomTable, PolymerHint
 from hemenet_lab.structures.vocabulary import (
     BACKBONE,
     CA_SLOT,
@@ -47,6 +53,7 @@ __all__ = [
     "Drop",
     "Ligand",
     "LigandError",
+    "Limits",
     "PolymerHint",
     "Structure",
     "StructureError",
@@ -57,7 +64,9 @@ __all__ = [
     "ligand_node_type",
     "read_atoms",
     "read_ligand",
+    "read_ligands",
     "read_structure",
+    "read_structures",
     "select_conformer",
     "unzipped",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Literal
 
@@ -22,6 +23,28 @@ _PARENT_LETTERS = {**dict(zip(ONE_LETTER, RESIDUES, strict=True)), "U": "CYS", "
 """Selenocysteine and pyrrolysine stand for the residue that they replace."""
 SAME_SLOT = {("MET", "SE"): "SD", ("CYS", "SE"): "SG", ("ILE", "CD"): "CD1"}
 """(parent, atom name) → name of the slot, where these differ."""
+_TITRATED = re.compile("(ARG|ASP|CYS|GLU|HIS|LYS|TYR)[HNABDEPUX12]")
+"""Protonation states in four letters: GROMOS and OPLS (LYSH, HISB, CYS2), CHARMM (ASPP)."""
+
+
+@cache
+def simulated_residue(name: str) -> str:
+    """Standard residue that a simulation program's name stands for; empty for other names.
+
+    Protonation states (``HSD``, ``LYSH``) and terminal residues (``NLYS``, ``CLEU``) are known.
+    """
+    if name in SPELLINGS:
+        return SPELLINGS[name]
+    if _TITRATED.fullmatch(name):
+        return name[:3]
+    if len(name) == 4 and name[0] in "NC":
+        return name[1:] if name[1:] in RESIDUE_ATOMS else SPELLINGS.get(name[1:], "")
+    return ""
+
+
+def is_simulation_name(word: str) -> bool:
+    """Whether a simulation program gives a residue this name of four letters."""
+    return len(word) == 4 and (word in WATERS or bool(simulated_residue(word)))
 
 
 @cache
@@ -32,7 +55,7 @@ def residue_class(name: str) -> ResidueClass:
         return "water"
     if name in TERMINAL_CAPS:
         return "cap"
-    if name in RESIDUE_ATOMS or name in SPELLINGS or info.is_amino_acid():
+    if name in RESIDUE_ATOMS or simulated_residue(name) or info.is_amino_acid():
         return "amino acid"
     if info.is_nucleic_acid():
         return "nucleic acid"
@@ -48,8 +71,8 @@ def parent_residue(name: str) -> str:
     """Standard residue that ``name`` is or derives from (``MSE`` → ``MET``), else ``UNK``."""
     if name in RESIDUE_ATOMS:
         return name
-    if name in SPELLINGS:
-        return SPELLINGS[name]
+    if simulated_residue(name):
+        return simulated_residue(name)
     info = gemmi.find_tabulated_residue(name)
     letter = info.one_letter_code.upper() if info.is_amino_acid() else "X"
     return _PARENT_LETTERS.get(letter, "UNK")

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import is_amino_acid, residue_class
-from hemenet_lab.structures.table import AtomTable, is_repeated, join_codes, run_starts
+from hemenet_lab.structures.table import (
+    AtomTable,
+    is_repeated,
+    join_codes,
+    rows_by_code,
+    run_starts,
+)
 from hemenet_lab.structures.vocabulary import BACKBONE
 
 
@@ -50,10 +56,12 @@ def group_residues(table: AtomTable) -> Groups:
     """
     codes = join_codes(table.chain, table.number, table.insertion)
     named = join_codes(codes, table.residue_name)
+    free = codes.max(initial=0) + 1 + named
     for rows in _places_with_several(codes, named):
+        table.budget.check_time()
         amino_acids = all(is_amino_acid(name) for name in table.residue_name.take(rows).words())
         if not amino_acids and table.altloc.take(rows).equals("").all():
-            codes[rows] = codes.max() + 1 + named[rows]
+            codes[rows] = free[rows]
     starts = run_starts(codes)
     _, first, of_run = np.unique(codes[starts], return_index=True, return_inverse=True)
     order = np.argsort(first)
@@ -70,7 +78,8 @@ def _places_with_several(
     starts = run_starts(named)
     _, first = np.unique(named[starts], return_index=True)
     places, count = np.unique(codes[starts[first]], return_counts=True)
-    return [np.flatnonzero(codes == place) for place in places[count > 1]]
+    rows = np.flatnonzero(np.isin(codes, places[count > 1]))
+    return [rows[of_place] for of_place in rows_by_code(codes[rows])]
 
 
 def _one_conformer(table: AtomTable) -> AtomTable:
@@ -82,8 +91,9 @@ def _one_conformer(table: AtomTable) -> AtomTable:
     special[np.concatenate([np.array([], np.intp), *several])] = True
     rows_of_special = np.flatnonzero(np.isin(groups.of_atom, groups.of_atom[special]))
     other = np.zeros(len(table), np.bool_)
-    for group in np.unique(groups.of_atom[rows_of_special]):
-        rows = rows_of_special[groups.of_atom[rows_of_special] == group]
+    for of_group in rows_by_code(groups.of_atom[rows_of_special]):
+        table.budget.check_time()
+        rows = rows_of_special[of_group]
         other[rows] = ~_chosen(table, rows)
     return table.drop(other, "alternative", "other conformer or residue name of its residue")
 

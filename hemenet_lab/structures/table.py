@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.structures.structure import Drop
+from hemenet_lab.structures.structure import Budget, Drop, StructureError
 
 _LARGE_TABLE = 1_000_000
 """Combinations of values above which sorting the rows is cheaper than a table of them."""
+_LARGEST_CODE = 2**40
 
 
 @dataclass(frozen=True)
@@ -89,11 +90,25 @@ def map_rows(function: Callable[..., Any], *columns: Text) -> NDArray:
 def join_codes(*columns: Text | NDArray) -> NDArray[np.int64]:
     """One integer per row, equal where the rows are equal in all columns (text or integers)."""
     codes = np.zeros(len(columns[0]), np.int64)
+    if not len(codes):
+        return codes
     for column in columns:
         numbers = column.codes if isinstance(column, Text) else column.astype(np.int64)
-        low, high = (numbers.min(), numbers.max()) if len(numbers) else (0, 0)
-        codes = codes * (high - low + 1) + (numbers - low)
+        low, size = int(numbers.min()), int(numbers.max()) - int(numbers.min()) + 1
+        if int(codes.max() + 1) * size > _LARGEST_CODE:  # would overflow in the end
+            codes = np.unique(codes, return_inverse=True)[1]
+            numbers, low = np.unique(numbers, return_inverse=True)[1], 0
+            size = int(numbers.max()) + 1
+        codes = codes * size + (numbers - low)
     return codes
+
+
+def rows_by_code(codes: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """Rows of each code that occurs, in the order of the codes."""
+    if not len(codes):
+        return []
+    order = np.argsort(codes, kind="stable")
+    return np.split(order, run_starts(codes[order])[1:])
 
 
 def run_starts(column: NDArray) -> NDArray[np.intp]:
@@ -110,19 +125,13 @@ def unique_runs(column: NDArray) -> tuple[NDArray, NDArray[np.int64]]:
 
 def is_repeated(codes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Mask of the rows whose code has stood in an earlier row."""
-    repeated = np.zeros(len(codes), np.bool_)
-    if len(codes) and np.bincount(codes).max() > 1:
-        repeated[:] = True
-        repeated[np.unique(codes, return_index=True)[1]] = False
+    repeated = np.ones(len(codes), np.bool_)
+    repeated[np.unique(codes, return_index=True)[1]] = False
     return repeated
 
 
 NAMELESS_CHAIN = "_"
 """Id of the chain of atoms whose file gives none (blank in PDB, ``?`` or ``.`` in mmCIF)."""
-
-
-class StructureError(ValueError):
-    """A structure file that cannot be read: which file, what was found, and what to do."""
 
 
 class PolymerHint(IntEnum):
@@ -139,7 +148,7 @@ class PolymerHint(IntEnum):
 
 @dataclass(frozen=True)
 class AtomTable:
-    """Atoms of a file's first model, in file order; every array has length A."""
+    """Atoms of a file, in file order; every array has length A."""
 
     source: str
     """File name, for messages."""
@@ -159,12 +168,26 @@ class AtomTable:
     """True for HETATM records."""
     hint: NDArray[np.int8]
     """Values of `PolymerHint`."""
+    segment: Text
+    """PDB's segment ids, mmCIF's label chain ids; empty for none."""
+    part: NDArray[np.int32]
+    """Number of TER, END and ENDMDL records before the atom; 0 in mmCIF files."""
+    model: NDArray[np.int32]
+    """Number of the atom's model in the file."""
+    line: NDArray[np.int64]
+    """Line of a PDB file, or row of ``_atom_site``, from 1."""
     coords: NDArray[np.float32]
     """[A, 3], Å."""
     occupancy: NDArray[np.float32]
     b_factor: NDArray[np.float32]
     """Å²."""
     drops: tuple[Drop, ...] = ()
+    notes: tuple[str, ...] = ()
+    chosen_model: int = 0
+    """Number of the only model that is left; 0 where the file has one, or was read whole."""
+    line_word: str = "line"
+    """What ``line`` counts."""
+    budget: Budget = field(default_factory=lambda: Budget("structure"), compare=False)
 
     def __len__(self) -> int:
         return len(self.name)
@@ -192,15 +215,67 @@ class AtomTable:
         return replace(self, drops=(*self.drops, Drop(kind, reason, count)))
 
 
-def check_coords(coords: NDArray[np.float64], source: str) -> None:
-    """Refuses coordinates that are not numbers.
+LARGEST_COORDINATE = 1e5
+"""Å; far beyond any structure, and float32 still tells 0.01 Å apart there."""
+
+
+def check_coords(table: AtomTable) -> None:
+    """Refuses coordinates that no atom can have.
 
     Raises:
-        StructureError: A coordinate is nan or infinite.
+        StructureError: A coordinate is nan, infinite as float32, or beyond `LARGEST_COORDINATE`.
     """
-    bad = np.flatnonzero(~np.isfinite(coords).all(axis=1))
-    if len(bad):
-        raise StructureError(
-            f"{source}: {len(bad)} of {len(coords)} atoms have coordinates that are not finite "
-            f"numbers, the first is atom {bad[0] + 1} of the file; repair or remove these atoms"
-        )
+    size = np.abs(table.coords).max(axis=1, initial=0.0)
+    for bad, what, advice in (
+        (~np.isfinite(size), "have coordinates that are not finite numbers", "repair"),
+        (size > LARGEST_COORDINATE, f"lie beyond {LARGEST_COORDINATE:.0f} Å", "give Å, or repair"),
+    ):
+        rows = np.flatnonzero(bad)
+        if len(rows):
+            raise StructureError(
+                f"{table.source}: {len(rows)} of {len(table)} atoms {what}, the first is in "
+                f"{table.line_word} {table.line[rows[0]]}; {advice} or remove these atoms"
+            )
+
+
+def narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The numbers as float32; too large ones become infinite, which `check_coords` refuses."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return numbers.astype(np.float32)
+
+
+def parse_fixed(raw: NDArray[np.uint8], decimals: int) -> NDArray[np.float64] | None:
+    """Numbers as Fortran's F format writes them, such as ``" -12.345"``.
+
+    The value is the integer of all digits over a power of ten, which is the double nearest to the
+    decimal number, as ``float`` gives.
+
+    Args:
+        raw: [A, width], the characters.
+        decimals: Digits behind the point; 0 for whole numbers (no point).
+
+    Returns:
+        float64 [A]; None if any row is written in another way.
+    """
+    by_column = np.ascontiguousarray(raw.T)
+    point = len(by_column) - decimals - 1 if decimals else len(by_column)
+    head, tail = by_column[:point], by_column[point + 1 :]
+    digit, minus = _is_digit(head), head == ord("-")
+    kind = 2 * digit + minus  # blank 0, minus 1, digit 2: must not fall from left to right
+    well_formed = (
+        (digit | minus | (head == ord(" "))).all()
+        and (kind[:-1] <= kind[1:]).all()
+        and not (minus[:-1] & minus[1:]).any()
+        and digit[-1].all()
+        and (by_column[point : point + 1] == ord(".")).all()
+        and _is_digit(tail).all()
+    )
+    if not well_formed:
+        return None
+    digits = np.concatenate([np.where(digit, head - ord("0"), 0), tail - ord("0")])
+    value = 10.0 ** np.arange(len(digits))[::-1] @ digits.astype(np.float64) / 10**decimals
+    return np.where(minus.any(axis=0), -value, value)
+
+
+def _is_digit(characters: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return (characters >= ord("0")) & (characters <= ord("9"))
