@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import is_amino_acid, residue_class
+from hemenet_lab.structures.sequence import MAX_PEPTIDE_BOND
 from hemenet_lab.structures.structure import StructureError
 from hemenet_lab.structures.table import (
     LARGEST_COORDINATE,
@@ -202,14 +203,26 @@ def _ends_inside(sub: AtomTable) -> NDArray[np.bool_]:
     parts = np.unique(sub.part[amino])
     if len(parts) < 2:
         return np.zeros(len(sub), np.bool_)
-    closed = np.unique(sub.part[nameless & _closes(sub)])
+    closed = np.unique(sub.part[_closes(sub)])
     return nameless & bool(np.isin(closed, parts[:-1]).any())
 
 
 def _closes(sub: AtomTable) -> NDArray[np.bool_]:
-    """Atoms that only a chain's last residue has: a second oxygen, or a cap behind it."""
+    """Atoms that show the end of a nameless chain.
+
+    They are a second oxygen of the last residue, a cap behind it, or its C where the next residue
+    is neither bonded nor numbered as if some were missing between them.
+    """
     amino = sub.residue_name.map(is_amino_acid).astype(np.bool_)
-    return (amino & sub.name.equals(*_CHAIN_END)) | sub.residue_name.equals("NME", "NMA", "NH2")
+    ends = (amino & sub.name.equals(*_CHAIN_END)) | sub.residue_name.equals("NME", "NMA", "NH2")
+    carbons, nitrogens = (np.flatnonzero(amino & sub.name.equals(name)) for name in "CN")
+    last = carbons[np.append(sub.part[carbons][1:] != sub.part[carbons][:-1], True)[: len(carbons)]]
+    following = np.searchsorted(nitrogens, last)
+    last, following = last[following < len(nitrogens)], following[following < len(nitrogens)]
+    first = nitrogens[following]
+    gap = np.linalg.norm(sub.coords[last] - sub.coords[first], axis=1)
+    ends[last[(gap > MAX_PEPTIDE_BOND) & (sub.number[first] - sub.number[last] <= 1)]] = True
+    return ends & sub.chain.equals(NAMELESS_CHAIN)
 
 
 @dataclass
@@ -300,7 +313,7 @@ def _blocks(
 ) -> list[_Block]:
     mark = join_codes(sub.part, sub.segment) if use_segments else sub.part.astype(np.int64)
     amino = sub.residue_name.map(is_amino_acid).astype(np.bool_)
-    closes = _closes(sub) & sub.chain.equals(NAMELESS_CHAIN)
+    closes = _closes(sub)
     blocks: list[_Block] = []
     alternating = 0
     last_place = last_mark = -1

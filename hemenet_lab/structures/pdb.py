@@ -122,8 +122,7 @@ class Lines:
     def _check_coords_whole(self, atoms: NDArray[np.intp]) -> None:
         for index in atoms[self.lengths[atoms] < END_OF_COORDS][:1]:
             line = self.raw[index].tobytes()
-            numbers = sum(bool(_DECIMAL.fullmatch(word)) for word in line.split())
-            elsewhere = numbers >= 3 and not _DECIMAL.fullmatch(line[30:38].strip())
+            elsewhere = _DECIMAL.search(line[:30])  # where the format has no such number
             raise StructureError(
                 f"{self.source}: line {index + 1} ends inside the coordinates "
                 f"({self.lengths[index]} of at least {END_OF_COORDS} columns); "
