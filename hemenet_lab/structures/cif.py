@@ -33,6 +33,9 @@ _WORDS = frozenset(
     | {"auth_atom_id", "auth_comp_id", "auth_asym_id"}
 )
 _LONGEST_WORD = 64
+_SHORT_WORD = 3
+"""Bytes that each word counts at least, since gemmi takes 40 for it however short it is."""
+_CHUNK = 2**24
 _LARGEST_NUMBER = 10**9
 """Of residues and models; 32 bits hold it."""
 
@@ -44,6 +47,7 @@ def read_mmcif(data: bytes, source: str, budget: Budget | None = None) -> AtomTa
         StructureError: Broken syntax (also a cut file), no ``_atom_site``, or bad values in it.
     """
     budget = budget or Budget(source)
+    budget.need("bytes", _count_words(data) * _SHORT_WORD)
     try:
         document = gemmi.cif.read_string(data.decode("utf-8", errors="replace"))
     except (ValueError, RuntimeError) as error:
@@ -63,6 +67,15 @@ def read_mmcif(data: bytes, source: str, budget: Budget | None = None) -> AtomTa
                     columns[tag] = _values(list(category.column(index)), tag, source)
             return _table(columns, source, budget)
     raise StructureError(_no_atom_site(source, "mmCIF"))
+
+
+def _count_words(data: bytes) -> int:
+    """Number of words of a text."""
+    text, count = np.frombuffer(data, np.uint8), 0
+    for start in range(0, len(text), _CHUNK):
+        black = text[start : start + _CHUNK] > ord(" ")
+        count += int(np.count_nonzero(black[1:] & ~black[:-1])) + 1
+    return count
 
 
 def read_binary_cif(data: bytes, source: str, budget: Budget | None = None) -> AtomTable:

@@ -1,104 +1,35 @@
-"""Models and chains: which atoms of a file are one molecule, whatever ids the file gives them."""
+"""Chains: which atoms of a file are one molecule, whatever ids the file gives them."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import is_amino_acid, residue_class
-from hemenet_lab.structures.sequence import MAX_PEPTIDE_BOND
 from hemenet_lab.structures.structure import StructureError
 from hemenet_lab.structures.table import (
-    LARGEST_COORDINATE,
     NAMELESS_CHAIN,
     AtomTable,
     Text,
-    check_coords,
     join_codes,
     rows_by_code,
     run_starts,
 )
+from hemenet_lab.structures.vocabulary import MAX_PEPTIDE_BOND
 
 FAR = 3.0
 """Å; an atom that is repeated within this distance is an alternative, farther off it is another."""
-_CELL = 4.0
-"""Å; edge of the cells by which models are compared."""
-_ASSEMBLY_NAME = re.compile(r"\.pdb\d+(\.|$)|[-_]assembly[-_]?\d+\.", re.IGNORECASE)
-"""Endings of the PDB's assembly files: 1abc.pdb1, 1abc-assembly1.cif."""
 _CHAIN_END = ("OXT", "OT2", "OC2", "O2")
 """Second oxygens of a chain's last residue."""
 
 
-def model_numbers(table: AtomTable) -> list[int]:
-    """Numbers of the file's models, in file order."""
-    return table.model[np.sort(np.unique(table.model, return_index=True)[1])].tolist()
-
-
-def choose_model(table: AtomTable, wanted: int | None) -> AtomTable:
-    """One model's atoms, or all of an assembly, with ids that tell its chains apart.
-
-    Args:
-        table: All atoms of a file.
-        wanted: Number of the model; None for all of an assembly's and otherwise the first.
-
-    Raises:
-        StructureError: No such model, impossible coordinates, or chains that cannot be told apart.
-    """
-    table.budget.need("chains", len(table.chain.words()))
-    numbers = model_numbers(table)
-    if wanted is not None and wanted not in numbers:
-        shown = ", ".join(map(str, numbers[:20])) + (", ..." if len(numbers) > 20 else "")
-        raise StructureError(f"{table.source}: no model {wanted}; the file has {shown}")
-    if len(numbers) > 1 and wanted is None and _is_assembly(table, numbers):
-        table = _renamed(table, np.searchsorted(np.sort(numbers), table.model))
-        table = _noted(table, f"{len(numbers)} models are the parts of one assembly, read whole")
-    elif len(numbers) > 1:
-        table = _one_of(table, numbers[0] if wanted is None else wanted, len(numbers))
-    check_coords(table)
-    table = _separated(_chains_of_segments(table))
-    table.budget.need("chains", len(table.chain.words()))
-    return table
-
-
-def _one_of(table: AtomTable, number: int, count: int) -> AtomTable:
-    chosen = table.model == number
-    mine = set(table.chain.take(chosen).words())
-    others = [chain for chain in table.chain.take(~chosen).words() if chain not in mine]
-    hint = f"; the others have chains {', '.join(others[:20])} besides" if others else ""
-    first = number == table.model[0]
-    reason = "not in the first model" if first else "not in the chosen model"
-    table = table.drop(~chosen, "model", reason)
-    table = _noted(table, f"model {number} of {count} was read{hint}")
-    return replace(table, chosen_model=number)
-
-
-def _noted(table: AtomTable, note: str) -> AtomTable:
+def noted(table: AtomTable, note: str) -> AtomTable:
     return replace(table, notes=(*table.notes, note))
 
 
-def _is_assembly(table: AtomTable, numbers: list[int]) -> bool:
-    """Different chains in the models, or a name that says so; and models beside each other."""
-    amino = table.take(table.residue_name.map(is_amino_acid).astype(np.bool_))
-    pairs = np.unique(join_codes(amino.chain, amino.model), return_index=True)[1]
-    chains = amino.chain.codes[pairs].tolist()
-    if len(set(chains)) < len(chains) and not _ASSEMBLY_NAME.search(table.source):
-        return False
-    coords = np.clip(np.nan_to_num(amino.coords), -LARGEST_COORDINATE, LARGEST_COORDINATE)
-    codes = join_codes(*np.floor(coords / _CELL).T)
-    seen = np.zeros(0, np.int64)
-    for number in numbers:
-        table.budget.check_time()
-        mine = np.unique(codes[amino.model == number])
-        if not len(mine) or np.isin(mine, seen).mean() > 0.5:
-            return False
-        seen = np.append(seen, mine)
-    return True
-
-
-def _renamed(table: AtomTable, copy: NDArray[np.int64]) -> AtomTable:
+def renamed(table: AtomTable, copy: NDArray[np.int64]) -> AtomTable:
     """Chains of the copies 1, 2, ... get names of their own where theirs are taken: ``A-2``."""
     codes = join_codes(table.chain, copy)
     first = np.sort(np.unique(codes, return_index=True)[1])
@@ -134,7 +65,7 @@ def _chains_of_segments(table: AtomTable) -> AtomTable:
     if len(table.segment.take(amino).words()) < 2:
         return table
     chain = table.segment.replaced("", NAMELESS_CHAIN)
-    return _noted(replace(table, chain=chain, label=chain), "chains are told apart by segment ids")
+    return noted(replace(table, chain=chain, label=chain), "chains are told apart by segment ids")
 
 
 def _are_segments(table: AtomTable) -> bool:
@@ -144,13 +75,14 @@ def _are_segments(table: AtomTable) -> bool:
     return len(run_starts(both)) == len(run_starts(runs))
 
 
-def _separated(table: AtomTable) -> AtomTable:
+def separate_chains(table: AtomTable) -> AtomTable:
     """Gives chains of one id names of their own; see `_copies`.
 
     An atom is known by chain, residue number, insertion code, name and alternative location. Where
     atoms are repeated farther than `FAR` from each other, two molecules have one chain id, and
     segment ids, TER records or numbers that start anew tell them apart.
     """
+    table = _chains_of_segments(table)
     rows = _considered(table)
     sub = table.take(rows)
     if not len(sub):
@@ -177,8 +109,8 @@ def _separated(table: AtomTable) -> AtomTable:
     if not said:
         return table
     table = _with_rest(table, copy, rows)
-    table = _renamed(table, copy)
-    return _noted(
+    table = renamed(table, copy)
+    return noted(
         table,
         f"several molecules have one chain id and were told apart: {said[0]}"
         + (f" and {len(said) - 1} more ids" if len(said) > 1 else ""),
@@ -314,6 +246,7 @@ def _blocks(
     mark = join_codes(sub.part, sub.segment) if use_segments else sub.part.astype(np.int64)
     amino = sub.residue_name.map(is_amino_acid).astype(np.bool_)
     closes = _closes(sub)
+    size_here = 0
     blocks: list[_Block] = []
     alternating = 0
     last_place = last_mark = -1
@@ -325,8 +258,7 @@ def _blocks(
         if not new:
             new = _repeats(sub, dict(zip(codes, piece.tolist(), strict=True)), blocks[-1].atoms)
             if new and here == last_place:
-                before = sum(int(place[row]) == here for row in blocks[-1].rows[-100:])
-                new = 2 * len(codes) > before
+                new = 2 * len(codes) > size_here  # else some atoms are written twice
                 alternating += new and bool(amino[piece[0]])
         if alternating > 1:
             raise StructureError(
@@ -340,6 +272,7 @@ def _blocks(
         block.add(codes, piece.tolist())
         block.polymer |= bool(amino[piece].any())
         block.closed |= bool(closes[piece].any())
+        size_here = len(codes) + (size_here if here == last_place and not new else 0)
         last_place, last_mark = here, now
     return blocks
 

@@ -15,9 +15,8 @@ from typing import IO, Literal
 
 from hemenet_lab.structures.assemble import assemble
 from hemenet_lab.structures.cif import read_binary_cif, read_mmcif
-from hemenet_lab.structures.identity import choose_model, model_numbers
 from hemenet_lab.structures.pdb import read_pdb
-from hemenet_lab.structures.select import select_atoms
+from hemenet_lab.structures.select import choose_model, model_numbers, select_atoms
 from hemenet_lab.structures.structure import (
     Budget,
     Limits,
@@ -27,7 +26,7 @@ from hemenet_lab.structures.structure import (
 )
 from hemenet_lab.structures.table import AtomTable
 
-_MMCIF = re.compile(rb"(\s|#[^\n]*\n)*data_", re.IGNORECASE)
+_MMCIF = re.compile(rb"(?:\s++|#[^\n]*+\n)*+data_", re.IGNORECASE)
 """A data block opens after nothing but blank lines and comments."""
 _ENDINGS = re.compile(r"(\.(gz|bz2|xz|zst|pdb\d*|ent|cif|mmcif|bcif))+$", re.IGNORECASE)
 _CHUNK = 2**20

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from hemenet_lab.structures.residues import is_amino_acid, parent_residue, residue_class
 from hemenet_lab.structures.select import Groups
 from hemenet_lab.structures.table import AtomTable, PolymerHint, rows_by_code
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures.vocabulary import MAX_PEPTIDE_BOND, RESIDUE_ATOMS
 
-MAX_PEPTIDE_BOND = 2.5
-"""Å, C to N; a bond is 1.33 Å long, the rest allows for poor coordinates."""
 MAX_CA_DISTANCE = 5.0
 """Å between the alpha carbons of neighbours; 3.8 in a trans peptide."""
 UNKNOWN_GAP = 6

@@ -127,8 +127,8 @@ class Limits:
     atoms: int = 1_000_000
     """Atoms of all models together."""
     chains: int = 10_000
-    seconds: float = 30.0
-    """Processor time."""
+    seconds: float = 25.0
+    """Processor time of the reading thread."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

@@ -36,6 +36,9 @@ BACKBONE = ("N", "CA", "C", "O", "CB")
 """Slots 0 to 4 of every residue, unknown ones included; CA is slot 1."""
 CA_SLOT = 1
 
+MAX_PEPTIDE_BOND = 2.5
+"""Å, C to N; a bond is 1.33 Å long, the rest allows for poor coordinates."""
+
 RESIDUES: tuple[str, ...] = (*RESIDUE_ATOMS, "UNK")
 RESIDUE_INDEX: dict[str, int] = {name: index for index, name in enumerate(RESIDUES)}
 UNKNOWN_RESIDUE = RESIDUE_INDEX["UNK"]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hemenet_lab.structures import StructureError, read_atoms, read_structure
-from hemenet_lab.structures.identity import choose_model
 from hemenet_lab.structures.pdb import read_pdb
+from hemenet_lab.structures.select import choose_model
 from hemenet_lab.structures.table import PolymerHint
 from tests.structures.files import Atom, pdb_text, peptide, residue, write_pdb
 
