@@ -85,7 +85,7 @@ def read_binary_cif(data: bytes, source: str, budget: Budget | None = None) -> A
         StructureError: The file cannot be decoded, has no ``_atom_site``, or bad values in it.
     """
     budget = budget or Budget(source)
-    import msgpack
+    import msgpack  # type: ignore[import-untyped]
     from biotite.structure.io import pdbx  # takes a second, and nothing else needs it
 
     try:
@@ -219,7 +219,7 @@ def _table(columns: Columns, source: str, budget: Budget) -> AtomTable:
     missing = [tag for tag in _COORDS if tag not in columns]
     if missing:
         raise StructureError(f"{source}: _atom_site has no column {missing}; fetch the file again")
-    coords = np.stack([columns[tag] for tag in _COORDS], axis=1)
+    coords = np.stack([np.asarray(columns[tag]) for tag in _COORDS], axis=1)
     budget.need("atoms", len(coords))
     chain = _filled(columns, ("auth_asym_id", "label_asym_id"), source)
     label = _filled(columns, ("label_asym_id", "auth_asym_id"), source)

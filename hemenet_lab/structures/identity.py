@@ -26,6 +26,7 @@ _CHAIN_END = ("OXT", "OT2", "OC2", "O2")
 
 
 def noted(table: AtomTable, note: str) -> AtomTable:
+    """The table with one more note."""
     return replace(table, notes=(*table.notes, note))
 
 

@@ -8,7 +8,7 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterator
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import IO, Literal
@@ -201,7 +201,7 @@ def _compression(data: bytes) -> str:
     return next((name for name, start in _COMPRESSED.items() if start.match(data)), "")
 
 
-def _opened(data: bytes, kind: str) -> IO[bytes]:
+def _opened(data: bytes, kind: str) -> IO[bytes] | BufferedIOBase:
     """The decompressed stream, which is read piece by piece since it may have no end."""
     if kind == "gzip":
         import gzip
@@ -212,7 +212,7 @@ def _opened(data: bytes, kind: str) -> IO[bytes]:
     if kind == "xz":
         _check_xz(data)
         return lzma.open(BytesIO(data))
-    import pyarrow  # Python has no zstd before 3.14
+    import pyarrow  # type: ignore[import-untyped]  # Python has no zstd before 3.14
 
     return pyarrow.input_stream(pyarrow.BufferReader(data), compression="zstd")
 
@@ -222,7 +222,7 @@ def _check_xz(data: bytes) -> None:
     lzma.LZMADecompressor(memlimit=_XZ_MEMORY).decompress(data, max_length=1)
 
 
-def _within(stream: IO[bytes], budget: Budget) -> Iterator[bytes]:
+def _within(stream: IO[bytes] | BufferedIOBase, budget: Budget) -> Iterator[bytes]:
     """The stream's pieces, up to the bound on bytes and time."""
     size = 0
     while piece := stream.read(_CHUNK):
