@@ -23,7 +23,7 @@ from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.dropout import Dropout
 from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.segment import segment_sum
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 Variant = Literal["dymean", "gmsl"]
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 ATOM_VIEW = GraphView(nodes="atom", k=0, radius=4.5, radius_max_neighbors=9, sequence_offsets=())
 """HeMeNet's atom baselines: a node per heavy atom, its nine nearest closer than 4.5 Å."""

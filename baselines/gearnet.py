@@ -17,7 +17,7 @@ from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.norm import NodeBatchNorm
 from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 MAX_SEQUENCE_DISTANCE = 10
 """Longest distance along a chain that edge features tell apart; other chains count as this far."""

@@ -22,7 +22,7 @@ from baselines.gvp_layer import Activations, GVPConvLayer, Pair, PairNorm, Vecto
 from hemenet_lab.encoders.base import Encoder, Equivariant
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.structures.vocabulary import UNKNOWN_RESIDUE
+from hemenet_lab.structures import UNKNOWN_RESIDUE
 
 RESIDUE_VIEW = GraphView(nodes="residue", k=30, k_min_separation=0, sequence_offsets=())
 """The GVP paper's graph: 30 nearest residues, those along the chain included."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from baselines.chains import node_chain, sequence_neighbor
 from hemenet_lab.graphs import ProteinGraph
 from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.structures.vocabulary import BACKBONE
+from hemenet_lab.structures import BACKBONE
 
 NUM_DIHEDRAL_FEATURES = 6
 NUM_DIRECTIONS = 3

@@ -16,7 +16,7 @@ from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn.mlp import mlp
 from hemenet_lab.nn.radial import cosine_cutoff
 from hemenet_lab.nn.segment import segment_sum
-from hemenet_lab.structures.vocabulary import ELEMENT_CLASSES
+from hemenet_lab.structures import ELEMENT_CLASSES
 
 _STAND_INS = (1, 6, 7, 8, 16, 15, 17, 30, 34)
 ATOMIC_NUMBERS = dict(zip(ELEMENT_CLASSES, _STAND_INS, strict=True))

@@ -26,7 +26,7 @@ from hemenet_lab.nn.dropout import Dropout
 from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.norm import Norm, node_norm
 from hemenet_lab.nn.segment import segment_sum
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 
 class HeMeNetLayer(nn.Module):

@@ -14,8 +14,7 @@ from torch_geometric.data import Batch
 from hemenet_lab.graphs import build_graph
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.store import Entry, entry_from_structure
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.parse import read_structure
+from hemenet_lab.structures import read_ligand, read_structure
 from hemenet_lab.tasks import Task
 
 

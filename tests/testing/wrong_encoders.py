@@ -10,7 +10,7 @@ from hemenet_lab.graphs.graph import ProteinGraph, node_batch
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.nn.segment import segment_mean, segment_sum
 from hemenet_lab.store.entry import LIGAND
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 WIDTH = 8
 

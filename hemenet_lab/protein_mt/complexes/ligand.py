@@ -11,10 +11,14 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.residues import is_amino_acid
-from hemenet_lab.structures.select import group_residues, select_conformer
-from hemenet_lab.structures.table import AtomTable, PolymerHint
+from hemenet_lab.structures import (
+    AtomTable,
+    LigandError,
+    PolymerHint,
+    group_residues,
+    is_amino_acid,
+    select_conformer,
+)
 
 if TYPE_CHECKING:  # slow to import
     from rdkit import Chem

@@ -21,9 +21,7 @@ from hemenet_lab.protein_mt.complexes.ligand import (
 )
 from hemenet_lab.protein_mt.complexes.table import Complex
 from hemenet_lab.protein_mt.labels import Binding
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.parse import read_atoms, unzipped
-from hemenet_lab.structures.table import AtomTable, StructureError
+from hemenet_lab.structures import AtomTable, LigandError, StructureError, read_atoms, unzipped
 
 FOLDER = "open-route"
 """Protein-ligand complexes; protein pairs go where PDBbind's would."""

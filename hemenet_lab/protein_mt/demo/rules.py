@@ -13,7 +13,7 @@ from hemenet_lab.protein_mt.demo.dataset import Item
 from hemenet_lab.protein_mt.demo.dyads import FORMED, OPEN, TIPS
 from hemenet_lab.protein_mt.demo.geometry import Floats, torsion
 from hemenet_lab.protein_mt.demo.settings import DemoSettings
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 _ENOUGH = 2
 """Copies of a motif that give its trait."""

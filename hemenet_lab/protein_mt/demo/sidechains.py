@@ -21,7 +21,7 @@ from hemenet_lab.protein_mt.demo.geometry import (
     Floats,
     place,
 )
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 # One line per atom beyond CB (proline has its own CB, so that its ring closes): name, the three
 # atoms it hangs on (torsion, angle, bond), length in Å, angle in degrees, torsion: a number in

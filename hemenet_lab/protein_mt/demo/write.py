@@ -16,7 +16,7 @@ from hemenet_lab.protein_mt.demo.model import Chain
 from hemenet_lab.protein_mt.demo.rules import CHAIN_IDS, TABLES, TERMS, DemoLabels, label_items
 from hemenet_lab.protein_mt.demo.settings import VERSION, settings_for
 from hemenet_lab.store import cache_folder
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 NOTICE = "SYNTHETIC: made by a program, no real protein and no measured value"
 _FOLDERS = {"ec": "EnzymeCommission", "go": "GeneOntology"}

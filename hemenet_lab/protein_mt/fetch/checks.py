@@ -15,7 +15,7 @@ from hemenet_lab.protein_mt.fetch.request import Check, Job
 from hemenet_lab.protein_mt.fetch.wanted import is_chain_name, read_obsolete
 from hemenet_lab.protein_mt.labels import read_ec, read_go, read_identity_flags
 from hemenet_lab.protein_mt.raw import read_lines
-from hemenet_lab.structures.parse import read_atoms
+from hemenet_lab.structures import read_atoms
 
 UNPACKED = 10
 """Times the source's largest size that a gzip file may unpack to."""

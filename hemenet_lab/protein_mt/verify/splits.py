@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.verify.store import PARTS, Check, RawStore, check
-from hemenet_lab.structures.vocabulary import ONE_LETTER
+from hemenet_lab.structures import ONE_LETTER
 
 if TYPE_CHECKING:  # slow to import
     from scipy.sparse import csr_array

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.structures.vocabulary import ONE_LETTER
+from hemenet_lab.structures import ONE_LETTER
 
 PARTS = ("train", "val", "test", "unused")
 CHUNK = 1_000

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 LEVELS = {
     "node": "node_type",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hemenet_lab.structures.parse import read_atoms
-from hemenet_lab.structures.table import AtomTable
+from hemenet_lab.structures import AtomTable, read_atoms
 from tests.protein_mt.cif_files import COMPONENT, bcif_gz, cif_gz, two_chains
 from tests.structures.files import Atom
 

@@ -15,10 +15,7 @@ from hemenet_lab.protein_mt.complexes.ligand import (
     place_of,
     read_component,
 )
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.parse import read_atoms
-from hemenet_lab.structures.table import AtomTable
+from hemenet_lab.structures import AtomTable, LigandError, read_atoms, read_ligand
 from tests.protein_mt.cif_files import COMPONENT, cif_text, ligand, two_chains
 from tests.protein_mt.complexes.entry_files import component, read
 from tests.structures.files import Atom, peptide

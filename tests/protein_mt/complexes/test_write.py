@@ -18,9 +18,14 @@ from hemenet_lab.protein_mt.complexes.write import (
 )
 from hemenet_lab.protein_mt.labels.affinity import Binding, parse_index_line, read_pdbbind_index
 from hemenet_lab.protein_mt.raw.layout import find_raw
-from hemenet_lab.structures.ligand import ligand_from_mmcif, read_ligand
-from hemenet_lab.structures.molblock import LigandError
-from hemenet_lab.structures.parse import StructureError, read_atoms, read_structure
+from hemenet_lab.structures import (
+    LigandError,
+    StructureError,
+    ligand_from_mmcif,
+    read_atoms,
+    read_ligand,
+    read_structure,
+)
 from tests.protein_mt.cif_files import ligand, two_chains
 from tests.protein_mt.complexes.entry_files import component, entry
 from tests.shared import SAMPLE, needs_shared

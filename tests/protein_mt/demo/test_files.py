@@ -19,10 +19,7 @@ from hemenet_lab.protein_mt.demo.settings import settings_for
 from hemenet_lab.protein_mt.demo.sidechains import bonds
 from hemenet_lab.protein_mt.labels.affinity import read_affinity_csv, read_pdbbind_index
 from hemenet_lab.protein_mt.raw.layout import find_raw
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.parse import read_structure
-from hemenet_lab.structures.structure import Structure
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS, Structure, read_ligand, read_structure
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from hemenet_lab.protein_mt.demo.geometry import (
 )
 from hemenet_lab.protein_mt.demo.model import facing, touch
 from hemenet_lab.protein_mt.demo.sidechains import Packer, Site, bond_distance, bonds, rotamers
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 
 def angle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

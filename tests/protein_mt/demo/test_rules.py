@@ -23,9 +23,7 @@ from hemenet_lab.protein_mt.demo.rules import (
 )
 from hemenet_lab.protein_mt.labels.affinity import read_affinity_csv, read_pdbbind_index
 from hemenet_lab.protein_mt.labels.deepfri import FunctionTable, read_ec, read_go
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.parse import read_structure
-from hemenet_lab.structures.structure import Structure
+from hemenet_lab.structures import Structure, read_ligand, read_structure
 
 
 @pytest.fixture(scope="module")
