@@ -65,8 +65,10 @@ def dotted(path: Path) -> str:
 
 
 def folder_of(module: str) -> str:
-    """The folder that a module or face belongs to."""
-    return module if (ROOT / module.replace(".", "/")).is_dir() else module.rpartition(".")[0]
+    """The folder that a module or face belongs to; a loose module stands for itself."""
+    is_folder = (ROOT / module.replace(".", "/")).is_dir()
+    parent = module.rpartition(".")[0]
+    return module if is_folder or parent == "hemenet_lab" else parent
 
 
 def stage_of(module: str) -> int:

@@ -15,7 +15,7 @@ from hemenet_lab.benchmark.actions import (
     write_figures,
     write_report,
 )
-from hemenet_lab.benchmark.grid_run import RUNS, GridOptions, Resolve
+from hemenet_lab.benchmark.grids import RUNS, GridOptions, Resolve
 
 __all__ = [
     "RUNS",

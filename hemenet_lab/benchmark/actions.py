@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import GridOptions, Resolve
+from hemenet_lab.benchmark.grids import GridOptions, Resolve, load_grid
 
 if TYPE_CHECKING:
     from hemenet_lab.benchmark.results import GridResults
@@ -61,7 +60,7 @@ def run_grid(
     Returns:
         0 if all are finished, 1 if some failed, 130 if it was interrupted.
     """
-    from hemenet_lab.benchmark.identities import Identities
+    from hemenet_lab.benchmark.grids import Identities
     from hemenet_lab.benchmark.launch import Launch, launch_grid
 
     launch = Launch(launcher=launcher, parallel=max_parallel, slurm=_job_parameters(slurm), say=say)
@@ -80,7 +79,7 @@ def grid_status(grid: Path, options: GridOptions = NOTHING_MORE, *, resolve: Res
         options: What is added to it.
         resolve: Reads the config of a command.
     """
-    from hemenet_lab.benchmark.identities import Identities
+    from hemenet_lab.benchmark.grids import Identities
     from hemenet_lab.benchmark.launch import lines, run_statuses, tracker_settings
     from hemenet_lab.tracking import RunDatabase
 
@@ -165,7 +164,7 @@ def _results(
     grid_file: Path, options: GridOptions, resolve: Resolve, store: str | None
 ) -> GridResults:
     """The runs that are meant."""
-    from hemenet_lab.benchmark.identities import Identities
+    from hemenet_lab.benchmark.grids import Identities
     from hemenet_lab.benchmark.launch import tracker_settings
     from hemenet_lab.benchmark.results import read_grid
     from hemenet_lab.tracking import RunDatabase

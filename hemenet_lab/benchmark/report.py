@@ -16,9 +16,8 @@ from markupsafe import Markup
 
 from hemenet_lab.basics import usable_cores
 from hemenet_lab.benchmark.figures import Drawing, draw_figures, svg
-from hemenet_lab.benchmark.paper import SYNTHETIC
 from hemenet_lab.benchmark.render import render_page
-from hemenet_lab.benchmark.results import GridResults
+from hemenet_lab.benchmark.results import SYNTHETIC, GridResults
 from hemenet_lab.benchmark.tables import (
     CellText,
     ResultTable,

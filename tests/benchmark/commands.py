@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import GridOptions, GridRun, Resolve
-from hemenet_lab.benchmark.identities import Identities
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
+from hemenet_lab.benchmark.grids.run import GridOptions, GridRun, Resolve
 from hemenet_lab.benchmark.launch import (
     Launch,
     Processes,

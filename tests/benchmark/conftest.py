@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.benchmark.grid_run import Resolve
+from hemenet_lab.benchmark.grids.run import Resolve
 from hemenet_lab.cli import config_reader
 from tests.benchmark.commands import Bench
 from tests.tracking.fake_runs import empty_database, fake_runs

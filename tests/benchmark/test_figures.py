@@ -9,7 +9,7 @@ import torch
 
 from hemenet_lab.benchmark.figures import Drawing, draw_figures, svg, write_figures
 from hemenet_lab.benchmark.figures.matrices import prompt_correlation, task_prompts, transfer_gains
-from hemenet_lab.benchmark.results import read_grid
+from hemenet_lab.benchmark.results.grid import read_grid
 from hemenet_lab.benchmark.tables import Scores, tabulate
 from tests.tracking.fake_runs import FakeRuns, Scored
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import GridOptions, shown
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.run import GridOptions, shown
 
 GRID = """
 title: A grid

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import GridOptions, Resolve
-from hemenet_lab.benchmark.identities import Identities
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
+from hemenet_lab.benchmark.grids.run import GridOptions, Resolve
 from hemenet_lab.tracking import hold, is_held, run_identity
 from tests.benchmark.commands import ROOT
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from hemenet_lab.benchmark.grid_run import GridOptions
+from hemenet_lab.benchmark.grids.run import GridOptions
 from tests.benchmark.commands import NARROW, ROOT, Bench, epochs_of_steps
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"

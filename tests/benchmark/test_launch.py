@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch import Trainer
 
-from hemenet_lab.benchmark.grid_run import GridOptions
+from hemenet_lab.benchmark.grids.run import GridOptions
 from hemenet_lab.benchmark.launch import GridJob, LauncherStopped, Processes
 from hemenet_lab.cli import lightning
 from hemenet_lab.model.module import MultiTaskModule

@@ -13,7 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from hemenet_lab.benchmark.report import report_page
-from hemenet_lab.benchmark.results import read_grid
+from hemenet_lab.benchmark.results.grid import read_grid
 from hemenet_lab.benchmark.tables import Scores, tabulate
 from hemenet_lab.store.reader import Store
 from tests.tracking.fake_runs import FakeRuns, Scored

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.benchmark.results import differing_settings, read_grid
+from hemenet_lab.benchmark.results.grid import differing_settings, read_grid
 from hemenet_lab.benchmark.tables import tabulate
 from tests.tracking.fake_runs import FakeRuns, Scored
 

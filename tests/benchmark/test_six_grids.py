@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
+from hemenet_lab.benchmark.grids.grid import load_grid
 from tests.benchmark.commands import NARROW, ROOT, Bench
 
 WIDTH = "model.encoder.init_args.hidden_dim=8"

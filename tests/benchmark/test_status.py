@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.identities import Identities
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
 from hemenet_lab.benchmark.launch.status import RunStatus, lines, log_path, start_text, summary
 from hemenet_lab.cli import hemenet
 from hemenet_lab.commands import benchmark, benchmark_results

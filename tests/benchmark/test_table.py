@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hemenet_lab.benchmark.render import escape_tex, render
-from hemenet_lab.benchmark.results import read_grid
+from hemenet_lab.benchmark.results.grid import read_grid
 from hemenet_lab.benchmark.tables import ResultTable, tabulate
 from tests.tracking.fake_runs import FakeRuns, Scored
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 import yaml
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import GridOptions, Resolve
-from hemenet_lab.benchmark.identities import Identities
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
+from hemenet_lab.benchmark.grids.run import GridOptions, Resolve
 from hemenet_lab.benchmark.launch.run import tracker_settings
 from hemenet_lab.cli import config_reader, hemenet
 from hemenet_lab.model.module import MultiTaskModule

@@ -15,7 +15,7 @@ from hemenet_lab.benchmark.figures.style import (
     panels,
     say_synthetic,
 )
-from hemenet_lab.benchmark.paper import number_or_none, paper_value
+from hemenet_lab.benchmark.results import number_or_none, paper_value
 from hemenet_lab.benchmark.tables import (
     Cell,
     ResultTable,

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-from hemenet_lab.benchmark.grid_run import GridRun
+from hemenet_lab.benchmark.grids import GridRun
 from hemenet_lab.benchmark.launch.status import RunStatus, log_path, run_status
 from hemenet_lab.tracking import RunDatabase, is_held
 

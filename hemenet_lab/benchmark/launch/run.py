@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hemenet_lab.benchmark.grid import Grid
-from hemenet_lab.benchmark.grid_run import GridOptions, GridRun
-from hemenet_lab.benchmark.identities import Identities
+from hemenet_lab.benchmark.grids import Grid, GridOptions, GridRun, Identities
 from hemenet_lab.benchmark.launch.job import GridJob, Outcome, Processes, last_line
 from hemenet_lab.benchmark.launch.launchers import machine_slots, run_local, run_slurm
 from hemenet_lab.benchmark.launch.progress import Progress

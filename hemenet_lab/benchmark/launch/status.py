@@ -9,8 +9,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from hemenet_lab.benchmark.grid_run import GridRun
-from hemenet_lab.benchmark.identities import Identities
+from hemenet_lab.benchmark.grids import GridRun, Identities
 from hemenet_lab.benchmark.launch.progress import duration
 from hemenet_lab.tracking import RecordedRun, RunDatabase, best_run, is_held
 

@@ -8,8 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hemenet_lab.benchmark.paper import PaperValue, paper_value
-from hemenet_lab.benchmark.results import GridResults, same_items
+from hemenet_lab.benchmark.results import GridResults, PaperValue, paper_value, same_items
 from hemenet_lab.benchmark.tables.rows import Row, block_of, ordered_rows, row_of
 from hemenet_lab.metrics import (
     METRICS,

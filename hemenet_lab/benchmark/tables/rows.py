@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hemenet_lab.benchmark.paper import number_or_none, row_position
+from hemenet_lab.benchmark.results import number_or_none, row_position
 from hemenet_lab.tracking import RecordedRun
 
 Row = tuple[tuple[str, str], ...]

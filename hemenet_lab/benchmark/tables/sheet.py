@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hemenet_lab.benchmark.paper import BY_KEY, EVERYWHERE, SYNTHETIC, row_position
-from hemenet_lab.benchmark.paper import rows as paper_rows
-from hemenet_lab.benchmark.results import GridResults
+from hemenet_lab.benchmark.results import (
+    BY_KEY,
+    EVERYWHERE,
+    SYNTHETIC,
+    GridResults,
+    paper_rows,
+    row_position,
+)
 from hemenet_lab.benchmark.tables.cells import RULE, Cell, ResultTable
 from hemenet_lab.benchmark.tables.rows import FIRST_AXES, Row, label_of, varying_axes
 from hemenet_lab.metrics import METRICS

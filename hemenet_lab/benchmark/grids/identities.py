@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hemenet_lab.benchmark.grid_run import GridRun, Resolve
+from hemenet_lab.benchmark.grids.run import GridRun, Resolve
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.tracking import run_identity
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from hemenet_lab.benchmark.grid_run import GridOptions, GridRun, make_run
+from hemenet_lab.benchmark.grids.run import GridOptions, GridRun, make_run
 
 KEYS = ("name", "title", "base", "seeds", "axes", "only", "exclude", "slurm")
 CHOICE_KEYS = ("configs", "set")

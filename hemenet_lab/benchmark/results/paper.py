@@ -33,7 +33,7 @@ class PaperValue:
 
 
 @cache
-def rows(grid: str) -> tuple[tuple[str, ...], ...]:
+def paper_rows(grid: str) -> tuple[tuple[str, ...], ...]:
     """Rows of the paper's table of this name, in its order; empty for other grids."""
     return tuple(dict.fromkeys(row for table, row, *_ in _values() if table == grid))
 
@@ -64,13 +64,13 @@ def notes_of(grid: str, row: tuple[str, ...], task: str, metric: str) -> tuple[s
 def row_position(grid: str, choices: Iterable[str]) -> int:
     """Place of the row in the paper's table; after all of them for rows that it does not have."""
     row = _row(grid, choices)
-    return len(rows(grid)) if row is None else rows(grid).index(row)
+    return len(paper_rows(grid)) if row is None else paper_rows(grid).index(row)
 
 
 def _row(grid: str, choices: Iterable[str]) -> tuple[str, ...] | None:
     """The paper's row whose words are all among the choices; the one with most words."""
     given = {_plain(choice) for choice in choices}
-    found = [row for row in rows(grid) if {_plain(word) for word in row} <= given]
+    found = [row for row in paper_rows(grid) if {_plain(word) for word in row} <= given]
     return max(found, key=len, default=None)
 
 
