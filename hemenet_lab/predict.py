@@ -15,6 +15,7 @@ from hemenet_lab.data.build_graph import build_graph
 from hemenet_lab.data.convert import entry_from_structure
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.module import MultiTaskModule
+from hemenet_lab.saved.checkpoint import module_from_checkpoint
 from hemenet_lab.structures.ligand import read_ligand
 from hemenet_lab.structures.parse import read_structure
 from hemenet_lab.tasks import Task
@@ -36,22 +37,18 @@ class Prediction:
     """pKd for affinities, a probability for terms."""
 
 
-def load_module(checkpoint: str | Path) -> MultiTaskModule:
+def load_module(checkpoint: str | Path, *, trust: bool = False) -> MultiTaskModule:
     """The trained module of a checkpoint, in evaluation mode on the CPU.
 
+    Args:
+        checkpoint: Written by `lightning fit`.
+        trust: Build any class that it names; only registered ones otherwise.
+
     Raises:
-        ValueError: No such file, or a checkpoint that does not say how its encoder was made.
+        ValueError: No such file, a class that is not registered, or a checkpoint that does not say
+            how its encoder was made.
     """
-    path = Path(checkpoint)
-    if not path.is_file():
-        raise ValueError(f"checkpoint {path} not found; give the path of a .ckpt file")
-    hparams = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
-    if "encoder" not in hparams:
-        raise ValueError(
-            f"{path} does not hold its encoder's settings (it was not written by `lightning fit`); "
-            "use MultiTaskModule.load_from_checkpoint(path, encoder=...)"
-        )
-    return MultiTaskModule.load_from_checkpoint(path, map_location="cpu").eval()
+    return module_from_checkpoint(MultiTaskModule, checkpoint, trust=trust)[0]
 
 
 def entry_from_files(

@@ -32,7 +32,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.tracking", "hemenet_lab.run_record", "hemenet_lab.callbacks"),
     ("hemenet_lab.predictions",),
     ("hemenet_lab.results",),
-    ("hemenet_lab.plugins", "hemenet_lab.config_file", "hemenet_lab.checkpoint_defaults"),
+    ("hemenet_lab.saved.plugins", "hemenet_lab.cli.config_file", "hemenet_lab.cli.checkpoint_path"),
     ("hemenet_lab.parser", "hemenet_lab.predict"),
     ("hemenet_lab.prediction_table",),
     ("hemenet_lab.testing",),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import shlex
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,8 @@ from hemenet_lab.benchmark.grid import load_grid
 from hemenet_lab.benchmark.identity import Identities
 from hemenet_lab.benchmark.status import Standing, lines, log_path, start_text, summary
 from hemenet_lab.benchmark.status_records import Recorded, best_record
-from hemenet_lab.cli import hemenet
-from hemenet_lab.commands import benchmark, benchmark_results
-from hemenet_lab.commands.benchmark_selection import options_of
+from hemenet_lab.cli import benchmark, hemenet
+from hemenet_lab.cli.benchmark import Selection
 from tests.benchmark.commands import NARROW, ROOT, Bench
 from tests.test_docs import commands
 
@@ -165,14 +165,16 @@ def test_documented_commands_are_understood(
     monkeypatch.chdir(ROOT)
     grids: list[Path] = []
 
-    def note(arguments: argparse.Namespace) -> int:
-        grids.append(arguments.grid)
-        return len(load_grid(arguments.grid).runs(options_of(arguments))) == 0
+    def noting(function: Callable[..., object]) -> Callable[..., int]:
+        @wraps(function)
+        def note(grid: Path, *, selection: Selection, **others: object) -> int:
+            grids.append(grid)
+            return len(load_grid(grid).runs(selection.options())) == 0
 
-    monkeypatch.setattr(benchmark, "run", note)
-    monkeypatch.setattr(benchmark, "show_status", note)
-    for name in ("print_table", "write_figures", "write_report"):
-        monkeypatch.setattr(benchmark_results, name, note)
+        return note
+
+    for name in ("run", "status", "table", "figures", "report"):
+        monkeypatch.setattr(benchmark, name, noting(getattr(benchmark, name)))
     assert hemenet(shlex.split(command)[1:]) == 0, capsys.readouterr().err
     assert len(grids) == 1
 

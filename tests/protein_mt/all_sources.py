@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.commands.fetch import add_fetch_parser
+from hemenet_lab.cli import data
+from hemenet_lab.cli.command import call
 from hemenet_lab.protein_mt.fetch import benchmark
 from hemenet_lab.protein_mt.fetch.report import REPORT_FILE
 from hemenet_lab.protein_mt.sources import HOSTS, MIRRORS_VARIABLE, OBSOLETE, TABLES
@@ -60,11 +60,8 @@ def serving_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
 
 def run(raw: Path, *words: object) -> int:
     """The command, quick to give up."""
-    parser = argparse.ArgumentParser()
-    add_fetch_parser(parser.add_subparsers())
     options = ("--attempts", "1", "--timeout", "20", "--rate", "1000", "--workers", "4")
-    args = parser.parse_args(["fetch", "--out", str(raw), *map(str, words), *options])
-    return int(args.run(args))
+    return call(data.fetch, ["--out", str(raw), *map(str, words), *options], "hemenet data fetch")
 
 
 def report(raw: Path) -> dict[str, dict[str, str]]:

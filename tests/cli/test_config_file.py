@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hemenet_lab.config_file import expand_includes
+from hemenet_lab.cli.config_file import expand_includes
 
 
 def write(path: Path, **content: object) -> Path:
