@@ -11,7 +11,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("hemenet_lab.tasks", "hemenet_lab.plain", "hemenet_lab.checkpoint_io", "hemenet_lab.nn"),
+    (
+        "hemenet_lab.__version__",
+        "hemenet_lab.tasks",
+        "hemenet_lab.plain",
+        "hemenet_lab.checkpoint_io",
+        "hemenet_lab.nn",
+    ),
     ("hemenet_lab.structures",),
     (
         "hemenet_lab.data.cache_folder",
@@ -28,17 +34,16 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("baselines",),
     ("hemenet_lab.readout", "hemenet_lab.heads", "hemenet_lab.losses", "hemenet_lab.metrics"),
     ("hemenet_lab.evaluation", "hemenet_lab.uncertainty", "hemenet_lab.schedule"),
+    ("hemenet_lab.saved",),
     ("hemenet_lab.module",),
     ("hemenet_lab.tracking", "hemenet_lab.run_record", "hemenet_lab.callbacks"),
     ("hemenet_lab.predictions",),
     ("hemenet_lab.results",),
-    ("hemenet_lab.saved.plugins", "hemenet_lab.cli.config_file", "hemenet_lab.cli.checkpoint_path"),
-    ("hemenet_lab.parser", "hemenet_lab.predict"),
+    ("hemenet_lab.predict",),
     ("hemenet_lab.prediction_table",),
     ("hemenet_lab.testing",),
     ("hemenet_lab.benchmark",),
-    ("hemenet_lab.commands",),
-    ("hemenet_lab.cli",),
+    ("hemenet_lab.cli", "hemenet_lab.__main__"),
 )
 """From raw files (left) to the command line (right)."""
 

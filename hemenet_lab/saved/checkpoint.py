@@ -114,7 +114,7 @@ def module_from_checkpoint(
     settings = checkpoint_settings(content, MODEL, cls, str(path), skip=TRAINING_ONLY, trust=trust)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(cls, "module", fail_untyped=False)
-    module: Module = parser.instantiate_classes(parser.parse_object({"module": settings})).module
+    module: Module = parser.instantiate(parser.parse_object({"module": settings})).module
     module.on_load_checkpoint(content)
     module.load_state_dict(content["state_dict"])
     return module.eval(), content

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from hemenet_lab.cli.checkpoint_path import checkpoint_defaults
 
 from hemenet_lab.cli import hemenet, lightning
+from hemenet_lab.cli.checkpoint_path import checkpoint_defaults
 from hemenet_lab.saved.checkpoint import LIGHTNINGS_INSTANTIATOR
 
 MAIN = f"--config={Path(__file__).resolve().parents[2] / 'experiments' / 'multitask.yaml'}"
