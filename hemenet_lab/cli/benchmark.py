@@ -186,7 +186,7 @@ def _chosen(
     """The grid's name, where its runs are, and which of them are meant."""
     grid: Grid = load_grid(path)
     options = selection.options()
-    chosen = {"grid": grid.name, "folder": options.folder, "store": store}
+    chosen: dict[str, Any] = {"grid": grid.name, "folder": options.folder, "store": store}
     if options == Options(folder=options.folder):
         return chosen
     from hemenet_lab.benchmark.launch import tracker_settings

@@ -39,8 +39,8 @@ class Parameter:
 class CommandParser(ArgumentParser):
     """Parser whose errors are one line, with the nearest right word."""
 
-    def format_help(self) -> str:
-        return super().format_help().replace("<class 'Path'>", "Path")
+    def format_help(self, *args: Any, **options: Any) -> str:
+        return super().format_help(*args, **options).replace("<class 'Path'>", "Path")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         text = " ".join(message.split())

@@ -192,7 +192,7 @@ class _Check:
         except Refused:
             if path not in self._trusted:
                 raise
-        result = {"class_path": path}
+        result: dict[str, Any] = {"class_path": path}
         plain = cls is None or issubclass(cls, (optim.Optimizer, lr_scheduler.LRScheduler))
         annotations = {} if plain or cls is None else _annotations(cls)
         for group in ("init_args", "dict_kwargs"):

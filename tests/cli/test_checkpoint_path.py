@@ -67,9 +67,7 @@ def test_folders(tmp_path: Path) -> None:
         resolved_path(str(tmp_path / "empty"), Path("x"), None)
 
 
-@pytest.mark.parametrize(
-    "value", ["hpc", "registry:model", "https://x.example/a.ckpt", "no.ckpt"]
-)
+@pytest.mark.parametrize("value", ["hpc", "registry:model", "https://x.example/a.ckpt", "no.ckpt"])
 def test_other_words_are_refused(value: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"not found; give the path of a \.ckpt file"):
         resolved_path(value, tmp_path, asked())
