@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 MODULES = {
+    "hemenet_lab.checkpoint_io": "hemenet_lab.training.checkpoints",
     "hemenet_lab.callbacks": "hemenet_lab.training.callbacks",
     "hemenet_lab.data": "",
     "hemenet_lab.data.build_graph": "hemenet_lab.graphs.build",
@@ -29,7 +30,9 @@ MODULES = {
     "hemenet_lab.heads": "hemenet_lab.model.heads",
     "hemenet_lab.losses": "hemenet_lab.model.losses",
     "hemenet_lab.module": "hemenet_lab.model.module",
+    "hemenet_lab.plugins": "hemenet_lab.saved.plugins",
     "hemenet_lab.predict": "hemenet_lab.prediction.predictor",
+    "hemenet_lab.prediction_table": "hemenet_lab.prediction.table",
     "hemenet_lab.readout": "hemenet_lab.model.readout",
     "hemenet_lab.results": "hemenet_lab.training.results",
     "hemenet_lab.run_record": "hemenet_lab.training.checkpoints",
@@ -54,6 +57,36 @@ def former_paths(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [former_paths(inner) for inner in value]
     return _FORMER.get(value, value) if isinstance(value, str) else value
+
+
+def present_name(path: str, table: dict[str, str] | None = None) -> str:
+    """The present name of a class path; the same text if it was never moved.
+
+    Args:
+        path: Dotted path such as ``hemenet_lab.tracking.Tracker``.
+        table: Former → present names; `MODULES` if None.
+    """
+    table = MODULES if table is None else table
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        found = table.get(".".join(parts[:length]))
+        if found:
+            return ".".join([found, *parts[length:]])
+    return path
+
+
+def present_names(content: Any, table: dict[str, str] | None = None) -> Any:
+    """A copy of plain settings with present names in every ``class_path``."""
+    if isinstance(content, dict):
+        return {
+            key: present_name(value, table)
+            if key == "class_path" and isinstance(value, str)
+            else present_names(value, table)
+            for key, value in content.items()
+        }
+    if isinstance(content, list):
+        return [present_names(value, table) for value in content]
+    return content
 
 
 class _Loader(Loader):

@@ -6,11 +6,12 @@ from hemenet_lab.training.callbacks import (
     SharedRunningStatistics,
     Throughput,
 )
-from hemenet_lab.training.checkpoints import RUN_KEY, RunCheckpoint, RunRecord
+from hemenet_lab.training.checkpoints import RUN_KEY, AtomicCheckpointIO, RunCheckpoint, RunRecord
 from hemenet_lab.training.results import ResultsTable
 
 __all__ = [
     "RUN_KEY",
+    "AtomicCheckpointIO",
     "NonFiniteGuard",
     "ReproducibleSteps",
     "ResultsTable",

@@ -20,7 +20,7 @@ from hemenet_lab.benchmark.grids.run import GridOptions, Resolve
 from hemenet_lab.benchmark.launch.run import tracker_settings
 from hemenet_lab.cli import config_reader, hemenet
 from hemenet_lab.model.module import MultiTaskModule
-from hemenet_lab.plugins import load_encoders
+from hemenet_lab.saved.plugins import load_encoders
 from hemenet_lab.tracking import run_identity
 from tests.former.stored import DATA, EXPECTED
 from tests.integration.run import ROOT, only, run_here

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hemenet_lab.benchmark.grids.run import GridRun, Resolve
-from hemenet_lab.loading import ProteinMTDataModule
+from hemenet_lab.store import Store, store_folder
 from hemenet_lab.tracking import run_identity
 
 
@@ -45,5 +45,5 @@ class Identities:
 
     def _store_hash(self, root: str) -> str:
         if root not in self._hashes:
-            self._hashes[root] = ProteinMTDataModule(root=root).store.hash
+            self._hashes[root] = Store(store_folder(root)).hash
         return self._hashes[root]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hemenet_lab.commands import data
+from hemenet_lab.cli import hemenet
 from hemenet_lab.protein_mt.verify import verify_store
 from hemenet_lab.protein_mt.verify.store import check, table
 from tests.protein_mt.verify.planted import edit, faults, put, reseal
@@ -137,12 +136,8 @@ def test_table_of_checks() -> None:
 def test_command(
     damaged: Path, full_raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = argparse.ArgumentParser()
-    data.add_parser(parser.add_subparsers(required=True))
-
     def run(*words: str) -> int:
-        parsed = parser.parse_args(["data", "verify", *words])
-        return int(parsed.run(parsed))
+        return hemenet(["data", "verify", *words])
 
     assert run(str(damaged), "--raw", str(full_raw)) == 0
     assert "checks passed" in capsys.readouterr().out
@@ -151,7 +146,7 @@ def test_command(
     text = capsys.readouterr().out
     assert "1 of" in text
     assert "entry 1aab" in text
-    with pytest.raises(ValueError, match="holds no store whose manifest can be read"):
-        run(str(tmp_path))
-    with pytest.raises(ValueError, match="nowhere does not exist"):
-        run(str(damaged), "--raw", str(tmp_path / "nowhere"))
+    assert run(str(tmp_path)) == 2
+    assert "holds no store whose manifest can be read" in capsys.readouterr().err
+    assert run(str(damaged), "--raw", str(tmp_path / "nowhere")) == 2
+    assert "nowhere does not exist" in capsys.readouterr().err

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 
-from hemenet_lab.commands import data
+from hemenet_lab.cli import data
+from hemenet_lab.cli.command import call
 from hemenet_lab.protein_mt.build.summary import table_text
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import StoreWriter
@@ -17,10 +17,7 @@ from tests.protein_mt.raw_folder import write_raw
 
 
 def run(*args: str) -> int:
-    parser = argparse.ArgumentParser()
-    data.add_parser(parser.add_subparsers(required=True))
-    parsed = parser.parse_args(["data", *args])
-    return int(parsed.run(parsed))
+    return call(getattr(data, args[0]), args[1:], f"hemenet data {args[0]}")
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +60,18 @@ def test_building_again_says_that_nothing_is_to_do(
 def test_options_are_the_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: dict[str, object] = {}
 
-    def build(raw: str, out: str, **options: object) -> None:
+    def stop(raw: Path, out: Path, **options: object) -> None:
         seen.update(options, raw=raw, out=out)
         raise ValueError("stop here")
 
-    monkeypatch.setattr(data, "build_store", build)
+    monkeypatch.setattr("hemenet_lab.protein_mt.build.build_store", stop)
     options = "--seed 3 --min-seq-id 0.3 --coverage 0.8 --max-atoms 99 --scheme published"
     flags = "--keep-hetero --keep-censored --force --workers 7 --raw R --out O"
     with pytest.raises(ValueError, match="stop here"):
         run("build", *options.split(), *flags.split())
     assert seen["settings"] == BuildSettings("published", 3, 0.3, 0.8, 99, True, True)
-    assert (seen["raw"], seen["out"], seen["workers"], seen["force"]) == ("R", "O", 7, True)
+    assert (seen["raw"], seen["out"]) == (Path("R"), Path("O"))
+    assert (seen["workers"], seen["force"]) == (7, True)
 
 
 def test_inspect_of_a_store_of_another_origin(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import gc
 
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.encoders.hemenet import HeMeNet
-from hemenet_lab.plugins import encoder_classes, load_encoders
+from hemenet_lab.saved.plugins import encoder_classes, load_encoders
 
 
 def test_two_classes_of_one_name_are_both_listed() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
-from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders import Encoder
 
 ENTRY_POINT_GROUP = "hemenet_lab.encoders"
 

@@ -1,17 +1,19 @@
-"""What `lightning predict` leaves: a table of named predictions."""
+"""The table of named predictions that `lightning predict` leaves."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from hemenet_lab.model import MultiTaskModule
-from hemenet_lab.prediction import Prediction, named_predictions, write_csv
 from hemenet_lab.tracking import tracker_of
+
+if TYPE_CHECKING:
+    from hemenet_lab.prediction.predictor import Prediction
 
 FILE = "predictions.csv"
 
@@ -40,11 +42,15 @@ class PredictionTable(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        from hemenet_lab.prediction.predictor import named_predictions
+
         assert isinstance(pl_module, MultiTaskModule)
         if bool(outputs["counted"].all()):  # copies make batches of their own
             self._found += named_predictions(outputs, pl_module.tasks, self.min_probability)
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        from hemenet_lab.prediction.predictor import write_csv
+
         parts = [self._found]
         if trainer.world_size > 1:
             parts *= trainer.world_size

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hemenet_lab.config_file import expand_includes
+from hemenet_lab.cli.config_file import expand_includes
 
 
 def write(path: Path, **content: object) -> Path:
@@ -41,3 +41,31 @@ def test_circle_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "b.yaml", include="a.yaml")
     with pytest.raises(ValueError, match="include each other"):
         list(expand_includes(str(path)))
+
+
+@pytest.mark.parametrize(
+    "name", ["https://x.example/a.yaml", "file:///tmp/a.yaml", "simplecache::https://x.example/a"]
+)
+def test_addresses_are_never_included(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "top.yaml", include=[name])
+    with pytest.raises(ValueError, match="only files of this machine can be included"):
+        list(expand_includes(str(path)))
+    with pytest.raises(ValueError, match="configs are read from files only"):
+        list(expand_includes(name))
+
+
+def test_what_is_no_config_is_named(tmp_path: Path) -> None:
+    for name, content, message in (
+        ("deep.yaml", b"[" * 5000, "nested too deeply|is no YAML"),
+        ("bytes.yaml", b"a: \xff\xfe\n", "is no YAML file"),
+        ("include.yaml", b"include: 3\n", "give a path, or a list of paths"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=message):
+            list(expand_includes(str(tmp_path / name)))
+
+
+def test_former_class_paths_are_translated(tmp_path: Path) -> None:
+    path = write(tmp_path / "old.yaml", a={"class_path": "hemenet_lab.plugins.X", "b": 1})
+    (source,) = expand_includes(str(path))
+    assert yaml.safe_load(source) == {"a": {"class_path": "hemenet_lab.saved.plugins.X", "b": 1}}

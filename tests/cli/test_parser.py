@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from hemenet_lab.checkpoint_defaults import checkpoint_defaults
 from hemenet_lab.cli import hemenet, lightning
+from hemenet_lab.cli.checkpoint_path import checkpoint_defaults
+from hemenet_lab.saved.checkpoint import LIGHTNINGS_INSTANTIATOR
 
-MAIN = f"--config={Path(__file__).resolve().parents[1] / 'experiments' / 'multitask.yaml'}"
+MAIN = f"--config={Path(__file__).resolve().parents[2] / 'experiments' / 'multitask.yaml'}"
 
 
 def error_of(
@@ -61,19 +62,18 @@ def test_encoder_help_lists_its_settings(
 
 def test_checkpoint_gives_defaults(tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
-    content = {"hyper_parameters": {"tasks": ["ec"], "_instantiator": "x"}}
+    content = {"hyper_parameters": {"tasks": ["ec"], "_instantiator": LIGHTNINGS_INSTANTIATOR}}
     torch.save({**content, "datamodule_hyper_parameters": {"root": "r", "seed": 3}}, path)
     expected = {"model.tasks": ["ec"], "data.root": "r", "seed_everything": 3}
     assert checkpoint_defaults(["test", f"--ckpt_path={path}"]) == expected
     assert checkpoint_defaults(["test", "--ckpt_path", str(path)]) == expected
     twice = ["test", "--ckpt_path=nowhere.ckpt", "--ckpt_path", str(path)]
     assert checkpoint_defaults(twice) == expected
-    assert checkpoint_defaults(["fit", "--ckpt_path=last"]) == {}
     assert checkpoint_defaults(["fit"]) == {}
 
 
 def test_missing_checkpoint_is_an_error() -> None:
-    with pytest.raises(SystemExit, match=r"checkpoint nowhere\.ckpt not found"):
+    with pytest.raises(ValueError, match=r"checkpoint nowhere\.ckpt not found"):
         checkpoint_defaults(["test", "--ckpt_path=nowhere.ckpt"])
 
 

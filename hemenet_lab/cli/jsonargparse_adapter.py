@@ -1,4 +1,8 @@
-"""The command line's parser: helpful errors, and clean switching between classes."""
+"""The parser of `lightning`: helpful errors, and clean switching between classes.
+
+All that is used of jsonargparse's private names stands here, and `check_library` says when a new
+version of it no longer has them.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,20 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any, NoReturn
 
 import jsonargparse._typehints as typehints
 from jsonargparse import Namespace
-from jsonargparse._util import import_object
 from lightning.pytorch.cli import LightningArgumentParser
 
+from hemenet_lab.basics import present_name
+from hemenet_lab.cli.checkpoint_path import SUBCOMMANDS
 from hemenet_lab.model import Readout
-from hemenet_lab.plugins import encoder_classes
+from hemenet_lab.saved import encoder_classes
 
-SUBCOMMANDS = ("fit", "validate", "test", "predict")
+DISCARD = "discard_init_args_on_class_path_change"
+"""Function of jsonargparse, called with (parser or action, former value, new value)."""
 EXAMPLE = "lightning fit --config experiments/multitask.yaml"
 
 
@@ -43,7 +50,7 @@ class SuiteArgumentParser(LightningArgumentParser):
 @contextmanager
 def _fresh_arguments_on_class_change() -> Iterator[None]:
     """Drop every init_arg of the former class when a later source names another class."""
-    original = typehints.discard_init_args_on_class_path_change
+    original = getattr(typehints, DISCARD)
 
     def discard(action: Any, previous: Any, value: Any) -> None:
         if previous and "init_args" in previous and _differ(previous, value):
@@ -52,15 +59,32 @@ def _fresh_arguments_on_class_change() -> Iterator[None]:
             if "init_args" not in value:
                 value["init_args"] = Namespace()
 
-    typehints.discard_init_args_on_class_path_change = discard
+    setattr(typehints, DISCARD, discard)
     try:
         yield
     finally:
-        typehints.discard_init_args_on_class_path_change = original
+        setattr(typehints, DISCARD, original)
+
+
+def check_library() -> str:
+    """What a new version of jsonargparse has changed that this module builds on; empty if nothing.
+
+    Used by a test, so that an update is refused with a sentence and not by wrong settings.
+    """
+    function = getattr(typehints, DISCARD, None)
+    if function is None:
+        return (
+            f"jsonargparse has no _typehints.{DISCARD} any more; choosing another class on the "
+            "command line would keep arguments of the former one: find what took its place"
+        )
+    expected, found = 3, len(inspect.signature(function).parameters)
+    if found != expected:
+        return f"jsonargparse's {DISCARD} takes {found} arguments and not {expected}; adapt discard"
+    return ""
 
 
 def _differ(previous: Any, value: Any) -> bool:
-    """Whether two class specifications name different classes; an encoder's short name counts."""
+    """Compare the classes that two specifications name; an encoder's short name counts."""
     first, second = (
         encoder_classes().get(name, name) for name in (previous["class_path"], value["class_path"])
     )
@@ -71,13 +95,14 @@ def _path(spec: Any) -> str:
     if isinstance(spec, type):
         return f"{spec.__module__}.{spec.__qualname__}"
     try:
-        return _path(import_object(spec))
-    except (ImportError, ValueError, AttributeError):
+        module, _, name = present_name(spec).rpartition(".")
+        return _path(getattr(import_module(module), name))
+    except (ImportError, ValueError, AttributeError, TypeError):
         return str(spec)  # unknown: the parser reports it itself
 
 
 def explain(message: str, parser: SuiteArgumentParser) -> str:
-    """The parser's message with what is known, and the nearest right word, added."""
+    """Add what is known, and the nearest right word, to the parser's message."""
     unknown_class = re.search(r"Expected a dot import path string: (\S+)", message)
     if unknown_class:
         what = "readout" if "model.readout" in message else "encoder"
@@ -96,7 +121,7 @@ def explain(message: str, parser: SuiteArgumentParser) -> str:
 
 
 def _known_keys(parser: SuiteArgumentParser) -> list[str]:
-    """Every key that the parser, its subcommands and the known encoders accept."""
+    """List every key that the parser, its subcommands and the known encoders accept."""
     actions = list(parser._actions)
     for action in parser._actions:
         if isinstance(action.choices, dict):

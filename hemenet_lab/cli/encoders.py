@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.plugins import encoder_classes, load_encoders
+from hemenet_lab.encoders import Encoder
+from hemenet_lab.saved import encoder_classes, load_encoders
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command to ``hemenet``."""
-    parser = commands.add_parser("encoders", help="list the encoders, ours and plugged-in ones")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Print one row per encoder, built with its default settings."""
+def encoders() -> None:
+    """List the encoders, ours and plugged-in ones, built with their default settings."""
     load_encoders()
     table = Table(title="Encoders (parameters at default settings)")
     for column in ("name", "class", "view", "symmetry", "parameters", "paper"):
@@ -28,11 +20,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name, cls in encoder_classes().items():
         table.add_row(name, f"{cls.__module__}.{cls.__qualname__}", *describe(cls))
     Console().print(table)
-    return 0
 
 
 def describe(cls: type[Encoder]) -> tuple[str, str, str, str]:
-    """View, symmetry, number of parameters and paper of an encoder."""
+    """The view, symmetry, number of parameters and paper of an encoder."""
     required = [
         name
         for name, parameter in inspect.signature(cls).parameters.items()
