@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 DESCRIPTION = "Multi-task learning on protein structures: data, training, predictions, benchmarks."
-SAME = "The same command goes on from there."
+SAME = "start the same command again to go on."
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ COMMANDS: dict[str, Command] = {
     "data fetch": Command(
         "get the raw files from the public sources",
         "hemenet_lab.cli.data:fetch",
-        f"The files that had arrived are kept. {SAME}",
+        f"The files that had arrived are kept; {SAME}",
     ),
     "data build": Command(
         "make a store from raw files",
         "hemenet_lab.cli.data:build",
-        f"The structures that were read are kept beside the store. {SAME}",
+        f"The structures that were read are kept beside the store; {SAME}",
     ),
     "data inspect": Command("print what a store holds", "hemenet_lab.cli.data:inspect"),
     "data verify": Command(
@@ -62,7 +62,7 @@ COMMANDS: dict[str, Command] = {
     "benchmark run": Command(
         "run what is not finished of a grid",
         "hemenet_lab.cli.benchmark:run",
-        f"Finished runs and the last checkpoint of the others are kept. {SAME}",
+        f"Finished runs and the last checkpoint of the others are kept; {SAME}",
     ),
     "benchmark status": Command("tell how far a grid is", "hemenet_lab.cli.benchmark:status"),
     "benchmark table": Command(
