@@ -15,9 +15,7 @@ from baselines.cdconv_layer import (
     average_pool,
     neighborhood,
 )
-from baselines.chains import node_chain, present_neighbor
-from baselines.features import NodeEmbedding
-from baselines.gvp_features import unit
+from baselines.features import NodeEmbedding, node_chain, present_neighbor, unit
 from hemenet_lab.data.graph import ProteinGraph, node_batch
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder

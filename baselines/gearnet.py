@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.chains import node_chain
-from baselines.features import NodeEmbedding
+from baselines.features import NodeEmbedding, node_chain
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from baselines.features import NodeEmbedding
-from baselines.irreps import Features, spherical_harmonics, take
 from baselines.ranges import expand_ranges
-from baselines.se3set_layer import Hypergraph, Options, Pairs, SE3SetBlock, State
-from baselines.se3set_radial import GaussianRadial
+from baselines.se3set.attention import Hypergraph, MemberPairs, SE3SetBlock, SE3SetOptions, State
+from baselines.se3set.irreps import Features, spherical_harmonics, take
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant
@@ -50,6 +50,29 @@ def member_pairs(hyperedge: Tensor, num_hyperedges: int) -> tuple[Tensor, Tensor
     receiver, source = expand_ranges(start[hyperedge], size[hyperedge])
     other = source != receiver
     return source[other], receiver[other]
+
+
+class GaussianRadial(nn.Module):
+    """Distances in Gaussians of learned centres and widths.
+
+    Args:
+        num: Number of Gaussians.
+        max_radius: Distances are divided by this, Å.
+    """
+
+    def __init__(self, num: int, max_radius: float) -> None:
+        super().__init__()
+        self.max_radius = max_radius
+        self.mean = nn.Parameter(torch.rand(1, num))
+        self.std = nn.Parameter(torch.empty(1, num).uniform_(1 / num, 1.0))
+        self.weight = nn.Parameter(torch.ones(1, 1))
+        self.bias = nn.Parameter(torch.zeros(1, 1))
+
+    def forward(self, distance: Tensor) -> Tensor:
+        """[P] Å → [P, num]."""
+        t = self.weight * distance.unsqueeze(-1) / self.max_radius + self.bias
+        width = self.std.abs() + 1e-5
+        return (-0.5 * ((t - self.mean) / width).square()).exp() / (math.sqrt(2 * math.pi) * width)
 
 
 class SE3Set(Encoder):
@@ -102,7 +125,7 @@ class SE3Set(Encoder):
                 f"SE3Set num_heads is {num_heads}, which does not divide hidden_dim, vector_dim "
                 f"and tensor_dim, {self.dims}; change one of them"
             )
-        options = Options(
+        options = SE3SetOptions(
             self.dims,
             num_heads,
             (hidden_dim // num_heads, vector_dim // num_heads, tensor_dim // num_heads),
@@ -142,6 +165,8 @@ class SE3Set(Encoder):
     def _hypergraph(self, graph: ProteinGraph, hyperedge: Tensor, node: Tensor) -> Hypergraph:
         source, receiver = member_pairs(hyperedge, len(graph.pos))
         step = graph.pos[node[source]] - graph.pos[node[receiver]]
-        pairs = Pairs(node[source], receiver, spherical_harmonics(step), self.rbf(safe_norm(step)))
+        pairs = MemberPairs(
+            node[source], receiver, spherical_harmonics(step), self.rbf(safe_norm(step))
+        )
         by_node = node.argsort(stable=True)
         return Hypergraph(pairs, by_node, node[by_node])
