@@ -12,7 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from hemenet_lab.nn.mlp import mlp
-from hemenet_lab.nn.segment import segment_mean, segment_softmax, segment_sum
+from hemenet_lab.nn.segment import (
+    segment_count,
+    segment_mean,
+    segment_softmax,
+    segment_sum,
+)
+
+BLOCK = 64
+"""Nodes of a group that `TaskAware` multiplies with their weights at a time."""
 
 
 class Readout(nn.Module, ABC):
@@ -132,12 +140,45 @@ class TaskAware(Readout):
 
     def _context(self, weights: Tensor, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
         """Σ α W_V h of every group, [T, G, dim], from weights [N, T·heads]."""
-        order = group.argsort(stable=True)
-        sizes = torch.bincount(group, minlength=num_groups).tolist()
-        parts = zip(weights[order].split(sizes), h[order].split(sizes), strict=True)
-        sums = [weight.t() @ nodes.to(weight.dtype) for weight, nodes in parts]
-        total = torch.cat(sums) if sums else weights.new_zeros(0, self.dim)
+        total = _grouped_products(weights, h.to(weights.dtype), group, num_groups)
         total = total.view(num_groups, self.num_tasks, self.num_heads, self.dim)
         weight = self.value.weight.view(self.num_heads, -1, self.dim).to(total.dtype)
         context = torch.einsum("gthk,hdk->tghd", total, weight).flatten(2)
         return context + self.value.bias
+
+
+def _grouped_products(weights: Tensor, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    """Σ over the nodes of each group of the outer product of their weights and features.
+
+    The nodes of a group are laid into blocks of equal size, filled up with zeros, and all blocks
+    are multiplied at once. No size depends on the values in ``group``: N // BLOCK + G blocks are
+    enough however the nodes are spread.
+
+    Args:
+        weights: [N, W].
+        h: [N, d].
+        group: Group of each node, int64 [N].
+        num_groups: G.
+
+    Returns:
+        [G, W, d].
+    """
+    num_blocks = len(h) // BLOCK + num_groups
+    size = segment_count(group, num_groups)
+    order = group.argsort(stable=True)
+    ordered = group.index_select(0, order)
+    rank = torch.arange(len(h), device=h.device) - (size.cumsum(0) - size).index_select(0, ordered)
+    ends = ((size + BLOCK - 1) // BLOCK).cumsum(0)
+    starts = ends - (size + BLOCK - 1) // BLOCK
+    cell = starts.index_select(0, ordered) * BLOCK + rank
+    of_weights, of_nodes = (
+        x.new_zeros(num_blocks * BLOCK, x.shape[1])
+        .index_copy(0, cell, x.index_select(0, order))
+        .view(num_blocks, BLOCK, x.shape[1])
+        for x in (weights, h)
+    )
+    products = torch.bmm(of_weights.transpose(1, 2), of_nodes)
+    block = torch.arange(num_blocks, device=h.device)
+    # blocks that no group needs hold zeros; they may belong to the last one
+    owner = torch.searchsorted(ends, block, right=True).clamp(max=max(num_groups - 1, 0))
+    return segment_sum(products, owner, num_groups)

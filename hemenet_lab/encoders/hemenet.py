@@ -11,23 +11,19 @@ from torch.nn import functional
 
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Encoder, Equivariant
 from hemenet_lab.encoders.multichannel import (
     Aggregation,
     ChannelGraph,
-    channel_graph,
+    MultichannelEncoder,
     check_aggregation,
     coordinate_change,
     first_linear,
-    fold_radial,
-    normalised_radial,
-    one_hot_channels,
 )
+from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 from hemenet_lab.nn.dropout import Dropout
 from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.norm import Norm, node_norm
 from hemenet_lab.nn.segment import segment_sum
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 
 class HeMeNetLayer(nn.Module):
@@ -184,7 +180,7 @@ class HeMeNetStack(nn.Module):
         return torch.cat(outputs, dim=1), coords
 
 
-class HeMeNet(Encoder):
+class HeMeNet(MultichannelEncoder):
     """Heterogeneous multichannel equivariant network (Han et al., AAAI 2025, Eq. 1-4).
 
     Args:
@@ -218,12 +214,10 @@ class HeMeNet(Encoder):
     ) -> None:
         if num_layers < 1:
             raise ValueError(f"HeMeNet num_layers is {num_layers}; it must be 1 or more")
-        super().__init__(view, num_layers * hidden_dim)
+        super().__init__(view, num_layers * hidden_dim, hidden_dim, channel_dim)
         self.num_relations = view.num_relations if relational else 1
         self.relational = relational
         edge_dim = relation_dim if relational else 0
-        self.node_embedding = nn.Embedding(NUM_NODE_TYPES, hidden_dim)
-        self.channel_embedding = nn.Embedding(NUM_ELEMENT_CLASSES, channel_dim)
         self.relation_embedding = (
             nn.Embedding(self.num_relations, relation_dim) if relational else None
         )
@@ -245,32 +239,24 @@ class HeMeNet(Encoder):
             hidden_dim,
         )
 
-    def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, num_layers · hidden_dim]."""
-        return self.encode(graph)[0]
-
-    def equivariant(self, graph: ProteinGraph) -> Equivariant:
-        """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
-        return Equivariant(positions={"coords": self.encode(graph)[1][graph.channel_mask]})
-
-    def encode(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
-        """Node features, and the coordinates of all channels [N, C, 3] Å with padding at 0."""
-        h = self.node_embedding(graph.node_type)
-        coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
-        coords = coords.masked_fill(~graph.channel_mask.unsqueeze(-1), 0.0)
-        channels, types = one_hot_channels(graph.channel_type, graph.channel_mask, coords.dtype)
-        shared, edge_embedding = self._edges(graph, channels)
-        return self.stack(h, coords, shared, self.channel_embedding(types), edge_embedding)
-
-    def _edges(self, graph: ProteinGraph, channels: Tensor) -> tuple[ChannelGraph, Tensor]:
-        if self.relation_embedding is None:
-            relation = torch.zeros_like(graph.edge_type)
-            edge_attr = channels.new_zeros(len(relation), 0)
-            embedding = channels.new_zeros(0, 0)
-        else:
-            relation, embedding = graph.edge_type, self.relation_embedding.weight
-            edge_attr = functional.one_hot(relation, self.num_relations).to(channels.dtype)
-        shared = channel_graph(
-            graph.edge_index, relation, self.num_relations, channels, graph.channel_mask, edge_attr
+    def relations(self, graph: ProteinGraph) -> tuple[Tensor, int]:
+        """The view's relations, or one for all edges."""
+        return (
+            (graph.edge_type, self.num_relations) if self.relational else super().relations(graph)
         )
-        return shared, embedding
+
+    def edge_attributes(self, relation: Tensor, dtype: torch.dtype) -> Tensor:
+        """One-hot relations [E, R]; none if relations are ignored."""
+        if not self.relational:
+            return super().edge_attributes(relation, dtype)
+        return functional.one_hot(relation, self.num_relations).to(dtype)
+
+    def run_layers(
+        self, h: Tensor, coords: Tensor, shared: ChannelGraph, channel_embedding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs of all layers side by side [N, num_layers · hidden_dim], and coordinates."""
+        if self.relation_embedding is None:
+            edge_embedding = coords.new_zeros(0, 0)
+        else:
+            edge_embedding = self.relation_embedding.weight
+        return self.stack(h, coords, shared, channel_embedding, edge_embedding)

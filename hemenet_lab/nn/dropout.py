@@ -49,7 +49,7 @@ class _Masked(torch.autograd.Function):
 class Dropout(nn.Module):
     """Sets entries to 0 with probability ``p`` in training and scales the others by 1/(1 - p).
 
-    On other devices than the CPU this is torch's own, which is one operation there.
+    On other devices than the CPU and in compiled graphs this is torch's own, one operation there.
 
     Args:
         p: Probability, 0 to below 1.
@@ -64,7 +64,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return functional.dropout(x, self.p)
         dropped: Tensor = _Masked.apply(x, self.p)
         return dropped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hemenet_lab.nn.typed_distances import TypedDistances, pair_distances
+from hemenet_lab.encoders.typed_distances import pair_distances, typed_distances
 
 
 def test_by_hand():
@@ -12,7 +12,7 @@ def test_by_hand():
     coords = torch.tensor([[[0.0, 0, 0], [3, 0, 0]], [[3, 4, 0], [0, 0, 0]]])
     channels = torch.tensor([[[1.0, 0], [0, 1]], [[1, 0], [0, 0]]])
     first, second = torch.tensor([0, 0]), torch.tensor([1, 0])
-    got = TypedDistances.apply(coords, channels, first, second)
+    got = typed_distances(coords, channels, first, second)
     assert got.tolist() == [[[5, 0], [4, 0]], [[0, 3], [3, 0]]]
 
 
@@ -20,7 +20,7 @@ def test_gradients_by_hand():
     coords = torch.tensor([[[0.0, 0, 0]], [[3, 4, 0]]], requires_grad=True)
     channels = torch.ones(2, 1, 1, requires_grad=True)
     pairs = torch.tensor([0, 1]), torch.tensor([1, 1])
-    TypedDistances.apply(coords, channels, *pairs).sum().backward()
+    typed_distances(coords, channels, *pairs).sum().backward()
     torch.testing.assert_close(coords.grad[:, 0], torch.tensor([[-0.6, -0.8, 0], [0.6, 0.8, 0]]))
     # the self-pair of node 1 has distance 0 and gradient 0
     assert channels.grad.flatten().tolist() == [5, 5]
@@ -31,7 +31,7 @@ def test_gradcheck_with_soft_channels():
     coords = torch.randn(4, 3, 3, generator=g, dtype=torch.float64, requires_grad=True)
     channels = torch.randn(4, 3, 2, generator=g, dtype=torch.float64, requires_grad=True)
     pairs = torch.tensor([0, 1, 0]), torch.tensor([2, 3, 1])
-    assert torch.autograd.gradcheck(TypedDistances.apply, (coords, channels, *pairs))
+    assert torch.autograd.gradcheck(typed_distances, (coords, channels, *pairs))
 
 
 def test_distances_match_torch_and_keep_zero():
@@ -44,7 +44,7 @@ def test_distances_match_torch_and_keep_zero():
 
 def test_no_pairs():
     none = torch.zeros(0, dtype=torch.long)
-    assert TypedDistances.apply(torch.zeros(2, 3, 3), torch.ones(2, 3, 4), none, none).shape == (
+    assert typed_distances(torch.zeros(2, 3, 3), torch.ones(2, 3, 4), none, none).shape == (
         0,
         4,
         4,
