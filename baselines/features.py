@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
+from hemenet_lab.encoders.base import Preparation
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
@@ -43,6 +46,15 @@ class NodeEmbedding(nn.Module):
         if self.node_type is not None and self.entity is not None:
             h = h + self.node_type(graph.node_type) + self.entity(graph.entity)
         return h
+
+
+@dataclass(frozen=True)
+class EdgesWithoutLoops(Preparation):
+    """``proper``: which edges join two different nodes, int64 [E']."""
+
+    def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
+        source, target = graph.edge_index
+        return {"proper": (source != target).nonzero().squeeze(1)}
 
 
 def edge_lengths(graph: ProteinGraph) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from baselines.se3set.attention import Hypergraph, MemberPairs, SE3SetBlock, SE3
 from baselines.se3set.irreps import Features, spherical_harmonics, take
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders.base import Encoder, Equivariant, Preparation
 from hemenet_lab.nn.radial import safe_norm
 from hemenet_lab.nn.segment import segment_count
 
@@ -75,6 +76,25 @@ class GaussianRadial(nn.Module):
         return (-0.5 * ((t - self.mean) / width).square()).exp() / (math.sqrt(2 * math.pi) * width)
 
 
+@dataclass(frozen=True)
+class HyperedgeMembers(Preparation):
+    """Memberships of nodes in hyperedges, and who of them hears of whom.
+
+    ``node`` [M] of each membership, ``by_node`` [M] their order by node; ``source`` and
+    ``receiver`` [P], the pairs of memberships of one hyperedge.
+    """
+
+    def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
+        hyperedge, node = memberships(graph)
+        source, receiver = member_pairs(hyperedge, len(graph.pos))
+        return {
+            "node": node,
+            "by_node": node.argsort(stable=True),
+            "source": source,
+            "receiver": receiver,
+        }
+
+
 class SE3Set(Encoder):
     """SE3Set (Wu et al., TMLR 2025) with the neighbourhoods of residues as hyperedges.
 
@@ -118,7 +138,7 @@ class SE3Set(Encoder):
         element_only: bool = False,
         view: GraphView = NEIGHBORHOOD_VIEW,
     ) -> None:
-        super().__init__(view, hidden_dim + vector_dim + tensor_dim)
+        super().__init__(view, hidden_dim + vector_dim + tensor_dim, HyperedgeMembers())
         self.dims = (hidden_dim, vector_dim, tensor_dim)
         if any(number % num_heads for number in self.dims):
             raise ValueError(
@@ -148,8 +168,8 @@ class SE3Set(Encoder):
         return Equivariant(vectors={"node_vectors": self._encode(graph)[1]})
 
     def _encode(self, graph: ProteinGraph) -> Features:
-        hyperedge, node = memberships(graph)
-        hypergraph = self._hypergraph(graph, hyperedge, node)
+        known = self.prepared(graph)
+        node, hypergraph = known["node"], self._hypergraph(graph, known)
         scalars = self.embedding(graph).unsqueeze(-1)
         empty = [
             scalars.new_zeros(len(scalars), number, 2 * degree + 1)
@@ -162,11 +182,9 @@ class SE3Set(Encoder):
             nodes, members = block(nodes, members, hypergraph)
         return nodes.features
 
-    def _hypergraph(self, graph: ProteinGraph, hyperedge: Tensor, node: Tensor) -> Hypergraph:
-        source, receiver = member_pairs(hyperedge, len(graph.pos))
-        step = graph.pos[node[source]] - graph.pos[node[receiver]]
-        pairs = MemberPairs(
-            node[source], receiver, spherical_harmonics(step), self.rbf(safe_norm(step))
-        )
-        by_node = node.argsort(stable=True)
-        return Hypergraph(pairs, by_node, node[by_node])
+    def _hypergraph(self, graph: ProteinGraph, known: Mapping[str, Tensor]) -> Hypergraph:
+        node, receiver, by_node = known["node"], known["receiver"], known["by_node"]
+        source = node[known["source"]]
+        step = graph.pos[source] - graph.pos[node[receiver]]
+        attr, gaussians = spherical_harmonics(step), self.rbf(safe_norm(step))
+        return Hypergraph(MemberPairs(source, receiver, attr, gaussians), by_node, node[by_node])

@@ -184,7 +184,9 @@ def normalised_radial(
         distances = typed_distances(coords, graph.channels, graph.first, graph.second)
         gram = (embedding @ embedding.t()).to(distances.dtype)
         flat = distances.flatten(1)
-        squares = (flat * (flat @ torch.kron(gram, gram))).sum(1)
+        # the Kronecker product of G with itself; torch.kron would tie a compiled graph to one K
+        both_sides = (gram[:, None, :, None] * gram[None, :, None, :]).flatten(2).flatten(0, 1)
+        squares = (flat * (flat @ both_sides)).sum(1)
         factor = 1 / (safe_sqrt(squares) + eps)
         scaled = distances * factor.view(-1, 1, 1)
         both = torch.cat([scaled, scaled.transpose(1, 2)]).flatten(1)
