@@ -17,7 +17,7 @@ from hemenet_lab.data.datamodule_summary import print_summary
 from hemenet_lab.data.edge_cache import EdgeCache
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.label_share import hidden_labels, share_lines
-from hemenet_lab.data.loader import GraphLoader, TrainLoader
+from hemenet_lab.data.loader import GraphLoader, Prepare, TrainLoader
 from hemenet_lab.data.loader_dataset import GraphDataset
 from hemenet_lab.data.sampler import FirstEpochOnly, TrainingPlan, evaluation_batches
 from hemenet_lab.data.sampler_items import Items, Limits
@@ -177,6 +177,7 @@ class ProteinMTDataModule(LightningDataModule):
             world_size,
             self.num_workers,
             self._pinned(),
+            self._prepare(),
         )
 
     def val_dataloader(self) -> GraphLoader | list[GraphLoader]:
@@ -212,7 +213,7 @@ class ProteinMTDataModule(LightningDataModule):
             return []  # no loader at all: Lightning refuses empty ones with several processes
         rank, world_size = self._rank()
         batches = evaluation_batches(items, self.limits, world_size)[rank::world_size]
-        return GraphLoader(self.dataset, batches, self.num_workers, self._pinned())
+        return GraphLoader(self.dataset, batches, self.num_workers, self._pinned(), self._prepare())
 
     def _items(self, part: str, labelled_only: bool = True) -> Items:
         store, tasks = self.store, self.tasks
@@ -239,6 +240,11 @@ class ProteinMTDataModule(LightningDataModule):
 
     def _module(self) -> object:
         return getattr(self.trainer, "lightning_module", None)
+
+    def _prepare(self) -> Prepare | None:
+        """What the encoder computes for each batch, if it has something of that kind."""
+        preparation = getattr(getattr(self._module(), "encoder", None), "preparation", None)
+        return None if preparation is None else preparation.store
 
     def _pinned(self) -> bool:
         """Whether batches go through pinned memory, which only a GPU that is used pays for."""

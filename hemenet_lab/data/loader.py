@@ -7,7 +7,8 @@ would undo the plan; it leaves other iterables as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,9 +19,10 @@ from torch.utils.data import DataLoader
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.loader_collate import collate
 from hemenet_lab.data.loader_dataset import GraphDataset
-from hemenet_lab.data.loader_packed import PackedBatch, collate_packed
+from hemenet_lab.data.loader_packed import PackedBatch
 
 Indices = Sequence[int] | NDArray[np.int64]
+Prepare = Callable[[ProteinGraph], None]
 
 
 class Plan(Protocol):
@@ -40,6 +42,7 @@ class GraphLoader:
         batches: Indices of each batch of this rank; ``~index`` for copies that do not count.
         num_workers: Processes that load ahead.
         pin_memory: Put tensors into pinned memory, for faster copies to a GPU.
+        prepare: Adds to a new batch what the encoder computes from the graph alone.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class GraphLoader:
         batches: Sequence[Indices],
         num_workers: int = 0,
         pin_memory: bool = False,
+        prepare: Prepare | None = None,
     ) -> None:
         self._upcoming = _Upcoming(batches)
         self._loader: DataLoader[Any] = DataLoader(
@@ -56,7 +60,7 @@ class GraphLoader:
             num_workers=num_workers,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
-            collate_fn=collate_packed if num_workers else collate,
+            collate_fn=_Join(prepare, packed=num_workers > 0),
         )
 
     def __len__(self) -> int:
@@ -92,6 +96,7 @@ class TrainLoader(GraphLoader):
         world_size: Number of processes.
         num_workers: Processes that load ahead.
         pin_memory: Put tensors into pinned memory.
+        prepare: Adds to a new batch what the encoder computes from the graph alone.
     """
 
     def __init__(
@@ -102,8 +107,9 @@ class TrainLoader(GraphLoader):
         world_size: int = 1,
         num_workers: int = 0,
         pin_memory: bool = False,
+        prepare: Prepare | None = None,
     ) -> None:
-        super().__init__(dataset, (), num_workers, pin_memory)
+        super().__init__(dataset, (), num_workers, pin_memory, prepare)
         self._plan, self._rank, self._world_size = plan, rank, world_size
         self._epoch = 0
         self._start = 0
@@ -156,6 +162,20 @@ class TrainLoader(GraphLoader):
                 f"{self._plan.num_batches}; the rest of this epoch repeats or leaves out some "
                 "items. Resume with the same data settings to avoid this."
             )
+
+
+@dataclass(frozen=True)
+class _Join:
+    """Graphs joined to a prepared batch, packed for the way from a worker process if asked."""
+
+    prepare: Prepare | None
+    packed: bool
+
+    def __call__(self, graphs: Sequence[ProteinGraph]) -> ProteinGraph | PackedBatch:
+        batch = collate(graphs)
+        if self.prepare is not None:
+            self.prepare(batch)
+        return PackedBatch.of(batch) if self.packed else batch
 
 
 class _Upcoming:

@@ -64,7 +64,7 @@ def assert_module_compiles(
         if graphs.waits:
             raise AssertionError(
                 "sizes or numbers are read from tensors, a GPU's queue stops there:\n"
-                + "\n".join(graphs.waits)
+                + "\n".join(dict.fromkeys(graphs.waits))
             )
         if graphs.count > MOST_GRAPHS:
             raise AssertionError(
@@ -91,8 +91,9 @@ class _Counting:
         for node in graph.graph.nodes:
             value = node.meta.get("example_value")
             if node.op != "placeholder" and free_unbacked_symbols(value):
-                line = (node.stack_trace or "").strip().splitlines()[-2:]
-                self.waits.append(f"{node.target}: " + " ".join(part.strip() for part in line))
+                lines = (node.stack_trace or "").strip().splitlines()
+                code = [line.strip() for line in lines if line.strip(" ^~")]
+                self.waits.append(code[-1] if code else str(node.target))
         return self._compile(graph, inputs)
 
 
