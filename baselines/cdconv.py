@@ -22,9 +22,8 @@ from baselines.cdconv_layer import (
 from baselines.features import NodeEmbedding, node_chain, present_neighbor, unit
 from hemenet_lab.data.graph import ProteinGraph, node_batch
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Encoder, Preparation
-from hemenet_lab.nn.norm import NodeBatchNorm
-from hemenet_lab.nn.segment import segment_count
+from hemenet_lab.encoders import Encoder, Preparation
+from hemenet_lab.nn import NodeBatchNorm, segment_count
 
 POINT_VIEW = GraphView(nodes="alpha", k=0, sequence_offsets=(0,))
 """Alpha carbons without a graph (self-loops only): CDConv finds its neighbours level by level."""

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.ranges import expand_ranges
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_count, segment_max, segment_mean
+from hemenet_lab.nn import safe_norm, segment_count, segment_max, segment_mean
 
 
 @dataclass(frozen=True)

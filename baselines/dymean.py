@@ -8,18 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.multichannel import (
+from hemenet_lab.encoders import (
     Aggregation,
     ChannelGraph,
     MultichannelEncoder,
     check_aggregation,
     coordinate_change,
     first_linear,
+    fold_radial,
+    normalised_radial,
 )
-from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
-from hemenet_lab.nn.dropout import Dropout
-from hemenet_lab.nn.mlp import linear_at, mlp
-from hemenet_lab.nn.segment import segment_sum
+from hemenet_lab.nn import Dropout, linear_at, mlp, segment_sum
 
 Variant = Literal["dymean", "gmsl"]
 
@@ -121,7 +120,7 @@ class DyMEANLayer(nn.Module):
         return h, coords
 
     def epsilon(self, coords: Tensor, graph: ChannelGraph) -> float | Tensor:
-        """What is added to ‖R‖; HeMeNet's released code, compared in tests, lets it depend on X."""
+        """Number added to ‖R‖; HeMeNet's released code, compared in tests, makes it depend on X."""
         return self.eps
 
     def messages(

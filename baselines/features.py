@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Preparation
-from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.encoders import Preparation
+from hemenet_lab.nn import safe_norm
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 ATOM_VIEW = GraphView(nodes="atom", k=0, radius=4.5, radius_max_neighbors=9, sequence_offsets=())

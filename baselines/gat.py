@@ -11,8 +11,8 @@ from torch_geometric.nn import GATConv, GATv2Conv
 from baselines.features import ATOM_VIEW, EdgesWithoutLoops, NodeEmbedding, edge_lengths
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.nn.radial import GaussianBasis
+from hemenet_lab.encoders import Encoder
+from hemenet_lab.nn import GaussianBasis
 
 CONVOLUTIONS = {"gatv2": GATv2Conv, "gat": GATConv}
 

@@ -15,9 +15,8 @@ from baselines.features import NodeEmbedding, node_chain
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, joined_edges, line_graph
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Encoder, Preparation
-from hemenet_lab.nn.norm import NodeBatchNorm
-from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.encoders import Encoder, Preparation
+from hemenet_lab.nn import NodeBatchNorm, safe_norm
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 MAX_SEQUENCE_DISTANCE = 10

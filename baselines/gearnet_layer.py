@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from baselines.ranges import Block, expand_ranges, target_blocks
-from hemenet_lab.nn.norm import NodeBatchNorm
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_count, segment_sum
+from hemenet_lab.nn import NodeBatchNorm, safe_norm, segment_count, segment_sum
 
 BLOCK_NUMBERS = 2**25
 """Numbers (128 MB in float32) that one block of messages or of their sums may hold."""

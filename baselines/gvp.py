@@ -17,8 +17,8 @@ from baselines.features import NodeEmbedding, node_chain, sequence_neighbor, uni
 from baselines.gvp_layer import Activations, GVPConvLayer, Pair, PairNorm, VectorPerceptron
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Encoder, Equivariant
-from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.encoders import Encoder, Equivariant
+from hemenet_lab.nn import safe_norm
 from hemenet_lab.structures.vocabulary import BACKBONE, UNKNOWN_RESIDUE
 
 RESIDUE_VIEW = GraphView(nodes="residue", k=30, k_min_separation=0, sequence_offsets=())
@@ -248,7 +248,7 @@ def direction_features(graph: ProteinGraph) -> Tensor:
 
 
 def _side_chain(x: Tensor) -> Tensor:
-    """Where Cβ lies in an ideal tetrahedron round Cα, as a unit vector [N, 3]."""
+    """Unit vector [N, 3] from Cα to the place of Cβ in an ideal tetrahedron."""
     to_n, to_c = unit(x[:, _N] - x[:, _CA]), unit(x[:, _C] - x[:, _CA])
     normal = unit(torch.linalg.cross(to_c, to_n, dim=-1))
     return -math.sqrt(1 / 3) * unit(to_c + to_n) - math.sqrt(2 / 3) * normal

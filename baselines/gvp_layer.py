@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from hemenet_lab.nn.segment import segment_count, segment_sum
+from hemenet_lab.nn import segment_count, segment_sum
 
 Pair = tuple[Tensor, Tensor]
 Dims = tuple[int, int]

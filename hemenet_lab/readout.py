@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.nn.mlp import mlp
-from hemenet_lab.nn.segment import (
+from hemenet_lab.nn import (
+    mlp,
     segment_count,
     segment_mean,
     segment_softmax,

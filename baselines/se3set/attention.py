@@ -26,7 +26,7 @@ from baselines.se3set.irreps import (
     add,
     take,
 )
-from hemenet_lab.nn.segment import segment_softmax, segment_sum
+from hemenet_lab.nn import segment_softmax, segment_sum
 
 CHUNK = 2**13
 """Pairs whose messages are held at a time; more are computed again for the gradient."""
@@ -221,7 +221,7 @@ class HypergraphAttention(nn.Module):
     def _messages(
         self, message: Features, attr: Features, gaussians: Tensor | None
     ) -> tuple[Tensor, Features]:
-        """What scores are made of, [P, heads, alpha], and the values."""
+        """Inputs of the scores [P, heads, alpha], and the values."""
         if self.options.nonlinear:
             product = self.sep_act.product(message, attr, gaussians)
             alpha = self._by_head(self.sep_alpha(product)[0]).squeeze(-1)

@@ -15,9 +15,8 @@ from baselines.se3set.attention import Hypergraph, MemberPairs, SE3SetBlock, SE3
 from baselines.se3set.irreps import Features, spherical_harmonics, take
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
-from hemenet_lab.encoders.base import Encoder, Equivariant, Preparation
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_count
+from hemenet_lab.encoders import Encoder, Equivariant, Preparation
+from hemenet_lab.nn import safe_norm, segment_count
 
 NEIGHBORHOOD_VIEW = GraphView(nodes="alpha", k=6, k_min_separation=0, sequence_offsets=())
 """Alpha carbons and ligand atoms with their six nearest: hyperedges of seven members."""

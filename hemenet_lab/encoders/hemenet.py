@@ -20,10 +20,7 @@ from hemenet_lab.encoders.multichannel import (
     first_linear,
 )
 from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
-from hemenet_lab.nn.dropout import Dropout
-from hemenet_lab.nn.mlp import linear_at, mlp
-from hemenet_lab.nn.norm import Norm, node_norm
-from hemenet_lab.nn.segment import segment_sum
+from hemenet_lab.nn import Dropout, Norm, linear_at, mlp, node_norm, segment_sum
 
 
 class HeMeNetLayer(nn.Module):

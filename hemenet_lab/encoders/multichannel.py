@@ -28,7 +28,7 @@ from torch.nn import functional
 from hemenet_lab.data.graph import ProteinGraph
 from hemenet_lab.data.view import GraphView
 from hemenet_lab.encoders.base import Encoder, Equivariant, Preparation
-from hemenet_lab.nn.segment import segment_count, segment_sum
+from hemenet_lab.nn import segment_count, segment_sum
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 Aggregation = Literal["mean", "sum"]
@@ -36,7 +36,7 @@ Aggregation = Literal["mean", "sum"]
 
 @dataclass(frozen=True)
 class ChannelGraph:
-    """What all layers of a forward pass share: edges, node pairs and channels.
+    """Edges, node pairs and channels, shared by all layers of a forward pass.
 
     N nodes, E edges, P undirected node pairs, C channels, K channel types, R relations.
     """

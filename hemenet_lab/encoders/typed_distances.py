@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hemenet_lab.encoders.multichannel import ChannelGraph
-from hemenet_lab.nn.radial import safe_sqrt
+from hemenet_lab.nn import safe_sqrt
 
 PAIRS_AT_ONCE = 8192
 """Node pairs whose [C, C] distances exist at the same time."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 
 from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.testing.compare import assert_close
 from hemenet_lab.testing.invariance import TOLERANCE
 

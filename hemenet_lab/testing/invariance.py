@@ -12,7 +12,7 @@ from torch import Tensor
 from hemenet_lab.data.build_graph import build_graph
 from hemenet_lab.data.entry import Entry
 from hemenet_lab.data.graph import ProteinGraph
-from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders import Encoder, Equivariant
 from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES
 from hemenet_lab.testing.compare import assert_close, equivariant, features, map_equivariant
 from hemenet_lab.testing.moves import (

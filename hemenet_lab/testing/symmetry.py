@@ -14,7 +14,7 @@ from unittest import SkipTest
 
 import torch
 
-from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.testing.compare import equivariant, prepare
 from hemenet_lab.testing.compiling import assert_compiles
 from hemenet_lab.testing.invariance import (

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baselines.cdconv import CDConvBlock
-from baselines.cdconv_layer import (
+from baselines import (
+    CDConvBlock,
     ContinuousDiscreteConv,
     Neighborhood,
     Points,

@@ -9,17 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.se3set.attention import (
+from baselines.se3set import (
+    DEGREES,
+    Dims,
+    Features,
+    GaussianRadial,
     Hypergraph,
     HypergraphAttention,
     MemberPairs,
     SE3SetBlock,
     SE3SetOptions,
     State,
+    spherical_harmonics,
+    take,
+    three_j,
 )
-from baselines.se3set.encoder import GaussianRadial
-from baselines.se3set.irreps import DEGREES, Dims, Features, spherical_harmonics, take, three_j
-from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.nn import safe_norm
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 _TYPES = ("0e", "1o", "2e")
