@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from hemenet_lab.nn import (
@@ -37,7 +38,12 @@ class Readout(nn.Module, ABC):
         self.num_tasks = num_tasks
 
     @abstractmethod
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         """Reads the groups.
 
         Args:
@@ -53,14 +59,24 @@ class Readout(nn.Module, ABC):
 class Sum(Readout):
     """The sum of the nodes of a group, alike for every task."""
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         return segment_sum(h, group, num_groups).expand(self.num_tasks, -1, -1)
 
 
 class Mean(Readout):
     """The mean of the nodes of a group, alike for every task; 0 for an empty group."""
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         return segment_mean(h, group, num_groups).expand(self.num_tasks, -1, -1)
 
 
@@ -74,7 +90,12 @@ class Weighted(Readout):
         super().__init__(dim, num_tasks)
         self.prompt = nn.Parameter(torch.randn(num_tasks, dim) * (2 / dim) ** 0.5)
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         return self.prompt.unsqueeze(1) * segment_sum(h, group, num_groups)
 
 
@@ -115,7 +136,12 @@ class TaskAware(Readout):
         self.layernorm1 = nn.LayerNorm(dim, eps=1e-12)
         self.layernorm2 = nn.LayerNorm(dim, eps=1e-12)
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         weights = self.attention(h, group, num_groups).permute(1, 0, 2).flatten(1)
         context = self._context(weights, h, group, num_groups)
         query = self.query(self.prompt)
@@ -124,7 +150,12 @@ class TaskAware(Readout):
         gate = self.linear2(self.prompt).unsqueeze(1)
         return self.layernorm2(self.linear(feature) + gate * feature)
 
-    def attention(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def attention(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} nodes {self.num_heads}"]:
         """α, [T, N, heads], float32 or better; adds up to 1 over the nodes of each group."""
         with torch.autocast(h.device.type, enabled=False):
             dtype = torch.promote_types(h.dtype, torch.float32)
@@ -147,7 +178,12 @@ class TaskAware(Readout):
         return context + self.value.bias
 
 
-def _grouped_products(weights: Tensor, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+def _grouped_products(
+    weights: Float[Tensor, "nodes weights"],
+    h: Float[Tensor, "nodes dim"],
+    group: Int64[Tensor, " nodes"],
+    num_groups: int,
+) -> Float[Tensor, "{num_groups} weights dim"]:
     """Σ over the nodes of each group of the outer product of their weights and features.
 
     The nodes of a group are laid into blocks of equal size, filled up with zeros, and all blocks

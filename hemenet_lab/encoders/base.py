@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, is_dataclass
 from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from hemenet_lab.data.graph import ProteinGraph
@@ -109,7 +110,7 @@ class Encoder(nn.Module, ABC):
         self._prepared_key = preparation.key if preparation else ""
 
     @abstractmethod
-    def forward(self, graph: ProteinGraph) -> Tensor:
+    def forward(self, graph: ProteinGraph) -> Float[Tensor, "nodes {self.out_dim}"]:
         """Node features [N, out_dim] of a graph or batch (`hemenet_lab.data.graph`)."""
 
     def equivariant(self, graph: ProteinGraph) -> Equivariant:

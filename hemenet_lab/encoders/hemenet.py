@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -84,12 +85,12 @@ class HeMeNetLayer(nn.Module):
 
     def forward(
         self,
-        h: Tensor,
-        coords: Tensor,
+        h: Float[Tensor, "nodes dim"],
+        coords: Float[Tensor, "nodes channels 3"],
         graph: ChannelGraph,
-        channel_embedding: Tensor,
-        edge_embedding: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+        channel_embedding: Float[Tensor, "types channel_dim"],
+        edge_embedding: Float[Tensor, "attributes edge_dim"],
+    ) -> tuple[Float[Tensor, "nodes dim"], Float[Tensor, "nodes channels 3"]]:
         """Updates features and coordinates.
 
         Args:
@@ -114,12 +115,12 @@ class HeMeNetLayer(nn.Module):
 
     def messages(
         self,
-        h: Tensor,
-        coords: Tensor,
+        h: Float[Tensor, "nodes dim"],
+        coords: Float[Tensor, "nodes channels 3"],
         graph: ChannelGraph,
-        channel_embedding: Tensor,
-        edge_embedding: Tensor,
-    ) -> Tensor:
+        channel_embedding: Float[Tensor, "types channel_dim"],
+        edge_embedding: Float[Tensor, "attributes edge_dim"],
+    ) -> Float[Tensor, "edges message_dim"]:
         """m_ij = φ_m([h_i, h_j, radial_ij, e_r]) (Eq. 1), [E, d].
 
         The first Linear is applied by input block: per node to h_i and h_j, and per edge to
@@ -138,7 +139,9 @@ class HeMeNetLayer(nn.Module):
             message = message * self.att_mlp(message)
         return message
 
-    def aggregate(self, message: Tensor, graph: ChannelGraph) -> Tensor:
+    def aggregate(
+        self, message: Float[Tensor, "edges message_dim"], graph: ChannelGraph
+    ) -> Float[Tensor, "nodes dim"]:
         """W concat_r Σ_{j in N_r(i)} m_ij + b (Eq. 3 with φ_h linear), [N, d]."""
         if graph.edge_weight is not None:
             message = message * graph.edge_weight.unsqueeze(1)
@@ -146,7 +149,12 @@ class HeMeNetLayer(nn.Module):
         total = segment_sum(message, slot, graph.num_nodes * self.num_relations)
         return self.hetero_linear(total.view(graph.num_nodes, -1))
 
-    def displacement(self, message: Tensor, coords: Tensor, graph: ChannelGraph) -> Tensor:
+    def displacement(
+        self,
+        message: Float[Tensor, "edges message_dim"],
+        coords: Float[Tensor, "nodes channels 3"],
+        graph: ChannelGraph,
+    ) -> Float[Tensor, "nodes channels 3"]:
         """Change of the coordinates (Eq. 2 and 4), [N, C, 3] Å."""
         scores = self.coord_mlp(message) * self.w_r.index_select(0, graph.relation)
         return coordinate_change(
@@ -167,7 +175,12 @@ class HeMeNetStack(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.layer_norms = nn.ModuleList(nn.LayerNorm(dim) for _ in layers)
 
-    def forward(self, h: Tensor, coords: Tensor, *shared: Any) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes dim"],
+        coords: Float[Tensor, "nodes channels 3"],
+        *shared: Any,
+    ) -> tuple[Float[Tensor, "nodes all_layers"], Float[Tensor, "nodes channels 3"]]:
         """Node features [N, L·d] and coordinates [N, C, 3] Å; ``shared`` goes to every layer."""
         outputs = []
         for layer, norm in zip(self.layers, self.layer_norms, strict=True):
@@ -236,7 +249,7 @@ class HeMeNet(MultichannelEncoder):
             hidden_dim,
         )
 
-    def relations(self, graph: ProteinGraph) -> tuple[Tensor, int]:
+    def relations(self, graph: ProteinGraph) -> tuple[Tensor, " int"]:
         """The view's relations, or one for all edges."""
         return (
             (graph.edge_type, self.num_relations) if self.relational else super().relations(graph)
@@ -250,7 +263,7 @@ class HeMeNet(MultichannelEncoder):
 
     def run_layers(
         self, h: Tensor, coords: Tensor, shared: ChannelGraph, channel_embedding: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, " Tensor"]:
         """Outputs of all layers side by side [N, num_layers · hidden_dim], and coordinates."""
         if self.relation_embedding is None:
             edge_embedding = coords.new_zeros(0, 0)

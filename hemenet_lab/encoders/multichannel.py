@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -41,30 +42,30 @@ class ChannelGraph:
     N nodes, E edges, P undirected node pairs, C channels, K channel types, R relations.
     """
 
-    source: Tensor
+    source: Int64[Tensor, " edges"]
     """int64 [E]."""
-    target: Tensor
+    target: Int64[Tensor, " edges"]
     """int64 [E]."""
-    relation: Tensor
+    relation: Int64[Tensor, " edges"]
     """int64 [E]."""
     num_relations: int
-    first: Tensor
+    first: Int64[Tensor, " pairs"]
     """int64 [P], lower node of each pair (equal to ``second`` for a self-loop)."""
-    second: Tensor
+    second: Int64[Tensor, " pairs"]
     """int64 [P]."""
-    pair: Tensor
+    pair: Int64[Tensor, " edges"]
     """int64 [E], p where the target is ``first[p]``, P + p where it is ``second[p]``."""
-    channels: Tensor
+    channels: Float[Tensor, "nodes channels types"]
     """S, [N, C, K]; rows of padding are 0."""
-    mask: Tensor
+    mask: Bool[Tensor, "nodes channels"]
     """bool [N, C], True for real channels."""
-    pooling: Tensor
+    pooling: Float[Tensor, "nodes channels channels"]
     """T_S of each node, [N, C, C] (`pooling_table`)."""
-    degree: Tensor
+    degree: Float[Tensor, " nodes"]
     """Incoming edges of each node, at least 1; [N]."""
-    edge_attr: Tensor
+    edge_attr: Float[Tensor, "edges attributes"]
     """Weights of the rows of the edge embedding, [E, T]: one-hot relations, or any numbers."""
-    edge_weight: Tensor | None = None
+    edge_weight: Float[Tensor, " edges"] | None = None
     """Weights of the messages in the update of h, [E]; None for 1."""
 
     @property
@@ -72,7 +73,7 @@ class ChannelGraph:
         return len(self.mask)
 
 
-def node_pairs(edge_index: Tensor, num_nodes: int) -> dict[str, Tensor]:
+def node_pairs(edge_index: Int64[Tensor, "2 edges"], num_nodes: int) -> dict[str, Tensor]:
     """``first``, ``second`` and ``pair`` of a `ChannelGraph`, from edges int64 [2, E]."""
     source, target = edge_index
     low, high = torch.minimum(source, target), torch.maximum(source, target)
@@ -85,13 +86,13 @@ def node_pairs(edge_index: Tensor, num_nodes: int) -> dict[str, Tensor]:
 
 
 def channel_graph(
-    edge_index: Tensor,
-    relation: Tensor,
+    edge_index: Int64[Tensor, "2 edges"],
+    relation: Int64[Tensor, " edges"],
     num_relations: int,
-    channels: Tensor,
-    mask: Tensor,
-    edge_attr: Tensor,
-    edge_weight: Tensor | None = None,
+    channels: Float[Tensor, "nodes channels types"],
+    mask: Bool[Tensor, "nodes channels"],
+    edge_attr: Float[Tensor, "edges attributes"],
+    edge_weight: Float[Tensor, " edges"] | None = None,
     pairs: Mapping[str, Tensor] | None = None,
 ) -> ChannelGraph:
     """Prepares what all layers share.
@@ -126,7 +127,9 @@ def channel_graph(
     )
 
 
-def present_types(channel_type: Tensor, mask: Tensor) -> Tensor:
+def present_types(
+    channel_type: Int64[Tensor, "nodes channels"], mask: Bool[Tensor, "nodes channels"]
+) -> Int64[Tensor, " types"]:
     """Types of the real channels [N, C], each once and in increasing order, int64 [K].
 
     Leaving absent types out changes nothing, as their rows of B are 0, and makes B four to five
@@ -136,8 +139,11 @@ def present_types(channel_type: Tensor, mask: Tensor) -> Tensor:
 
 
 def one_hot_channels(
-    channel_type: Tensor, mask: Tensor, types: Tensor, dtype: torch.dtype
-) -> Tensor:
+    channel_type: Int64[Tensor, "nodes channels"],
+    mask: Bool[Tensor, "nodes channels"],
+    types: Int64[Tensor, " types"],
+    dtype: torch.dtype,
+) -> Float[Tensor, "nodes channels types"]:
     """S over some types, [N, C, K] with zero rows for padding.
 
     Args:
@@ -173,7 +179,7 @@ class MultichannelEncoder(Encoder):
         self.node_embedding = nn.Embedding(NUM_NODE_TYPES, hidden_dim)
         self.channel_embedding = nn.Embedding(NUM_ELEMENT_CLASSES, channel_dim)
 
-    def forward(self, graph: ProteinGraph) -> Tensor:
+    def forward(self, graph: ProteinGraph) -> Float[Tensor, "nodes {self.out_dim}"]:
         """Node features [N, out_dim]."""
         return self.encode(graph)[0]
 
@@ -181,7 +187,9 @@ class MultichannelEncoder(Encoder):
         """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
         return Equivariant(positions={"coords": self.encode(graph)[1][graph.channel_mask]})
 
-    def encode(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
+    def encode(
+        self, graph: ProteinGraph
+    ) -> tuple[Float[Tensor, "nodes {self.out_dim}"], Float[Tensor, "nodes channels 3"]]:
         """Node features, and the coordinates of all channels [N, C, 3] Å with padding at 0."""
         h = self.node_embedding(graph.node_type)
         coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
@@ -202,7 +210,7 @@ class MultichannelEncoder(Encoder):
         )
         return self.run_layers(h, coords, shared, self.channel_embedding(known["types"]))
 
-    def relations(self, graph: ProteinGraph) -> tuple[Tensor, int]:
+    def relations(self, graph: ProteinGraph) -> tuple[Tensor, " int"]:
         """Relation of each edge, int64 [E], and their number; one for all unless overridden."""
         return torch.zeros_like(graph.edge_type), 1
 
@@ -213,7 +221,7 @@ class MultichannelEncoder(Encoder):
     @abstractmethod
     def run_layers(
         self, h: Tensor, coords: Tensor, shared: ChannelGraph, channel_embedding: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, " Tensor"]:
         """Node features [N, out_dim] and moved coordinates [N, C, 3], Å.
 
         Args:
@@ -224,13 +232,13 @@ class MultichannelEncoder(Encoder):
         """
 
 
-def occupied_length(mask: Tensor) -> Tensor:
+def occupied_length(mask: Bool[Tensor, "nodes channels"]) -> Int64[Tensor, " nodes"]:
     """Last occupied channel + 1 of each node, int64 [N]: holes before it count, padding not."""
     numbers = torch.arange(1, mask.shape[1] + 1, device=mask.device)
     return (mask * numbers).amax(1)
 
 
-def pooling_table(num_channels: int) -> Tensor:
+def pooling_table(num_channels: int) -> Float64[Tensor, "lengths {num_channels} {num_channels}"]:
     """T_S for every length n: row c averages the window [c, c + C - n] of C values.
 
     Beyond n (padding) the window is cut off but still divided by its full width, as published.
@@ -246,7 +254,11 @@ def pooling_table(num_channels: int) -> Tensor:
     return inside.double() / window
 
 
-def centroids(coords: Tensor, mask: Tensor, eps: float = 0.0) -> Tensor:
+def centroids(
+    coords: Float[Tensor, "nodes channels 3"],
+    mask: Bool[Tensor, "nodes channels"],
+    eps: float = 0.0,
+) -> Float[Tensor, "nodes 3"]:
     """Mean of the real channels, [N, 3]; ``eps`` is added to their number."""
     count = mask.sum(1, keepdim=True).to(coords.dtype)
     if eps == 0:
@@ -261,13 +273,13 @@ def check_aggregation(kind: str) -> None:
 
 
 def coordinate_change(
-    coords: Tensor,
-    scores: Tensor,
+    coords: Float[Tensor, "nodes channels 3"],
+    scores: Float[Tensor, "edges channels"],
     graph: ChannelGraph,
     aggregation: Aggregation = "mean",
     centroid_eps: float = 0.0,
     move_padding: bool = False,
-) -> Tensor:
+) -> Float[Tensor, "nodes channels 3"]:
     """Sum or mean of T_S(X_i - x̄_j, z_ij) over the incoming edges of every node.
 
     T_S and X_i are the same for all edges of a node, so the scores are added up first, plain and
@@ -299,13 +311,13 @@ def coordinate_change(
 
 
 def first_linear(
-    h: Tensor,
+    h: Float[Tensor, "nodes dim"],
     graph: ChannelGraph,
-    of_nodes: tuple[Tensor, Tensor],
-    features: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-) -> Tensor:
+    of_nodes: tuple[Float[Tensor, "out dim"], Float[Tensor, "out dim"]],
+    features: Float[Tensor, "edges features"],
+    weight: Float[Tensor, "out features"],
+    bias: Float[Tensor, " out"],
+) -> Float[Tensor, "edges out"]:
     """A Linear on [h_i, h_j, features_ij] of every edge j → i, applied by input block.
 
     The blocks of h_i and h_j are applied per node, before they are copied to the edges.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,7 +17,9 @@ PAIRS_AT_ONCE = 8192
 """Node pairs whose [C, C] distances exist at the same time."""
 
 
-def pair_distances(first: Tensor, second: Tensor) -> Tensor:
+def pair_distances(
+    first: Float[Tensor, "pairs channels 3"], second: Float[Tensor, "pairs channels 3"]
+) -> Float[Tensor, "pairs channels channels"]:
     """Distances between the channels of node pairs, [P, C, 3] twice → [P, C, C].
 
     From coordinate differences: a product form would lose the digits of short distances.
@@ -28,7 +31,7 @@ def pair_distances(first: Tensor, second: Tensor) -> Tensor:
     return squares.sqrt_()
 
 
-def _rows(x: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
+def _rows(x: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, " Tensor"]:
     return x.index_select(0, i), x.index_select(0, j)
 
 
@@ -57,7 +60,7 @@ def _backward(
     second: Tensor,
     need_coords: bool,
     need_channels: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, " Tensor"]:
     of_coords, of_channels = _gradients_like(
         grad, coords, channels, first, second, need_coords, need_channels
     )
@@ -86,7 +89,7 @@ def _gradients_like(
     second: Tensor,
     need_coords: bool,
     need_channels: bool,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, " Tensor"]:
     """Zeros for both gradients; empty where one is not needed."""
     return (
         torch.zeros_like(coords) if need_coords else coords.new_empty(0),
@@ -117,7 +120,7 @@ def _shape(coords: Tensor, channels: Tensor, first: Tensor, second: Tensor) -> T
 _GRADIENT.register_fake(_gradients_like)
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+def _keep(ctx: Any, inputs: tuple[Tensor, " ..."], output: Tensor) -> None:
     ctx.save_for_backward(*inputs)
 
 
@@ -130,7 +133,12 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 _OPERATOR.register_autograd(_differentiate, setup_context=_keep)
 
 
-def typed_distances(coords: Tensor, channels: Tensor, first: Tensor, second: Tensor) -> Tensor:
+def typed_distances(
+    coords: Float[Tensor, "nodes channels 3"],
+    channels: Float[Tensor, "nodes channels types"],
+    first: Int64[Tensor, " pairs"],
+    second: Int64[Tensor, " pairs"],
+) -> Float[Tensor, "pairs types types"]:
     """B = S_iᵀ D_ij S_j of node pairs, D_ij the distances between the channels of both nodes.
 
     Memory is linear in the pairs with a factor K², not C²: pairs come in chunks, and the backward
@@ -167,8 +175,11 @@ def _weighted_differences(weight: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def normalised_radial(
-    coords: Tensor, graph: ChannelGraph, embedding: Tensor, eps: float | Tensor
-) -> tuple[Tensor, Tensor]:
+    coords: Float[Tensor, "nodes channels 3"],
+    graph: ChannelGraph,
+    embedding: Float[Tensor, "types channel_dim"],
+    eps: float | Float[Tensor, ""],
+) -> tuple[Float[Tensor, "edges types*types"], Float[Tensor, "edges 1"]]:
     """B_ij / (‖R_ij‖ + ε) of every edge j → i, rows of B belonging to the target.
 
     Args:
@@ -194,7 +205,10 @@ def normalised_radial(
         return both.index_select(0, graph.pair), factor.index_select(0, graph.pair)
 
 
-def fold_radial(weight: Tensor, embedding: Tensor) -> Tensor:
+def fold_radial(
+    weight: Float[Tensor, "out channel_pairs"],
+    embedding: Float[Tensor, "types channel_dim"],
+) -> Float[Tensor, "out types*types"]:
     """M = W (Emb ⊗ Emb): W [o, d_c²] on vec(R) becomes M [o, K²] on vec(B)."""
     with torch.autocast(weight.device.type, enabled=False):
         k, d = embedding.shape

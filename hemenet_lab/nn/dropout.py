@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int16
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
@@ -12,7 +13,7 @@ from torch.nn import functional
 _LEVELS = 1 << 16
 
 
-def random_bits(x: Tensor) -> Tensor:
+def random_bits(x: Float[Tensor, "*shape"]) -> Int16[Tensor, "*shape"]:
     """Random int16 numbers shaped like ``x``, all 65,536 values equally likely.
 
     Each 64-bit random number gives four of them. ``torch.nn.functional.dropout`` draws a number
@@ -23,7 +24,9 @@ def random_bits(x: Tensor) -> Tensor:
     return numbers.random_(-(2**63), None).view(torch.int16)[:size].view(x.shape)
 
 
-def scaled_mask(bits: Tensor, p: float, like: Tensor) -> Tensor:
+def scaled_mask(
+    bits: Int16[Tensor, "*shape"], p: float, like: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
     """0 with probability ``p`` (rounded to 1/65536) and 1/(1 - p) otherwise, shaped as ``bits``."""
     threshold = round(p * _LEVELS) - _LEVELS // 2
     return torch.ge(bits, threshold, out=torch.empty_like(like)).mul_(1 / (1 - p))
@@ -41,7 +44,7 @@ class _Masked(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, " None"]:
         (bits,) = ctx.saved_tensors
         return scaled_mask(bits, ctx.p, grad).mul_(grad), None
 
@@ -61,7 +64,7 @@ class Dropout(nn.Module):
             raise ValueError(f"dropout {p} is not a probability; it must be 0 to below 1")
         self.p = p
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not self.training or self.p == 0:
             return x
         if x.device.type != "cpu" or torch.compiler.is_compiling():
