@@ -19,7 +19,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -35,8 +35,7 @@ from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPE
 Aggregation = Literal["mean", "sum"]
 
 
-@dataclass(frozen=True)
-class ChannelGraph:
+class ChannelGraph(NamedTuple):
     """Edges, node pairs and channels, shared by all layers of a forward pass.
 
     N nodes, E edges, P undirected node pairs, C channels, K channel types, R relations.
@@ -49,6 +48,7 @@ class ChannelGraph:
     relation: Int64[Tensor, " edges"]
     """int64 [E]."""
     num_relations: int
+    num_nodes: int
     first: Int64[Tensor, " pairs"]
     """int64 [P], lower node of each pair (equal to ``second`` for a self-loop)."""
     second: Int64[Tensor, " pairs"]
@@ -67,10 +67,6 @@ class ChannelGraph:
     """Weights of the rows of the edge embedding, [E, T]: one-hot relations, or any numbers."""
     edge_weight: Float[Tensor, " edges"] | None = None
     """Weights of the messages in the update of h, [E]; None for 1."""
-
-    @property
-    def num_nodes(self) -> int:
-        return len(self.mask)
 
 
 def node_pairs(edge_index: Int64[Tensor, "2 edges"], num_nodes: int) -> dict[str, Tensor]:
@@ -115,6 +111,7 @@ def channel_graph(
         target=target,
         relation=relation,
         num_relations=num_relations,
+        num_nodes=n,
         first=pairs["first"],
         second=pairs["second"],
         pair=pairs["pair"],

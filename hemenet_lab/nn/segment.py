@@ -14,7 +14,7 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 def segment_sum(
-    x: Num[Tensor, " rows * rest"], index: Int64[Tensor, " rows"], n: int
+    x: Num[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
 ) -> Num[Tensor, " {n} * rest"]:
     """Sum of the rows of each group.
 
@@ -38,7 +38,7 @@ def segment_count(index: Int64[Tensor, " rows"], n: int) -> Int64[Tensor, " {n}"
 
 
 def segment_mean(
-    x: Float[Tensor, " rows * rest"], index: Int64[Tensor, " rows"], n: int
+    x: Float[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
 ) -> Float[Tensor, " {n} * rest"]:
     """Mean of the rows of each group, [n, ...]; zero for a group without rows."""
     count = segment_count(index, n).clamp(min=1).view(-1, *[1] * (x.dim() - 1))
@@ -47,7 +47,7 @@ def segment_mean(
 
 
 def segment_max(
-    x: Num[Tensor, " rows * rest"], index: Int64[Tensor, " rows"], n: int
+    x: Num[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
 ) -> Num[Tensor, " {n} * rest"]:
     """Largest value of each group, [n, ...]; zero for a group without rows."""
     place = index.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
@@ -56,8 +56,8 @@ def segment_max(
 
 
 def segment_softmax(
-    scores: Float[Tensor, " rows * rest"], index: Int64[Tensor, " rows"], n: int
-) -> Float[Tensor, " rows * rest"]:
+    scores: Float[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
+) -> Float[Tensor, " rows *rest"]:
     """Softmax over the rows of each group, for every trailing position on its own.
 
     Args:
