@@ -15,7 +15,7 @@ _HALF = (torch.float16, torch.bfloat16)
 
 def segment_sum(
     x: Num[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
-) -> Num[Tensor, " {n} * rest"]:
+) -> Num[Tensor, " {n} *rest"]:
     """Sum of the rows of each group.
 
     Args:
@@ -39,7 +39,7 @@ def segment_count(index: Int64[Tensor, " rows"], n: int) -> Int64[Tensor, " {n}"
 
 def segment_mean(
     x: Float[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
-) -> Float[Tensor, " {n} * rest"]:
+) -> Float[Tensor, " {n} *rest"]:
     """Mean of the rows of each group, [n, ...]; zero for a group without rows."""
     count = segment_count(index, n).clamp(min=1).view(-1, *[1] * (x.dim() - 1))
     dtype = torch.float32 if x.dtype in _HALF else x.dtype
@@ -48,7 +48,7 @@ def segment_mean(
 
 def segment_max(
     x: Num[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
-) -> Num[Tensor, " {n} * rest"]:
+) -> Num[Tensor, " {n} *rest"]:
     """Largest value of each group, [n, ...]; zero for a group without rows."""
     place = index.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
     zeros = torch.zeros(n, *x.shape[1:], dtype=x.dtype, device=x.device)
