@@ -207,9 +207,10 @@ def _grouped_products(
     ends = ((size + BLOCK - 1) // BLOCK).cumsum(0)
     starts = ends - (size + BLOCK - 1) // BLOCK
     cell = starts.index_select(0, ordered) * BLOCK + rank
+    cell = torch.empty_like(cell).index_copy(0, order, cell)
     of_weights, of_nodes = (
         x.new_zeros(num_blocks * BLOCK, x.shape[1])
-        .index_copy(0, cell, x.index_select(0, order))
+        .index_copy(0, cell, x)
         .view(num_blocks, BLOCK, x.shape[1])
         for x in (weights, h)
     )

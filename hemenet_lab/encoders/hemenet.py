@@ -249,7 +249,7 @@ class HeMeNet(MultichannelEncoder):
             hidden_dim,
         )
 
-    def relations(self, graph: ProteinGraph) -> tuple[Tensor, " int"]:
+    def relations(self, graph: ProteinGraph) -> tuple[Tensor, int]:
         """The view's relations, or one for all edges."""
         return (
             (graph.edge_type, self.num_relations) if self.relational else super().relations(graph)
@@ -263,7 +263,7 @@ class HeMeNet(MultichannelEncoder):
 
     def run_layers(
         self, h: Tensor, coords: Tensor, shared: ChannelGraph, channel_embedding: Tensor
-    ) -> tuple[Tensor, " Tensor"]:
+    ) -> tuple[Tensor, Tensor]:
         """Outputs of all layers side by side [N, num_layers · hidden_dim], and coordinates."""
         if self.relation_embedding is None:
             edge_embedding = coords.new_zeros(0, 0)

@@ -207,7 +207,7 @@ class MultichannelEncoder(Encoder):
         )
         return self.run_layers(h, coords, shared, self.channel_embedding(known["types"]))
 
-    def relations(self, graph: ProteinGraph) -> tuple[Tensor, " int"]:
+    def relations(self, graph: ProteinGraph) -> tuple[Tensor, int]:
         """Relation of each edge, int64 [E], and their number; one for all unless overridden."""
         return torch.zeros_like(graph.edge_type), 1
 
@@ -218,7 +218,7 @@ class MultichannelEncoder(Encoder):
     @abstractmethod
     def run_layers(
         self, h: Tensor, coords: Tensor, shared: ChannelGraph, channel_embedding: Tensor
-    ) -> tuple[Tensor, " Tensor"]:
+    ) -> tuple[Tensor, Tensor]:
         """Node features [N, out_dim] and moved coordinates [N, C, 3], Å.
 
         Args:

@@ -31,7 +31,7 @@ def pair_distances(
     return squares.sqrt_()
 
 
-def _rows(x: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, " Tensor"]:
+def _rows(x: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
     return x.index_select(0, i), x.index_select(0, j)
 
 
@@ -60,7 +60,7 @@ def _backward(
     second: Tensor,
     need_coords: bool,
     need_channels: bool,
-) -> tuple[Tensor, " Tensor"]:
+) -> tuple[Tensor, Tensor]:
     of_coords, of_channels = _gradients_like(
         grad, coords, channels, first, second, need_coords, need_channels
     )
@@ -89,7 +89,7 @@ def _gradients_like(
     second: Tensor,
     need_coords: bool,
     need_channels: bool,
-) -> tuple[Tensor, " Tensor"]:
+) -> tuple[Tensor, Tensor]:
     """Zeros for both gradients; empty where one is not needed."""
     return (
         torch.zeros_like(coords) if need_coords else coords.new_empty(0),
@@ -120,7 +120,7 @@ def _shape(coords: Tensor, channels: Tensor, first: Tensor, second: Tensor) -> T
 _GRADIENT.register_fake(_gradients_like)
 
 
-def _keep(ctx: Any, inputs: tuple[Tensor, " ..."], output: Tensor) -> None:
+def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
     ctx.save_for_backward(*inputs)
 
 

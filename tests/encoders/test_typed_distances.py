@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from hemenet_lab.encoders import typed_distances as module
 from hemenet_lab.encoders.typed_distances import pair_distances, typed_distances
+from hemenet_lab.testing import LargestTensor
 
 
 def test_by_hand():
@@ -49,3 +51,15 @@ def test_no_pairs():
         4,
         4,
     )
+
+
+def test_distances_of_all_pairs_never_exist_at_once(monkeypatch):
+    """Inside the operators, where `LargestTensor` cannot look from outside."""
+    pairs, channels, chunk = 60, 14, 6
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", chunk)
+    coords, types = torch.randn(10, channels, 3), torch.rand(10, channels, 2)
+    ends = torch.randint(0, 10, (2, pairs))
+    with LargestTensor() as largest:
+        result = module._forward(coords, types, *ends)
+        module._backward(torch.ones_like(result), coords, types, *ends, True, True)
+    assert largest.bytes <= chunk * channels**2 * 4 < pairs * channels**2 * 4
