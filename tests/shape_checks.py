@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import torch
-from beartype import beartype
+from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, config, install_import_hook
 
 CHECKED = ("hemenet_lab.nn", "hemenet_lab.encoders", "hemenet_lab.readout")
+
+
+# an int is a float, as for mypy
+_BEARTYPE = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 
 def install() -> None:
@@ -27,7 +31,7 @@ def check(function: Any) -> Any:
     """beartype for the arguments that are tensors with a shape; others are the code's own task."""
     hints = function.__annotations__
     hints.update({name: Any for name, hint in hints.items() if not _has_shape(hint)})
-    return beartype(function)
+    return _BEARTYPE(function)
 
 
 def _has_shape(hint: Any) -> bool:

@@ -9,14 +9,26 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from hemenet_lab.encoders import channel_graph
+from hemenet_lab.encoders import ChannelGraph, channel_graph, normalised_radial
 from hemenet_lab.nn import GaussianBasis, segment_sum
 from hemenet_lab.readout import Mean
 
 INDEX = torch.tensor([0, 1, 1])
 
 
+def small_graph() -> ChannelGraph:
+    mask = torch.ones(3, 2, dtype=torch.bool)
+    edges = torch.tensor([[0, 1], [1, 2]])
+    return channel_graph(edges, INDEX[:2], 1, torch.ones(3, 2, 4), mask, torch.ones(2, 0))
+
+
 def test_right_shapes_pass() -> None:
+    graph = small_graph()
+    for eps in (1, 0.5, torch.tensor(2.0)):
+        assert normalised_radial(torch.rand(3, 2, 3), graph, torch.ones(4, 5), eps)[1].shape == (
+            2,
+            1,
+        )
     assert segment_sum(torch.ones(3, 2, 5), INDEX, 2).shape == (2, 2, 5)
     assert GaussianBasis(4, 0.0, 1.0)(torch.ones(2, 3)).shape == (2, 3, 4)
 
