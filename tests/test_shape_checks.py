@@ -25,10 +25,8 @@ def small_graph() -> ChannelGraph:
 def test_right_shapes_pass() -> None:
     graph = small_graph()
     for eps in (1, 0.5, torch.tensor(2.0)):
-        assert normalised_radial(torch.rand(3, 2, 3), graph, torch.ones(4, 5), eps)[1].shape == (
-            2,
-            1,
-        )
+        features, factor = normalised_radial(torch.rand(3, 2, 3), graph, torch.ones(4, 5), eps)
+        assert (features.shape, factor.shape) == ((2, 16), (2, 1))
     assert segment_sum(torch.ones(3, 2, 5), INDEX, 2).shape == (2, 2, 5)
     assert GaussianBasis(4, 0.0, 1.0)(torch.ones(2, 3)).shape == (2, 3, 4)
 
