@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders import Encoder, Equivariant
 from hemenet_lab.graphs import ProteinGraph, build_graph
 from hemenet_lab.store import Entry
 from hemenet_lab.structures import NUM_ELEMENT_CLASSES

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from hemenet_lab.nn.typed_distances import TypedDistances, pair_distances
+from hemenet_lab.encoders import typed_distances as module
+from hemenet_lab.encoders.typed_distances import pair_distances, typed_distances
+from hemenet_lab.testing import LargestTensor
 
 
 def test_by_hand():
@@ -12,7 +14,7 @@ def test_by_hand():
     coords = torch.tensor([[[0.0, 0, 0], [3, 0, 0]], [[3, 4, 0], [0, 0, 0]]])
     channels = torch.tensor([[[1.0, 0], [0, 1]], [[1, 0], [0, 0]]])
     first, second = torch.tensor([0, 0]), torch.tensor([1, 0])
-    got = TypedDistances.apply(coords, channels, first, second)
+    got = typed_distances(coords, channels, first, second)
     assert got.tolist() == [[[5, 0], [4, 0]], [[0, 3], [3, 0]]]
 
 
@@ -20,7 +22,7 @@ def test_gradients_by_hand():
     coords = torch.tensor([[[0.0, 0, 0]], [[3, 4, 0]]], requires_grad=True)
     channels = torch.ones(2, 1, 1, requires_grad=True)
     pairs = torch.tensor([0, 1]), torch.tensor([1, 1])
-    TypedDistances.apply(coords, channels, *pairs).sum().backward()
+    typed_distances(coords, channels, *pairs).sum().backward()
     torch.testing.assert_close(coords.grad[:, 0], torch.tensor([[-0.6, -0.8, 0], [0.6, 0.8, 0]]))
     # the self-pair of node 1 has distance 0 and gradient 0
     assert channels.grad.flatten().tolist() == [5, 5]
@@ -31,7 +33,7 @@ def test_gradcheck_with_soft_channels():
     coords = torch.randn(4, 3, 3, generator=g, dtype=torch.float64, requires_grad=True)
     channels = torch.randn(4, 3, 2, generator=g, dtype=torch.float64, requires_grad=True)
     pairs = torch.tensor([0, 1, 0]), torch.tensor([2, 3, 1])
-    assert torch.autograd.gradcheck(TypedDistances.apply, (coords, channels, *pairs))
+    assert torch.autograd.gradcheck(typed_distances, (coords, channels, *pairs))
 
 
 def test_distances_match_torch_and_keep_zero():
@@ -44,8 +46,20 @@ def test_distances_match_torch_and_keep_zero():
 
 def test_no_pairs():
     none = torch.zeros(0, dtype=torch.long)
-    assert TypedDistances.apply(torch.zeros(2, 3, 3), torch.ones(2, 3, 4), none, none).shape == (
+    assert typed_distances(torch.zeros(2, 3, 3), torch.ones(2, 3, 4), none, none).shape == (
         0,
         4,
         4,
     )
+
+
+def test_distances_of_all_pairs_never_exist_at_once(monkeypatch):
+    """Inside the operators, where `LargestTensor` cannot look from outside."""
+    pairs, channels, chunk = 60, 14, 6
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", chunk)
+    coords, types = torch.randn(10, channels, 3), torch.rand(10, channels, 2)
+    ends = torch.randint(0, 10, (2, pairs))
+    with LargestTensor() as largest:
+        result = module._forward(coords, types, *ends)
+        module._backward(torch.ones_like(result), coords, types, *ends, True, True)
+    assert largest.bytes <= chunk * channels**2 * 4 < pairs * channels**2 * 4

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from baselines.irreps import (
+from baselines.ranges import Block, target_blocks
+from baselines.se3set.irreps import (
     DepthwiseProduct,
     Dims,
     EquivariantLinear,
@@ -24,9 +26,7 @@ from baselines.irreps import (
     add,
     take,
 )
-from baselines.ranges import Block, target_blocks
-from baselines.se3set_radial import RadialWeights
-from hemenet_lab.nn.segment import segment_softmax, segment_sum
+from hemenet_lab.nn import segment_softmax, segment_sum
 
 CHUNK = 2**13
 """Pairs whose messages are held at a time; more are computed again for the gradient."""
@@ -37,7 +37,7 @@ FACTORS = (1.67653247032, 1.84622854533, 1.52908714355)
 
 
 @dataclass(frozen=True)
-class Options:
+class SE3SetOptions:
     """Sizes that all layers share.
 
     Args:
@@ -65,6 +65,28 @@ class Options:
         """Scalars, vectors and tensors of the values of all heads."""
         scalars, vectors, tensors = (self.num_heads * number for number in self.head_dims)
         return scalars, vectors, tensors
+
+
+class RadialWeights(nn.Module):
+    """Weights of a product from the Gaussians of a distance.
+
+    Args:
+        dims: Widths from the Gaussians to the weights.
+    """
+
+    def __init__(self, dims: Sequence[int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for wide, narrow in pairwise(dims[:-1]):
+            layers += [nn.Linear(wide, narrow), nn.LayerNorm(narrow), nn.SiLU()]
+        self.net = nn.Sequential(*layers, nn.Linear(dims[-2], dims[-1], bias=False))
+        bound = dims[-2] ** -0.5
+        self.offset = nn.Parameter(torch.empty(dims[-1]).uniform_(-bound, bound))
+
+    def forward(self, gaussians: Tensor) -> Tensor:
+        """[P, num_radial] → [P, weights]."""
+        weights: Tensor = self.net(gaussians) + self.offset
+        return weights
 
 
 class Separable(nn.Module):
@@ -103,7 +125,7 @@ class Separable(nn.Module):
 
 
 @dataclass(frozen=True)
-class Pairs:
+class MemberPairs:
     """Who sends messages to whom, sorted by receiver.
 
     Args:
@@ -129,7 +151,7 @@ class HypergraphAttention(nn.Module):
             of the first product come from the distance.
     """
 
-    def __init__(self, options: Options, attr_dims: Dims, with_source: bool) -> None:
+    def __init__(self, options: SE3SetOptions, attr_dims: Dims, with_source: bool) -> None:
         super().__init__()
         dims, values, alpha = options.dims, options.values, options.head_dims[0]
         self.options, self.alpha = options, alpha
@@ -149,7 +171,9 @@ class HypergraphAttention(nn.Module):
         nn.init.xavier_uniform_(self.alpha_dot)
         self.proj = EquivariantLinear(values, dims)
 
-    def forward(self, receivers: Features, sources: Features | None, pairs: Pairs) -> Features:
+    def forward(
+        self, receivers: Features, sources: Features | None, pairs: MemberPairs
+    ) -> Features:
         """New features of the receivers; a receiver without pairs gets the bias of ``proj``."""
         merged = self.merge_dst(receivers)
         sent = None
@@ -176,7 +200,7 @@ class HypergraphAttention(nn.Module):
         return self.proj((scalars, vectors, tensors))
 
     def _block(
-        self, merged: Features, sent: Features | None, pairs: Pairs, block: Block
+        self, merged: Features, sent: Features | None, pairs: MemberPairs, block: Block
     ) -> Features:
         """Weighted sums of the values, all heads side by side, of a range of receivers."""
         low, high, first, last = block
@@ -197,7 +221,7 @@ class HypergraphAttention(nn.Module):
     def _messages(
         self, message: Features, attr: Features, gaussians: Tensor | None
     ) -> tuple[Tensor, Features]:
-        """What scores are made of, [P, heads, alpha], and the values."""
+        """Inputs of the scores [P, heads, alpha], and the values."""
         if self.options.nonlinear:
             product = self.sep_act.product(message, attr, gaussians)
             alpha = self._by_head(self.sep_alpha(product)[0]).squeeze(-1)
@@ -228,7 +252,7 @@ class FeedForward(nn.Module):
         options: Sizes.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SE3SetOptions) -> None:
         super().__init__()
         self.gate = Gate(options.hidden_dims, options.factors[:2])
         self.lin_1 = EquivariantLinear(options.dims, self.gate.in_dims)
@@ -256,7 +280,7 @@ class Hypergraph:
         node: Node of each of these, int64 [M], ascending.
     """
 
-    pairs: Pairs
+    pairs: MemberPairs
     membership: Tensor
     node: Tensor
 
@@ -268,7 +292,7 @@ class SE3SetBlock(nn.Module):
         options: Sizes.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SE3SetOptions) -> None:
         super().__init__()
         dims = options.dims
         self.v2e_ga = HypergraphAttention(options, (1, 1, 1), with_source=True)
@@ -284,7 +308,7 @@ class SE3SetBlock(nn.Module):
         sum_he = add(hyperedge.shortcut, update)
         sum_he = add(sum_he, self.ffn_he(self.norm_he_1(sum_he)))
         new_he = self.norm_he_2(sum_he)
-        back = Pairs(graph.membership, graph.node, take(new_he, graph.membership))
+        back = MemberPairs(graph.membership, graph.node, take(new_he, graph.membership))
         sum_node = add(node.shortcut, self.e2v_ga(node.features, None, back))
         sum_node = add(sum_node, self.ffn_node(self.norm_node_1(sum_node)))
         return State(self.norm_node_2(sum_node), sum_node), State(new_he, sum_he)

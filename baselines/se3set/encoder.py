@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from baselines.features import NodeEmbedding
-from baselines.irreps import Features, spherical_harmonics, take
 from baselines.ranges import expand_ranges
-from baselines.se3set_layer import Hypergraph, Options, Pairs, SE3SetBlock, State
-from baselines.se3set_radial import GaussianRadial
-from hemenet_lab.encoders.base import Encoder, Equivariant
+from baselines.se3set.attention import Hypergraph, MemberPairs, SE3SetBlock, SE3SetOptions, State
+from baselines.se3set.irreps import Features, spherical_harmonics, take
+from hemenet_lab.encoders import Encoder, Equivariant, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_count
+from hemenet_lab.nn import safe_norm, segment_count
 
 NEIGHBORHOOD_VIEW = GraphView(nodes="alpha", k=6, k_min_separation=0, sequence_offsets=())
 """Alpha carbons and ligand atoms with their six nearest: hyperedges of seven members."""
@@ -49,6 +49,48 @@ def member_pairs(hyperedge: Tensor, num_hyperedges: int) -> tuple[Tensor, Tensor
     receiver, source = expand_ranges(start[hyperedge], size[hyperedge])
     other = source != receiver
     return source[other], receiver[other]
+
+
+class GaussianRadial(nn.Module):
+    """Distances in Gaussians of learned centres and widths.
+
+    Args:
+        num: Number of Gaussians.
+        max_radius: Distances are divided by this, Å.
+    """
+
+    def __init__(self, num: int, max_radius: float) -> None:
+        super().__init__()
+        self.max_radius = max_radius
+        self.mean = nn.Parameter(torch.rand(1, num))
+        self.std = nn.Parameter(torch.empty(1, num).uniform_(1 / num, 1.0))
+        self.weight = nn.Parameter(torch.ones(1, 1))
+        self.bias = nn.Parameter(torch.zeros(1, 1))
+
+    def forward(self, distance: Tensor) -> Tensor:
+        """[P] Å → [P, num]."""
+        t = self.weight * distance.unsqueeze(-1) / self.max_radius + self.bias
+        width = self.std.abs() + 1e-5
+        return (-0.5 * ((t - self.mean) / width).square()).exp() / (math.sqrt(2 * math.pi) * width)
+
+
+@dataclass(frozen=True)
+class HyperedgeMembers(Preparation):
+    """Memberships of nodes in hyperedges, and who of them hears of whom.
+
+    ``node`` [M] of each membership, ``by_node`` [M] their order by node; ``source`` and
+    ``receiver`` [P], the pairs of memberships of one hyperedge.
+    """
+
+    def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
+        hyperedge, node = memberships(graph)
+        source, receiver = member_pairs(hyperedge, len(graph.pos))
+        return {
+            "node": node,
+            "by_node": node.argsort(stable=True),
+            "source": source,
+            "receiver": receiver,
+        }
 
 
 class SE3Set(Encoder):
@@ -94,14 +136,14 @@ class SE3Set(Encoder):
         element_only: bool = False,
         view: GraphView = NEIGHBORHOOD_VIEW,
     ) -> None:
-        super().__init__(view, hidden_dim + vector_dim + tensor_dim)
+        super().__init__(view, hidden_dim + vector_dim + tensor_dim, HyperedgeMembers())
         self.dims = (hidden_dim, vector_dim, tensor_dim)
         if any(number % num_heads for number in self.dims):
             raise ValueError(
                 f"SE3Set num_heads is {num_heads}, which does not divide hidden_dim, vector_dim "
                 f"and tensor_dim, {self.dims}; change one of them"
             )
-        options = Options(
+        options = SE3SetOptions(
             self.dims,
             num_heads,
             (hidden_dim // num_heads, vector_dim // num_heads, tensor_dim // num_heads),
@@ -124,8 +166,8 @@ class SE3Set(Encoder):
         return Equivariant(vectors={"node_vectors": self._encode(graph)[1]})
 
     def _encode(self, graph: ProteinGraph) -> Features:
-        hyperedge, node = memberships(graph)
-        hypergraph = self._hypergraph(graph, hyperedge, node)
+        known = self.prepared(graph)
+        node, hypergraph = known["node"], self._hypergraph(graph, known)
         scalars = self.embedding(graph).unsqueeze(-1)
         empty = [
             scalars.new_zeros(len(scalars), number, 2 * degree + 1)
@@ -138,9 +180,9 @@ class SE3Set(Encoder):
             nodes, members = block(nodes, members, hypergraph)
         return nodes.features
 
-    def _hypergraph(self, graph: ProteinGraph, hyperedge: Tensor, node: Tensor) -> Hypergraph:
-        source, receiver = member_pairs(hyperedge, len(graph.pos))
-        step = graph.pos[node[source]] - graph.pos[node[receiver]]
-        pairs = Pairs(node[source], receiver, spherical_harmonics(step), self.rbf(safe_norm(step)))
-        by_node = node.argsort(stable=True)
-        return Hypergraph(pairs, by_node, node[by_node])
+    def _hypergraph(self, graph: ProteinGraph, known: Mapping[str, Tensor]) -> Hypergraph:
+        node, receiver, by_node = known["node"], known["receiver"], known["by_node"]
+        source = node[known["source"]]
+        step = graph.pos[source] - graph.pos[node[receiver]]
+        attr, gaussians = spherical_harmonics(step), self.rbf(safe_norm(step))
+        return Hypergraph(MemberPairs(source, receiver, attr, gaussians), by_node, node[by_node])

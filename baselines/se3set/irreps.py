@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.nn import safe_norm
 
 Dims = tuple[int, int, int]
 """Number of features of degree 0, 1 and 2."""
