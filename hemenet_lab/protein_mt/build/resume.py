@@ -20,10 +20,8 @@ from hemenet_lab.protein_mt.raw import DROPS_FILE, DropRow, ReadResult
 from hemenet_lab.store import ATOM_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST, NODE_FIELDS, Entry
 
 ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS))
-_READING_CODE = (
-    *("structures/*.py", "data/convert.py", "data/entry.py"),
-    *("protein_mt/read*.py", "protein_mt/select_chain.py"),
-)
+READING_CODE = ("structures", "store", "protein_mt/raw")
+"""Folders of the package whose code decides what is read of an item."""
 
 
 def result_file(item: str) -> str:
@@ -85,12 +83,22 @@ def signature_of(*parts: object) -> str:
 
 
 @cache
-def code_digest() -> str:
-    """Digest of the code that reads items, so that nothing read by older code is used."""
-    package = Path(__file__).parents[1]
-    files = sorted(path for pattern in _READING_CODE for path in package.glob(pattern))
-    texts = [path.read_bytes() for path in files]
-    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+def code_digest(package: Path = Path(__file__).parents[2]) -> str:
+    """Digest of the code that reads items, so that nothing read by older code is used.
+
+    Whole folders count, since the name of a file says nothing about what it does.
+
+    Args:
+        package: Folder of the package ``hemenet_lab``.
+    """
+    total = hashlib.sha256()
+    for folder in READING_CODE:
+        files = sorted((package / folder).rglob("*.py"))
+        assert files, f"{package / folder} holds no code; was the folder moved?"
+        for path in files:
+            name = path.relative_to(package).as_posix()
+            total.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
 
 
 PARTIAL = ".partial"
