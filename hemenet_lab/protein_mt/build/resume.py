@@ -15,8 +15,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from hemenet_lab.protein_mt.build.write import CHAINS_FILE, ENTRIES_FILE
-from hemenet_lab.protein_mt.raw import DROPS_FILE, DropRow, ReadResult
+from hemenet_lab.protein_mt.build.write import TABLE_FILES
+from hemenet_lab.protein_mt.raw import DropRow, ReadResult
 from hemenet_lab.store import ATOM_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST, NODE_FIELDS, Entry
 
 ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS))
@@ -103,7 +103,6 @@ def code_digest(package: Path = Path(__file__).parents[2]) -> str:
 
 PARTIAL = ".partial"
 """Folder in the store's place that holds what an unfinished build has read."""
-TABLES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE)
 
 
 def check_folder(out: Path) -> None:
@@ -117,7 +116,7 @@ def check_folder(out: Path) -> None:
     if not out.is_dir():
         raise ValueError(f"{out} is a file; give the folder that the store is to be")
     others = sorted(path.name for path in out.iterdir() if path.name != PARTIAL)
-    moved = all(name.endswith(".npy") or name in TABLES for name in others)
+    moved = all(name.endswith(".npy") or name in TABLE_FILES for name in others)
     if others and not (moved and (out / PARTIAL).is_dir()):
         raise ValueError(
             f"{out} holds other files ({', '.join(others[:3])}) and no store; "
@@ -154,7 +153,7 @@ def put_in_place(draft: Path, out: Path) -> None:
     The manifest, without which a folder is no store, goes first from the old and comes last.
     """
     (out / MANIFEST).unlink(missing_ok=True)
-    for path in (*out.glob("*.npy"), *(out / name for name in TABLES)):
+    for path in (*out.glob("*.npy"), *(out / name for name in TABLE_FILES)):
         path.unlink(missing_ok=True)
     names = sorted(path.name for path in draft.iterdir())
     for name in sorted(names, key=lambda name: (name == MANIFEST, name)):
@@ -190,7 +189,7 @@ def _differences(old: Mapping[str, Any], origin: Mapping[str, Any]) -> list[str]
 
 def _is_whole(out: Path) -> bool:
     files = _read(out / MANIFEST).get("files", {})
-    whole = all((out / name).is_file() for name in (*files, *TABLES))
+    whole = all((out / name).is_file() for name in (*files, *TABLE_FILES))
     return whole and all(
         (out / name).stat().st_size == file["bytes"] for name, file in files.items()
     )

@@ -32,6 +32,9 @@ class FunctionTable:
     problems: tuple[Problem, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Reason → rows that were left out on purpose."""
+    parts: Mapping[str, Mapping[str, dict[str, Terms]]] = field(default_factory=dict)
+    """Chain → UniProt id that the source says its labels belong to (empty for those of which it
+    does not) → as in ``chains``; no key for chains without any such id."""
 
     def support(self, task: str) -> NDArray[np.int64]:
         """[number of terms], how many chains have each term of a task."""

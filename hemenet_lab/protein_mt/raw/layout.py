@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hemenet_lab.protein_mt.raw.drops import csv_text
+from hemenet_lab.protein_mt.raw.ids import split_chain_name
 
 FOLDER = "structures"
 CHAIN_LIST = "chains.csv"
@@ -268,15 +269,3 @@ def _newest(places: Iterable[Path], pattern: str, unused: list[Path]) -> Path | 
 
 def _folders(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
-
-
-def split_chain_name(name: str) -> tuple[str, str]:
-    """``1ABC-A`` → (``1abc``, ``A``): PDB code in lower case, author chain id.
-
-    Raises:
-        ValueError: There is no ``-`` with text on both sides.
-    """
-    code, _, chain = name.partition("-")
-    if not code or not chain:
-        raise ValueError(f"chain {name!r} is not a PDB code, a hyphen and a chain id")
-    return code.lower(), chain

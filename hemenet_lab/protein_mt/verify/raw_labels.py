@@ -7,7 +7,7 @@ import gzip
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 Chain = tuple[str, str]
@@ -20,21 +20,51 @@ def lines_of(path: Path) -> Iterator[str]:
     """Lines of a text file, gzipped or not."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    with (gzip.open if packed else open)(
-        path, "rt", encoding="utf-8-sig", errors="replace", newline=""
-    ) as file:
+    opener = gzip.open if packed else open
+    with opener(path, "rb") as file:
+        wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    encoding = "utf-16" if wide else "utf-8-sig"
+    with opener(path, "rt", encoding=encoding, errors="replace", newline="") as file:
         for line in file:
             yield line.rstrip("\r\n")
+
+
+def rows_of_table(
+    path: Path, keep: Callable[[str], bool] = lambda text: True
+) -> Iterator[dict[str, str]]:
+    """Rows of a table between commas, semicolons or tabs, without the blanks around cells."""
+    lines = (line for line in lines_of(path) if line.strip() and not line.startswith("#"))
+    head = next(lines, "")
+    sign = max(",;\t", key=head.count)
+    names = [name.strip() for name in head.split(sign)]
+    spelling = {"id": "id", "pkd": "pKd"}
+    names = [spelling.get(name.lower(), name) for name in names]
+    for row in csv.DictReader(filter(keep, lines), names, delimiter=sign, restval=""):
+        yield {name: text.strip() for name, text in row.items() if isinstance(text, str)}
+
+
+def code_of(text: str) -> str:
+    """An entry's id in small letters, a long PDB id in its short form."""
+    text = text.strip().lower()
+    return text[8:] if re.fullmatch(r"pdb_0000\d\w{3}", text) else text
+
+
+def chain_of(name: str) -> Chain:
+    """``1ABC-A`` or ``1abc_A`` as entry and chain."""
+    match = re.match(r"(pdb_\w{8}|\d[^\W_]{3})[-_](.+)$", name, re.IGNORECASE)
+    if match:
+        return code_of(match[1]), match[2]
+    code, hyphen, chain = name.rpartition("-")
+    return (code_of(code), chain) if hyphen else (code_of(name), "A")
 
 
 def uniprot_of_chains(path: Path) -> dict[Chain, set[str]]:
     """SIFTS: chain → UniProt ids."""
     found: dict[Chain, set[str]] = defaultdict(set)
-    rows = csv.DictReader(line for line in lines_of(path) if line and not line.startswith("#"))
-    for row in rows:
-        name = (row["SP_PRIMARY"] or "").strip()
+    for row in rows_of_table(path):
+        name = row["SP_PRIMARY"]
         if name not in ("", "None", "null"):
-            found[row["PDB"].strip().lower(), row["CHAIN"].strip()].add(name)
+            found[code_of(row["PDB"]), row["CHAIN"]].add(name)
     return found
 
 
@@ -57,12 +87,11 @@ class Annotations:
         self.rows = len(rows)
         self.chains: dict[Chain, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for name, *fields in rows:
-            code, _, chain = name.partition("-")
             for task, text in zip(tasks, fields, strict=False):
                 known = set(self.terms[task])
                 found = {term.strip() for term in text.split(",")} & known
                 if found:
-                    self.chains[code.lower(), chain][task] |= found
+                    self.chains[chain_of(name)][task] |= found
 
 
 def affinities(paths: Iterable[Path], bounds: bool) -> dict[str, float]:
@@ -80,12 +109,13 @@ def affinities(paths: Iterable[Path], bounds: bool) -> dict[str, float]:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, float | None]]:
-    rows = csv.DictReader(line for line in lines_of(path) if not line.startswith("#"))
-    for row in rows:
+    for row in rows_of_table(path):
         try:
-            yield row["id"].strip().lower(), float(row["pKd"])
-        except (TypeError, ValueError):
+            value = float(row["pKd"].replace(",", "."))
+        except ValueError:
             continue
+        if _plausible(value):
+            yield code_of(row["id"]), value
 
 
 def _index(path: Path, bounds: bool) -> Iterator[tuple[str, float | None]]:
@@ -103,4 +133,9 @@ def _index(path: Path, bounds: bool) -> Iterator[tuple[str, float | None]]:
             value = _POWER[unit[0]] - math.log10(float(number))
         if re.fullmatch(r"[+-]?\d*\.?\d+", fields[3]):
             value = float(fields[3])
-        yield fields[0].lower(), value if bounds or sign in "=~" else None
+        if _plausible(value):
+            yield code_of(fields[0]), value if bounds or sign in "=~" else None
+
+
+def _plausible(value: float) -> bool:
+    return -5 <= value <= 20 and not 0 < abs(value) < 1e-3

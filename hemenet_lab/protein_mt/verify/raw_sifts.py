@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hemenet_lab.protein_mt.verify.raw_labels import Chain, lines_of
+from hemenet_lab.protein_mt.verify.raw_labels import Chain, code_of, lines_of, rows_of_table
 
 TASK_OF_BRANCH = {
     "molecular_function": "mf",
@@ -20,11 +19,13 @@ NO_LABELS = {"GO:0003674", "GO:0008150", "GO:0005575"}
 ELECTRONIC, EMPTY = "IEA", "ND"
 EXPERIMENTAL = {"EXP", "IDA", "IPI", "IMP", "IGI", "IEP", "TAS", "IC", "CURATED"}
 ChainTerms = dict[Chain, dict[str, set[str]]]
+PartTerms = dict[tuple[Chain, str], dict[str, set[str]]]
+"""Chain and the UniProt id that its rows name, or nothing → task → terms."""
 
 
 def sifts_labels(
     files: Mapping[str, Path], settings: Mapping[str, Any], codes: set[str], counted: set[Chain]
-) -> tuple[ChainTerms, dict[str, set[str]]]:
+) -> tuple[PartTerms, dict[str, set[str]]]:
     """Terms of the chains of some entries, and the terms of each task that have enough chains.
 
     Args:
@@ -33,16 +34,21 @@ def sifts_labels(
         codes: PDB codes of all items of the build, small letters.
         counted: Chains over which chains per term are counted; all where there are none.
     """
-    chains: ChainTerms = defaultdict(lambda: defaultdict(set))
+    parts: PartTerms = defaultdict(lambda: defaultdict(set))
     for code, chain, row in _rows(_file(files, "pdb_chain_enzyme"), codes):
-        number = row["EC_NUMBER"].strip()
-        if re.fullmatch(r"(\d+\.){3}(-|[A-Za-z]*\d+)", number):
-            chains[code, chain]["ec"] |= {number, number[: number.rindex(".")] + ".-"}
+        for number in re.findall(r"[^\s,;]+", row["EC_NUMBER"]):
+            if re.fullmatch(r"(\d+\.){3}(-|[A-Za-z]*\d+)", number):
+                both = {number, number[: number.rindex(".")] + ".-"}
+                parts[(code, chain), _protein(row)]["ec"] |= both
     graph = _Graph(_file(files, "go-basic"), settings["relations"])
     for code, chain, row in _rows(_file(files, "pdb_chain_go"), codes):
         if _wanted(row["EVIDENCE"].strip(), settings["evidence"]):
             for term in graph.up(row["GO_ID"].strip()):
-                chains[code, chain][graph.task[term]].add(term)
+                parts[(code, chain), _protein(row)][graph.task[term]].add(term)
+    chains: ChainTerms = defaultdict(lambda: defaultdict(set))
+    for (place, _), of_part in parts.items():
+        for task, terms in of_part.items():
+            chains[place][task] |= terms
     limits = {"ec": (settings["min_ec_chains"], float("inf"))}
     limits |= dict.fromkeys(
         ("mf", "bp", "cc"), (settings["min_go_chains"], settings["max_go_chains"])
@@ -58,8 +64,13 @@ def sifts_labels(
         kept[task] = {term for term, count in support.items() if least <= count <= most}
     return {
         place: {task: terms & kept[task] for task, terms in found.items()}
-        for place, found in chains.items()
+        for place, found in parts.items()
     }, kept
+
+
+def _protein(row: Mapping[str, str]) -> str:
+    name = (row.get("ACCESSION") or row.get("SP_PRIMARY") or "").strip()
+    return "" if name in ("None", "null") else name
 
 
 def _file(files: Mapping[str, Path], stem: str) -> Path:
@@ -67,11 +78,8 @@ def _file(files: Mapping[str, Path], stem: str) -> Path:
 
 
 def _rows(path: Path, codes: set[str]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    lines = (line for line in lines_of(path) if not line.startswith("#"))
-    header = next(lines).split(",")
-    for fields in csv.reader(line for line in lines if line.partition(",")[0].lower() in codes):
-        row = dict(zip(header, fields, strict=True))
-        yield row["PDB"].lower(), row["CHAIN"], row
+    for row in rows_of_table(path, lambda text: code_of(text.partition(",")[0]) in codes):
+        yield code_of(row["PDB"]), row["CHAIN"], row
 
 
 def _wanted(code: str, evidence: str) -> bool:
