@@ -24,6 +24,8 @@ from hemenet_lab.protein_mt.raw import (
     count_reasons,
     csv_text,
     drops_text,
+    find_further,
+    leftover_rows,
 )
 from hemenet_lab.protein_mt.splits import (
     LEVELS,
@@ -254,6 +256,7 @@ def write_store(
     assembly, counts = Assembly(), LabelCounts(labels.tasks)
     reason = "label file not used, there is a newer one"
     assembly.drops += [DropRow(raw.name(file), "*", "file", reason) for file in raw.unused]
+    assembly.drops += leftover_rows(raw, find_further(raw.path).used(raw, settings.labels))
     code_of = {source.id: source.code for source in raw.sources}
     with (
         LabelRows(path.parent / LABELS_FILE, labels.tasks) as rows,

@@ -19,6 +19,7 @@ from hemenet_lab.protein_mt.raw.ids import (
     split_chain_name,
 )
 from hemenet_lab.protein_mt.raw.layout import RawFolder, Source, find_raw, write_chain_list
+from hemenet_lab.protein_mt.raw.leftover import leftover_rows
 from hemenet_lab.protein_mt.raw.text import Problem, Row, number_text, read_lines, read_table
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "find_raw",
     "is_chain_name",
     "is_pdb_code",
+    "leftover_rows",
     "number_text",
     "read_dates",
     "read_lines",

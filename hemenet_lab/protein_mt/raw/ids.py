@@ -9,6 +9,7 @@ _LONG = r"pdb_[0-9A-Za-z]{8}"
 _CODE = re.compile(f"{_SHORT}|{_LONG}", re.IGNORECASE)
 _EXTENDED = re.compile(rf"pdb_0000({_SHORT})", re.IGNORECASE)
 _CHAIN = re.compile(f"({_SHORT}|{_LONG})[-_](.+)", re.IGNORECASE)
+_HYPHENATED = re.compile(f"({_SHORT}|{_LONG})-.+", re.IGNORECASE)
 _UNDIVIDED = re.compile(f"{_SHORT}[A-Za-z0-9]{{0,2}}", re.IGNORECASE)
 """A PDB id alone, or with a chain right behind it."""
 ONLY_CHAIN = "A"
@@ -32,8 +33,8 @@ def is_pdb_code(text: str) -> bool:
 
 
 def is_chain_name(text: str) -> bool:
-    """Whether a text is a PDB id, a hyphen (or an underscore) and a chain id."""
-    return _CHAIN.fullmatch(text) is not None
+    """Whether a text is a PDB id, a hyphen and a chain id."""
+    return _HYPHENATED.fullmatch(text) is not None
 
 
 def split_chain_name(name: str) -> tuple[str, str]:
