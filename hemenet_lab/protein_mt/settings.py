@@ -32,6 +32,7 @@ class BuildSettings:
         coverage: Least share of both chains that their alignment covers, 0 to 1.
         max_atoms: Entries with more heavy atoms (ligand included) are dropped.
         keep_hetero: Keep ions and cofactors as nodes of single atoms.
+        contact: Å within which a ligand or partner must have a heavy atom of the protein.
         keep_censored: Keep affinities that are bounds (``<``, ``>``) as if they were values.
         labels: Source of EC numbers and GO terms, one of `ROUTES`.
         transfer: Chains share the labels of chains with the same UniProt id.
@@ -51,6 +52,7 @@ class BuildSettings:
     coverage: float = 0.3
     max_atoms: int = 15_000
     keep_hetero: bool = False
+    contact: float = 8.0
     keep_censored: bool = False
     labels: str = "deepfri"
     transfer: bool = True
@@ -81,6 +83,8 @@ class BuildSettings:
                     f"{name} is {getattr(self, name)}; it is a share above 0 and up to 1, "
                     "such as 0.9 for 90 %"
                 )
+        if not self.contact > 0:
+            raise ValueError(f"contact is {self.contact}; it is a distance in Å above 0, or inf")
         if self.max_atoms < 1 or self.seed < 0:
             raise ValueError(
                 f"max_atoms is {self.max_atoms} and seed {self.seed}; "
