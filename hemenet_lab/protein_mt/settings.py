@@ -41,7 +41,8 @@ class BuildSettings:
         min_ec_chains: Fewest chains of an EC number (SIFTS's tables only).
         min_go_chains: Fewest chains of a GO term (SIFTS's tables only).
         max_go_chains: Most chains of a GO term (SIFTS's tables only).
-        max_copies: Most near-copies of one protein in a validation or test set of ``taskwise``.
+        max_copies: Most near-copies of one protein (with one ligand) in a validation or test set of
+            ``taskwise``.
         val_year: First year of the validation set of ``time``; 0 takes it by share.
         test_year: First year of the test set of ``time``; 0 takes it by share.
     """

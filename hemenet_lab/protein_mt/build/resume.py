@@ -188,8 +188,15 @@ def _differences(old: Mapping[str, Any], origin: Mapping[str, Any]) -> list[str]
 
 
 def _is_whole(out: Path) -> bool:
-    files = _read(out / MANIFEST).get("files", {})
-    whole = all((out / name).is_file() for name in (*files, *TABLE_FILES))
-    return whole and all(
-        (out / name).stat().st_size == file["bytes"] for name, file in files.items()
-    )
+    """Whether all arrays have their sizes, and all tables (which may be cut) their contents."""
+    manifest = _read(out / MANIFEST)
+    files, tables = manifest.get("files", {}), manifest.get("tables", {})
+    if not all((out / name).is_file() for name in (*files, *TABLE_FILES)):
+        return False
+    sizes = all((out / name).stat().st_size == file["bytes"] for name, file in files.items())
+    return sizes and all(_digest(out / name) == tables.get(name) for name in TABLE_FILES)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

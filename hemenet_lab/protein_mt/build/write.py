@@ -324,7 +324,7 @@ def _inputs(
     labels: Labels, settings: BuildSettings, assembly: Assembly, clusters: Clusters
 ) -> SplitInputs:
     cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
-    copies = copy_sets(assembly.items, cluster_of)
+    copies = copy_sets(assembly.items, cluster_of, assembly.fingerprints)
     return SplitInputs(assembly.items, clusters.group, copies, settings, labels.lists)
 
 
