@@ -56,6 +56,12 @@ def _add_build(actions: Any) -> None:
     build.add_argument(
         "--max-atoms", type=int, default=DEFAULTS.max_atoms, help="most heavy atoms of an entry"
     )
+    build.add_argument(
+        "--contact",
+        type=float,
+        default=DEFAULTS.contact,
+        help="Å within which a ligand or partner must touch the protein",
+    )
     build.add_argument("--keep-hetero", action="store_true", help="keep ions and cofactors")
     build.add_argument(
         "--keep-censored", action="store_true", help="use affinity bounds (< and >) as values"
