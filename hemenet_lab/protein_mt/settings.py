@@ -32,7 +32,6 @@ class BuildSettings:
         coverage: Least share of both chains that their alignment covers, 0 to 1.
         max_atoms: Entries with more heavy atoms (ligand included) are dropped.
         keep_hetero: Keep ions and cofactors as nodes of single atoms.
-        contact: Å within which a ligand or partner must have a heavy atom of the protein.
         keep_censored: Keep affinities that are bounds (``<``, ``>``) as if they were values.
         labels: Source of EC numbers and GO terms, one of `ROUTES`.
         transfer: Chains share the labels of chains with the same UniProt id.
@@ -45,6 +44,7 @@ class BuildSettings:
             ``taskwise``.
         val_year: First year of the validation set of ``time``; 0 takes it by share.
         test_year: First year of the test set of ``time``; 0 takes it by share.
+        contact: Å within which a ligand or partner must have a heavy atom of the protein.
     """
 
     scheme: str = "taskwise"
@@ -53,7 +53,6 @@ class BuildSettings:
     coverage: float = 0.3
     max_atoms: int = 15_000
     keep_hetero: bool = False
-    contact: float = 8.0
     keep_censored: bool = False
     labels: str = "deepfri"
     transfer: bool = True
@@ -65,6 +64,7 @@ class BuildSettings:
     max_copies: int = 10
     val_year: int = 0
     test_year: int = 0
+    contact: float = 8.0
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
