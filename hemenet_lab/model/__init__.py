@@ -3,5 +3,6 @@
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import TASKS_KEY, MultiTaskModule
 from hemenet_lab.model.readout import Readout, TaskAware
+from hemenet_lab.model.schedule import WarmUp
 
-__all__ = ["TASKS_KEY", "MultiTaskModule", "Readout", "TaskAware", "TaskEvaluation"]
+__all__ = ["TASKS_KEY", "MultiTaskModule", "Readout", "TaskAware", "TaskEvaluation", "WarmUp"]

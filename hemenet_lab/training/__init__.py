@@ -6,11 +6,13 @@ from hemenet_lab.training.callbacks import (
     SharedRunningStatistics,
     Throughput,
 )
-from hemenet_lab.training.checkpoints import RUN_KEY, RunCheckpoint, RunRecord
+from hemenet_lab.training.checkpoints import RunCheckpoint
+from hemenet_lab.training.record import RUN_KEY, CannotWrite, RunRecord, run_folder
 from hemenet_lab.training.results import Result, ResultsTable
 
 __all__ = [
     "RUN_KEY",
+    "CannotWrite",
     "NonFiniteGuard",
     "ReproducibleSteps",
     "Result",
@@ -19,4 +21,5 @@ __all__ = [
     "RunRecord",
     "SharedRunningStatistics",
     "Throughput",
+    "run_folder",
 ]
