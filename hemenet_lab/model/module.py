@@ -22,7 +22,7 @@ from hemenet_lab.model.heads import Head
 from hemenet_lab.model.losses import default_loss_weights, masked_loss
 from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
-from hemenet_lab.model.schedule import optimizers
+from hemenet_lab.model.schedule import optimizers, require_steps
 from hemenet_lab.tasks import Task, select_tasks
 
 STAGES = ("val", "test")
@@ -148,6 +148,9 @@ class MultiTaskModule(LightningModule):
         optimizer = self._make_optimizer(self.parameters())
         scheduler = self._make_scheduler(optimizer) if self._make_scheduler else None
         return optimizers(optimizer, scheduler, self.trainer)
+
+    def on_train_start(self) -> None:
+        require_steps(self.trainer)
 
     # --- computation ----------------------------------------------------------------------------
 
@@ -286,10 +289,7 @@ class MultiTaskModule(LightningModule):
     def _restore_train_losses(self, gathered: Tensor) -> None:
         """Take up this process's part of `_gathered_train_losses`; rank 0 all, if others wrote."""
         world, rank = self.trainer.world_size, self.trainer.global_rank
-        if len(gathered) == world:
-            own = gathered[rank]
-        else:
-            own = gathered.sum(0) * (rank == 0)
+        own = gathered[rank] if len(gathered) == world else gathered.sum(0) * (rank == 0)
         for loss, (total, count) in zip(self.train_losses.values(), own, strict=True):
             cast(MeanLoss, loss).total.copy_(total)
             cast(MeanLoss, loss).count.copy_(count)

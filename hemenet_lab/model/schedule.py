@@ -23,7 +23,7 @@ class WarmUp(LRScheduler):
 
     Args:
         optimizer: The optimizer.
-        warmup_steps: Optimizer steps of the linear rise; the first has 1 / warmup_steps of the rate.
+        warmup_steps: Optimizer steps of the linear rise; the first has 1 / warmup_steps of it.
         total_steps: Where half a cosine, begun after the rise, ends at 0; no fall if None.
 
     Raises:
@@ -69,8 +69,7 @@ def optimizers(optimizer: Optimizer, scheduler: Any, trainer: Trainer) -> Any:
         trainer: The trainer, with its data module.
 
     Raises:
-        ValueError: The schedule follows a metric of the validation and the run has none, or it has
-            fewer steps than the run.
+        ValueError: The schedule follows a metric of the validation, and the run has none.
     """
     if scheduler is None:
         return optimizer
@@ -81,7 +80,6 @@ def optimizers(optimizer: Optimizer, scheduler: Any, trainer: Trainer) -> Any:
             _require_validation(scheduler.monitor, trainer)
     elif counts_steps(scheduler):
         settings["interval"] = "step"
-        _require_steps(scheduler, trainer)
     return {"optimizer": optimizer, "lr_scheduler": settings}
 
 
@@ -92,14 +90,23 @@ def counts_steps(scheduler: Any) -> bool:
     return isinstance(scheduler, PER_STEP)
 
 
-def _require_steps(scheduler: Any, trainer: Trainer) -> None:
-    """Refuse a OneCycleLR that ends before the run: torch would stop the training there."""
+def require_steps(trainer: Trainer) -> None:
+    """Refuse a OneCycleLR that ends before the run: torch would stop the training there.
+
+    Called when the data are there: to ask how many steps there are sets up the loaders, and a
+    resumed run would then begin its epoch anew.
+
+    Raises:
+        ValueError: It has fewer steps than the run.
+    """
     steps = trainer.estimated_stepping_batches
-    if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < steps:
-        raise ValueError(
-            f"OneCycleLR has {scheduler.total_steps} steps, the run has {steps:.0f}; set "
-            f"model.lr_scheduler.init_args.total_steps to {steps:.0f}"
-        )
+    for config in trainer.lr_scheduler_configs:
+        scheduler = config.scheduler
+        if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < steps:
+            raise ValueError(
+                f"OneCycleLR has {scheduler.total_steps} steps, the run has {steps:.0f}; set "
+                f"model.lr_scheduler.init_args.total_steps to {steps:.0f}"
+            )
 
 
 def _require_validation(monitor: str, trainer: Trainer) -> None:

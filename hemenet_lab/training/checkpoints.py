@@ -2,8 +2,8 @@
 
 What Lightning writes at the end of a validation lacks the rest of the epoch: the plateau schedule
 steps, and callbacks count, after it. Here the checkpoints of an epoch are written when all of that
-is done, and those within an epoch say whether a validation is still to come. The functions at the end
-name what of Lightning's loops this takes; the tests that kill runs fail if it changes.
+is done, and those within an epoch say whether a validation is still to come. The functions at the
+end name what of Lightning's loops this takes; the tests that kill runs fail if it changes.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class RunCheckpoint(ModelCheckpoint):
         """Whether that epoch's checkpoint may be one of the best."""
         self._step_before = 0
         self._resumed_metrics: dict[str, Tensor] | None = None
+        self._resumed_rates: list[float] = []
 
     # --- when -----------------------------------------------------------------------------------
 
@@ -106,6 +107,12 @@ class RunCheckpoint(ModelCheckpoint):
             self._resumed_metrics = None
             _stop_again(trainer)
 
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        groups = trainer.optimizers[0].param_groups
+        for group, rate in zip(groups, self._resumed_rates, strict=False):
+            group["lr"] = rate
+        self._resumed_rates = []
+
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         self._step_before = trainer.global_step
 
@@ -124,6 +131,8 @@ class RunCheckpoint(ModelCheckpoint):
         validates = _validates_next(trainer)
         if trainer.global_step == self._step_before or (_is_last_batch(trainer) and not validates):
             return False
+        if _averages_epochs(trainer):
+            return False  # Lightning begins such an epoch in ways that cannot be taken up within it
         self.write_last(trainer, Place.BEFORE_VALIDATION if validates else Place.BATCH_DONE)
         return True
 
@@ -135,7 +144,8 @@ class RunCheckpoint(ModelCheckpoint):
         else:
             with self._at(Place.VALIDATED):
                 self._save_topk_checkpoint(trainer, self._monitor_candidates(trainer))
-            self.write_last(trainer, Place.VALIDATED)
+            if not _averages_epochs(trainer):
+                self.write_last(trainer, Place.VALIDATED)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._candidates = self._monitor_candidates(trainer)
@@ -153,10 +163,7 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep weights averaged over epochs, for the test: no checkpoint has had them yet."""
-        if not trainer.fast_dev_run and any(
-            isinstance(one, StochasticWeightAveraging) and int(one.n_averaged or 0) > 0
-            for one in _callbacks(trainer)
-        ):
+        if not trainer.fast_dev_run and _averages_epochs(trainer):
             path = f"{self.dirpath}/{AVERAGED}"
             with self._at(Place.EPOCH_DONE):
                 trainer.save_checkpoint(path)
@@ -203,9 +210,17 @@ class RunCheckpoint(ModelCheckpoint):
     ) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
             self._resumed_metrics = checkpoint.get(METRICS_KEY, {})  # not in former checkpoints
+            if any(state.get("n_averaged") for state in checkpoint["callbacks"].values()):
+                # SWA makes its schedule anew at the start of the epoch, which changes the rates
+                groups = checkpoint["optimizer_states"][0]["param_groups"]
+                self._resumed_rates = [group["lr"] for group in groups]
         elif "current_model_state" in checkpoint:
             # WeightAveraging has put the weights of the last step in place of the averaged ones
             pl_module.load_state_dict(checkpoint["state_dict"])
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.current_score = state_dict.get("current_score")  # which Lightning saves only
 
 
 class _EpochEdge(Callback):
@@ -238,6 +253,14 @@ def _callbacks(trainer: Trainer) -> list[Callback]:
     return trainer.callbacks  # type: ignore[attr-defined]  # a plain list
 
 
+def _averages_epochs(trainer: Trainer) -> bool:
+    """Whether `StochasticWeightAveraging` has begun to average."""
+    return any(
+        isinstance(one, StochasticWeightAveraging) and int(one.n_averaged or 0) > 0
+        for one in _callbacks(trainer)
+    )
+
+
 def _stop_again(trainer: Trainer) -> None:
     """End a resumed run at once that had been stopped early, unless its settings now go further."""
     for one in _callbacks(trainer):
@@ -266,7 +289,8 @@ def _validates_next(trainer: Trainer) -> bool:
 def _set_counters(fit_loop: dict[str, Any], place: Place | None) -> None:
     """Make a checkpoint's counters say where it stands, as Lightning reads them."""
     if place is Place.EPOCH_DONE:
-        for counts in (epoch := fit_loop["epoch_progress"])["total"], epoch["current"]:
+        epochs = fit_loop["epoch_progress"]
+        for counts in epochs["total"], epochs["current"]:
             counts["ready"] = counts["started"]
     if place is Place.BEFORE_VALIDATION:
         for counts in (

@@ -84,7 +84,7 @@ def _advice(path: Path, reason: str) -> str:
     near = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
     free = shutil.disk_usage(near).free / 2**20
     return (
-        f"cannot write {path} ({reason}; {free:.0f} MiB are free there); make room or allow writing "
+        f"cannot write {path} ({reason}; {free:.0f} MiB are free there); make room, allow writing "
         "there, or choose another folder (--trainer.logger.folder, --trainer.default_root_dir); "
         "earlier checkpoints of the run are untouched"
     )

@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
                 seed = options.seed + trial
                 kills += broken(variant, store, place, seconds, seed, kills=1 + trial % 2)
                 found = differences(expected, left(place))
-                different += [f"  trial {trial} (seed {seed}): {line}" for line in found[:8]]
+                different += [f"- trial {trial} (seed {seed}): {line}" for line in found[:8]]
                 wrong += bool(found)
             print(f"{kind}: {kills} kills, {'same' if not different else 'DIFFERENT'}", flush=True)
             print(*different, sep="\n" if different else "", end="\n" if different else "")
