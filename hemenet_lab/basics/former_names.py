@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 MODULES = {
-    "hemenet_lab.checkpoint_io": "hemenet_lab.training.checkpoints",
+    "hemenet_lab.checkpoint_io": "hemenet_lab.training",
     "hemenet_lab.callbacks": "hemenet_lab.training.callbacks",
     "hemenet_lab.data": "",
     "hemenet_lab.data.build_graph": "hemenet_lab.graphs.build",
@@ -36,7 +36,7 @@ MODULES = {
     "hemenet_lab.prediction_table": "hemenet_lab.prediction.table",
     "hemenet_lab.readout": "hemenet_lab.model.readout",
     "hemenet_lab.results": "hemenet_lab.training.results",
-    "hemenet_lab.run_record": "hemenet_lab.training.checkpoints",
+    "hemenet_lab.run_record": "hemenet_lab.training",
 }
 """Former module → module that has its public names now; none for a folder that is no more."""
 

@@ -1,4 +1,4 @@
-"""Around the training loop: callbacks, checkpoints and results."""
+"""Around the training loop: callbacks, checkpoints, the run's record and results."""
 
 from hemenet_lab.training.callbacks import (
     NonFiniteGuard,
@@ -6,7 +6,9 @@ from hemenet_lab.training.callbacks import (
     SharedRunningStatistics,
     Throughput,
 )
-from hemenet_lab.training.checkpoints import RUN_KEY, AtomicCheckpointIO, RunCheckpoint, RunRecord
+from hemenet_lab.training.checkpoints import RunCheckpoint
+from hemenet_lab.training.files import AtomicCheckpointIO
+from hemenet_lab.training.record import RUN_KEY, RunRecord
 from hemenet_lab.training.results import ResultsTable
 
 __all__ = [
