@@ -126,7 +126,7 @@ class Separable(nn.Module):
 
 @dataclass(frozen=True)
 class MemberPairs:
-    """Who sends messages to whom, sorted by receiver.
+    """Senders and receivers of messages, sorted by receiver.
 
     Args:
         source: Row of the source of each pair, int64 [P].

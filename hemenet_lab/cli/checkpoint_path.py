@@ -130,7 +130,7 @@ def _checkpoints(folder: Path, word: str) -> list[Path]:
 
 
 def _has_settings(path: Path, settings: Settings) -> bool:
-    """Whether a checkpoint was made with the settings of a command, as far as it keeps them."""
+    """Check that a checkpoint was made with the settings of a command, as far as it keeps them."""
     try:
         content = read_checkpoint(path)
     except ValueError:

@@ -112,7 +112,7 @@ def _fields(cls: Any, group: str) -> Iterator[Parameter]:
 
 
 def _texts(thing: Any) -> dict[str, str]:
-    """What the docstring says of each parameter."""
+    """Texts of the docstring, by parameter."""
     parsed = docstring_parser.parse_from_object(thing)
     return {part.arg_name: " ".join((part.description or "").split()) for part in parsed.params}
 

@@ -51,13 +51,14 @@ def build(
         workers: Processes; one per usable core if not given.
         force: Replace a different store.
     """
-    from hemenet_lab.protein_mt.build import build_store, default_workers, summary_text
+    from hemenet_lab.basics import usable_cores
+    from hemenet_lab.protein_mt.build import build_store, summary_text
     from hemenet_lab.store import Store
 
     result = build_store(
         raw,
         out,
-        workers=default_workers() if workers is None else workers,
+        workers=usable_cores() if workers is None else workers,
         settings=settings,
         force=force,
         progress=sys.stderr.isatty(),

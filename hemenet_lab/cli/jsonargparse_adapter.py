@@ -67,7 +67,7 @@ def _fresh_arguments_on_class_change() -> Iterator[None]:
 
 
 def check_library() -> str:
-    """What a new version of jsonargparse has changed that this module builds on; empty if nothing.
+    """List what a new version of jsonargparse has changed that this module builds on.
 
     Used by a test, so that an update is refused with a sentence and not by wrong settings.
     """

@@ -237,7 +237,7 @@ def config_reader() -> ConfigReader:
 
 
 def check_library() -> str:
-    """What a new version of Lightning has changed that this module builds on; empty if nothing.
+    """List what a new version of Lightning has changed that this module builds on.
 
     Used by a test, so that an update is refused with a sentence and not by a wrong run.
     """
@@ -261,7 +261,7 @@ def _present(word: str) -> str:
 
 
 def _folder(config: dict[str, Any]) -> str:
-    """Where the runs of a config are recorded."""
+    """Folder in which the runs of a config are recorded."""
     logger = config["trainer"]["logger"]
     arguments = logger.get("init_args", {}) if isinstance(logger, dict) else {}
     return str(arguments.get("folder") or config["trainer"]["default_root_dir"] or RUNS)

@@ -14,7 +14,7 @@ SAME = "start the same command again to go on."
 
 @dataclass(frozen=True)
 class Command:
-    """What is known of a command before it is imported.
+    """Entry of a command in the table: its help and where to import it from.
 
     Args:
         help: One line for the list of commands.

@@ -18,6 +18,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import track
 
+from hemenet_lab.basics import usable_cores
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder
@@ -54,7 +55,7 @@ class EdgeCache:
         if not _is_current(self.path, store):  # a current one may lie where no lock can be made
             with FileLock(f"{self.path}.lock"):
                 if not _is_current(self.path, store):
-                    _compute(store, view, self.path, workers or _cores())
+                    _compute(store, view, self.path, workers or usable_cores())
         self._arrays: dict[str, NDArray[Any]] = {}
         self._checked = bytearray(len(store))
 
@@ -200,9 +201,3 @@ def _chunk_edges(indices: range) -> list[Edges]:
 def _edges_of(store: Store, view: GraphView, index: int) -> Edges:
     edge_index, edge_type = view_edges(store[index], view)
     return edge_index.astype(np.int32), edge_type.astype(np.int8)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

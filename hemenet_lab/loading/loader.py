@@ -151,11 +151,6 @@ class PackedBatch:
         return PackedBatch(self.block.pin_memory(), self.layout, self.other, self.num_graphs)
 
 
-def collate_packed(graphs: Sequence[ProteinGraph]) -> PackedBatch:
-    """`collate`, packed for the way from a worker."""
-    return PackedBatch.of(collate(graphs))
-
-
 Indices = Sequence[int] | NDArray[np.int64]
 Prepare = Callable[[ProteinGraph], None]
 

@@ -170,7 +170,7 @@ LARGE = 0.25
 
 
 class Cover:
-    """What it takes at least to give a batch the tasks that it still misses.
+    """Least cost of giving a batch the tasks that it still misses.
 
     Args:
         signature: [n], labelled tasks of each item as bits.

@@ -22,13 +22,6 @@ ORDER_GROUP = 8
 """Batches of similar cost stay together in groups of this many, so that ranks wait little."""
 
 
-def plan_batches(
-    items: Items, limits: Limits, seed: int, epoch: int, world_size: int = 1, balanced: bool = True
-) -> list[Ints]:
-    """The batches of one epoch for all ranks; rank r takes ``[r::world_size]``."""
-    return TrainingPlan(items, limits, seed, world_size, balanced).batches(epoch)
-
-
 @dataclass(frozen=True)
 class _Class:
     """Items with the same set of labels and the slots that they share, both by falling size."""

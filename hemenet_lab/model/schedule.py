@@ -84,7 +84,7 @@ def optimizers(optimizer: Optimizer, scheduler: Any, trainer: Trainer) -> Any:
 
 
 def counts_steps(scheduler: Any) -> bool:
-    """Whether a schedule is one of `PER_STEP`, or a chain with one in it."""
+    """Check that a schedule is one of `PER_STEP`, or a chain with one in it."""
     if isinstance(scheduler, (ChainedScheduler, SequentialLR)):
         return any(counts_steps(part) for part in scheduler._schedulers)
     return isinstance(scheduler, PER_STEP)

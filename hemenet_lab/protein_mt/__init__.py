@@ -11,7 +11,7 @@ from hemenet_lab.protein_mt.sources import (
     SOURCES,
     STRUCTURES,
     TABLES,
-    Source,
+    PublicSource,
     hosts_with,
     sources_text,
 )
@@ -31,7 +31,7 @@ __all__ = [
     "STRUCTURES",
     "TABLES",
     "BuildSettings",
-    "Source",
+    "PublicSource",
     "hosts_with",
     "sources_text",
 ]

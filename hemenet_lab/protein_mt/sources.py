@@ -29,7 +29,7 @@ EBI_LICENCE = "EMBL-EBI terms of use"
 
 
 @dataclass(frozen=True)
-class Source:
+class PublicSource:
     """One file, or one kind of file, that the benchmark is made from."""
 
     name: str
@@ -75,9 +75,9 @@ def _filled(template: str, item: str) -> str:
     return template.format(id=item.lower(), ID=item.upper())
 
 
-def _deepfri(name: str, what: str, size: str, check: str, sha256: str = "") -> Source:
+def _deepfri(name: str, what: str, size: str, check: str, sha256: str = "") -> PublicSource:
     kind = "EnzymeCommission" if "-EC_" in name else "GeneOntology"
-    return Source(
+    return PublicSource(
         name,
         what,
         "deepfri",
@@ -91,16 +91,16 @@ def _deepfri(name: str, what: str, size: str, check: str, sha256: str = "") -> S
     )
 
 
-def _sifts(name: str, what: str, size: str) -> Source:
+def _sifts(name: str, what: str, size: str) -> PublicSource:
     file = f"{name}.csv.gz"
-    return Source(
+    return PublicSource(
         name, what, "sifts", file, f"sifts/{file}", EBI_LICENCE, size, name, most=400 * MB
     )
 
 
 EC, GO = "nrPDB-EC_2020.04", "nrPDB-GO_2019.06.18"
 STRUCTURES = {
-    "bcif": Source(
+    "bcif": PublicSource(
         "structures-bcif",
         "structures as BinaryCIF (default), whole entries",
         "rcsb-models",
@@ -111,7 +111,7 @@ STRUCTURES = {
         "structure",
         most=200 * MB,
     ),
-    "cif": Source(
+    "cif": PublicSource(
         "structures-cif",
         "structures as mmCIF, whole entries",
         "rcsb",
@@ -124,7 +124,7 @@ STRUCTURES = {
     ),
 }
 """Format → where structures come from."""
-COMPONENT = Source(
+COMPONENT = PublicSource(
     "components",
     "chemical components (bond orders of the ligands of an affinity table)",
     "rcsb",
@@ -135,7 +135,7 @@ COMPONENT = Source(
     "component",
     most=5 * MB,
 )
-OBSOLETE = Source(
+OBSOLETE = PublicSource(
     "obsolete",
     "obsolete entries and their successors",
     "wwpdb",
@@ -214,7 +214,7 @@ TABLES = (
     _sifts("pdb_chain_uniprot", "PDB chain → UniProt", "10 MB"),
     _sifts("pdb_chain_enzyme", "PDB chain → EC number, today's (to renew labels)", "5 MB"),
     _sifts("pdb_chain_go", "PDB chain → GO terms, today's (to renew labels)", "40 MB"),
-    Source(
+    PublicSource(
         "go-basic",
         f"Gene Ontology, the release of {GO_RELEASE}, which DeepFRI's terms are compared with",
         "go-release",
@@ -225,7 +225,7 @@ TABLES = (
         "obo",
         most=200 * MB,
     ),
-    Source(
+    PublicSource(
         "go-basic-current",
         "Gene Ontology, the release of today (to renew labels)",
         "go-current",
@@ -236,7 +236,7 @@ TABLES = (
         "obo",
         most=200 * MB,
     ),
-    Source(
+    PublicSource(
         "enzyme",
         "ENZYME: names of EC numbers",
         "enzyme",
@@ -247,7 +247,7 @@ TABLES = (
         "enzyme",
         most=100 * MB,
     ),
-    Source(
+    PublicSource(
         "enzclass",
         "ENZYME: names of EC classes such as 1.1.1.-",
         "enzyme",
@@ -260,7 +260,7 @@ TABLES = (
     ),
 )
 """Single files, which every fetch gets."""
-PDBBIND = Source(
+PDBBIND = PublicSource(
     "pdbbind",
     "PDBbind: protein-ligand and protein-protein complexes with affinities (--pdbbind DIR)",
     "",

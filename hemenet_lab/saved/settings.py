@@ -209,7 +209,7 @@ class _Check:
 
 
 def _holds_text(kind: Any) -> bool:
-    """Whether text given for a type stays text or is refused, whatever it says."""
+    """Check that text given for a type stays text or is refused, whatever it says."""
     if typing.get_origin(kind) is typing.Literal:
         return True
     kind = typing.get_origin(kind) or kind

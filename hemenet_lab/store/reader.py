@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
@@ -160,21 +159,6 @@ class Store:
             }
             for code, part in enumerate(SPLIT_NAMES)
         }
-
-    def verify_hash(self) -> None:
-        """Reads every file and compares it with the manifest.
-
-        Raises:
-            StoreError: A file whose content changed since it was written.
-        """
-        for name, expected in self.manifest["files"].items():
-            with (self.path / name).open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            if digest != expected["sha256"]:
-                raise StoreError(
-                    f"{self.path / name} has the SHA-256 {digest[:12]}…, the manifest says "
-                    f"{expected['sha256'][:12]}…; the file is damaged: build the store again"
-                )
 
     def _rows(self, level: str, index: int) -> slice:
         offset = self.array(f"{level}_offset")

@@ -14,7 +14,7 @@ from hemenet_lab.structures.structure import (
     Drop,
     Ligand,
     LigandError,
-    Limits,
+    ReadLimits,
     Structure,
     StructureError,
 )
@@ -53,8 +53,8 @@ __all__ = [
     "Drop",
     "Ligand",
     "LigandError",
-    "Limits",
     "PolymerHint",
+    "ReadLimits",
     "Structure",
     "StructureError",
     "element_class",

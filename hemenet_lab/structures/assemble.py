@@ -162,7 +162,7 @@ def _no_protein(table: AtomTable) -> str:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which atoms and residues a structure has, in their order."""
+    """Atoms and residues of a structure, in their order."""
 
     rows: NDArray[np.intp]
     """[A], rows of the atom table."""

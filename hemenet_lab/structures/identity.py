@@ -189,7 +189,7 @@ def _copies(
     atom: NDArray[np.int64],
     use_segments: bool,
 ) -> NDArray[np.int64]:
-    """Which copy of its chain id each row of ``chain`` belongs to, from 0.
+    """Number of the copy of its chain id that each row of ``chain`` belongs to, from 0.
 
     The rows are cut into blocks at TER records, changes of segment, and residues that are repeated
     far off. A block joins a copy that it does not repeat: protein the last one, other groups the

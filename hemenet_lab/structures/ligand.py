@@ -19,7 +19,14 @@ from hemenet_lab.structures.molblock import (
 )
 from hemenet_lab.structures.parse import check_text, file_content, read_atoms
 from hemenet_lab.structures.select import group_residues, select_conformer
-from hemenet_lab.structures.structure import Budget, Drop, Ligand, LigandError, Limits, file_errors
+from hemenet_lab.structures.structure import (
+    Budget,
+    Drop,
+    Ligand,
+    LigandError,
+    ReadLimits,
+    file_errors,
+)
 from hemenet_lab.structures.table import LARGEST_COORDINATE, AtomTable
 
 _KINDS: dict[str, FileKind] = {
@@ -30,12 +37,12 @@ _KINDS: dict[str, FileKind] = {
     ".ml2": "mol2",
 }
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
-_LIMITS = Limits(atoms=10_000)
+_LIMITS = ReadLimits(atoms=10_000)
 """Of ligand files; atoms are those of one molecule."""
 
 
 def read_ligand(
-    path: str | PathLike[str], *, pose: int = 1, limits: Limits | None = None
+    path: str | PathLike[str], *, pose: int = 1, limits: ReadLimits | None = None
 ) -> Ligand:
     """One molecule of an SDF (or MOL) or mol2 file, plain or compressed.
 
@@ -62,7 +69,7 @@ def read_ligands(
     path: str | PathLike[str],
     *,
     pose: int | Literal["all"] = "all",
-    limits: Limits | None = None,
+    limits: ReadLimits | None = None,
     on_error: Callable[[LigandError], None] | None = None,
 ) -> list[Ligand]:
     """The molecules of a file, such as the poses of a docking run; see `read_ligand`.
@@ -78,7 +85,7 @@ def read_ligands(
 def _ligands(
     path: Path,
     pose: int | Literal["all"],
-    limits: Limits | None,
+    limits: ReadLimits | None,
     on_error: Callable[[LigandError], None] | None,
 ) -> Iterator[Ligand]:
     kind, budget = _kind(path), Budget(path.name, limits or _LIMITS, LigandError)
@@ -196,7 +203,7 @@ def ligand_from_mmcif(
     number: int | None = None,
     *,
     model: int | None = None,
-    limits: Limits | None = None,
+    limits: ReadLimits | None = None,
 ) -> Ligand:
     """One residue of a structure file (mmCIF, BinaryCIF or PDB) as a ligand.
 

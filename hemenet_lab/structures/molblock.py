@@ -65,7 +65,7 @@ class AtomBlock:
 
 
 @dataclass(frozen=True)
-class _Atom:
+class _BlockAtom:
     """An atom line of a mol2 file."""
 
     name: str
@@ -139,13 +139,13 @@ def _v3000_rows(lines: list[str]) -> list[tuple[str, list[str]]]:
     return _complete([(w[3], w[4:7]) for w in words[start : start + count]], count)
 
 
-def _mol2_rows(lines: list[str]) -> tuple[list[_Atom], list[int] | None]:
+def _mol2_rows(lines: list[str]) -> tuple[list[_BlockAtom], list[int] | None]:
     """Atoms, and the number of bonds of each; None where the file has no bonds."""
     stripped = [line.strip() for line in lines]
     count = int(stripped[stripped.index("@<TRIPOS>MOLECULE") + 2].split()[0])
     start = stripped.index("@<TRIPOS>ATOM") + 1
     words = [line.split() for line in stripped[start : start + count]]
-    atoms = _complete([_Atom(word[1], word[5], word[2:5]) for word in words], count)
+    atoms = _complete([_BlockAtom(word[1], word[5], word[2:5]) for word in words], count)
     degrees = dict.fromkeys([word[0] for word in words], 0)
     bonds = stripped.index("@<TRIPOS>BOND") + 1 if "@<TRIPOS>BOND" in stripped else len(stripped)
     for line in stripped[bonds:]:
@@ -175,7 +175,7 @@ def _symbol(text: str) -> str:
 
 
 def _mol2_elements(
-    atoms: list[_Atom], degrees: list[int] | None, source: str
+    atoms: list[_BlockAtom], degrees: list[int] | None, source: str
 ) -> tuple[list[str], str]:
     """Elements by SYBYL type where all types are such, else by name; and how, if by name."""
     dotted = any("." in atom.type for atom in atoms)
@@ -201,7 +201,7 @@ def _sybyl_element(kind: str, any_case: bool) -> str:
     return symbol.upper() if known and cased else ""
 
 
-def _named_element(atom: _Atom, degree: int | None, row: int, source: str) -> str:
+def _named_element(atom: _BlockAtom, degree: int | None, row: int, source: str) -> str:
     """Element by the atom's name, checked against its number of bonds and a GAFF type.
 
     Raises:

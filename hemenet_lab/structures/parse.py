@@ -19,7 +19,7 @@ from hemenet_lab.structures.pdb import read_pdb
 from hemenet_lab.structures.select import choose_model, model_numbers, select_atoms
 from hemenet_lab.structures.structure import (
     Budget,
-    Limits,
+    ReadLimits,
     Structure,
     StructureError,
     file_errors,
@@ -73,7 +73,7 @@ def read_structure(
     id: str | None = None,
     keep_hetero: bool = False,
     model: int | None = None,
-    limits: Limits | None = None,
+    limits: ReadLimits | None = None,
 ) -> Structure:
     """The protein chains of a structure file.
 
@@ -109,7 +109,7 @@ def read_structures(
     id: str | None = None,
     keep_hetero: bool = False,
     model: int | Literal["all"] | None = "all",
-    limits: Limits | None = None,
+    limits: ReadLimits | None = None,
 ) -> list[Structure]:
     """Every model of a structure file as a structure of its own; see `read_structure`.
 
@@ -131,7 +131,7 @@ def read_structures(
 
 
 def read_atoms(
-    path: str | PathLike[str], *, model: int | None = None, limits: Limits | None = None
+    path: str | PathLike[str], *, model: int | None = None, limits: ReadLimits | None = None
 ) -> AtomTable:
     """All atoms of a structure file's model; see `read_structure` for which one.
 
@@ -144,7 +144,7 @@ def read_atoms(
         return choose_model(_read_table(path, limits), model)
 
 
-def _read_table(path: Path, limits: Limits | None) -> AtomTable:
+def _read_table(path: Path, limits: ReadLimits | None) -> AtomTable:
     budget = Budget(path.name, limits)
     data = file_content(path, budget)
     if data[:1] >= b"\x80" and b"dataBlocks" in data:
@@ -168,7 +168,7 @@ def file_content(path: Path, budget: Budget) -> bytes:
 
 
 def unzipped(
-    data: bytes, source: str, error_class: type[ValueError], limits: Limits | None = None
+    data: bytes, source: str, error_class: type[ValueError], limits: ReadLimits | None = None
 ) -> bytes:
     """The content of a file, whether compressed or not, without a byte-order mark.
 

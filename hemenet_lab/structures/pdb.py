@@ -244,7 +244,7 @@ def _names_and_chains(raw: NDArray[np.uint8]) -> tuple[Text, Text]:
 
 
 def _are_four_letters(name: Text, word: Text, chain: Text, used: NDArray[np.bool_]) -> bool:
-    """Whether column 21 is the end of residue names, by the names that would come out."""
+    """Check that column 21 is the end of residue names, by the names that would come out."""
     votes = {True: 0, False: 0}
     pairs = zip(name.array()[used].tolist(), word.array()[used].tolist(), strict=True)
     for three, four in set(pairs):

@@ -43,7 +43,7 @@ def simulated_residue(name: str) -> str:
 
 
 def is_simulation_name(word: str) -> bool:
-    """Whether a simulation program gives a residue this name of four letters."""
+    """Check that a simulation program gives a residue this name of four letters."""
     return len(word) == 4 and (word in WATERS or bool(simulated_residue(word)))
 
 

@@ -1,4 +1,4 @@
-"""What every reader returns (frozen, typed arrays), raises and is bounded by."""
+"""Structures: the frozen, typed arrays that every reader returns, its errors and its bounds."""
 
 from __future__ import annotations
 
@@ -115,11 +115,11 @@ class Ligand:
 
 
 @dataclass(frozen=True)
-class Limits:
+class ReadLimits:
     """Bounds on one file; a file beyond them is refused with an error that says so.
 
     The defaults keep a reader under 2 GB of memory and 30 s. A larger file is read with larger
-    ones: ``read_structure(path, limits=Limits(atoms=3_000_000, bytes=400 * 2**20))``.
+    ones: ``read_structure(path, limits=ReadLimits(atoms=3_000_000, bytes=400 * 2**20))``.
     """
 
     bytes: int = 100 * 2**20
@@ -133,11 +133,13 @@ class Limits:
     def __post_init__(self) -> None:
         for item in fields(self):
             if not getattr(self, item.name) > 0:
-                raise ValueError(f"Limits({item.name}={getattr(self, item.name)}): must be above 0")
+                raise ValueError(
+                    f"ReadLimits({item.name}={getattr(self, item.name)}): must be above 0"
+                )
 
 
 class Budget:
-    """What reading one file has left of its `Limits`.
+    """Remainder of the `ReadLimits` while one file is read.
 
     Args:
         source: Name of the file, for messages.
@@ -146,18 +148,21 @@ class Budget:
     """
 
     def __init__(
-        self, source: str, limits: Limits | None = None, error: type[ValueError] = StructureError
+        self,
+        source: str,
+        limits: ReadLimits | None = None,
+        error: type[ValueError] = StructureError,
     ) -> None:
-        self.source, self.error, self.limits = source, error, limits or Limits()
+        self.source, self.error, self.limits = source, error, limits or ReadLimits()
         self._start = thread_time()
 
     def need(self, what: str, count: int) -> None:
-        """Refuses a file that has more of ``what`` (a field of `Limits`) than is allowed."""
+        """Refuses a file that has more of ``what`` (a field of `ReadLimits`) than is allowed."""
         allowed = getattr(self.limits, what)
         if count > allowed:
             raise self.error(
                 f"{self.source}: {count:,} {what} or more, {allowed:,} are allowed; if the file is "
-                f"what it should be, read it with a higher bound: limits=Limits({what}=...)"
+                f"what it should be, read it with a higher bound: limits=ReadLimits({what}=...)"
             )
 
     def check_time(self) -> None:
@@ -165,7 +170,7 @@ class Budget:
         if thread_time() - self._start > self.limits.seconds:
             raise self.error(
                 f"{self.source}: not read after {self.limits.seconds:g} s; if the file is what it "
-                "should be, give it more: limits=Limits(seconds=...)"
+                "should be, give it more: limits=ReadLimits(seconds=...)"
             )
 
 

@@ -135,7 +135,7 @@ NAMELESS_CHAIN = "_"
 
 
 class PolymerHint(IntEnum):
-    """What the file itself says about an atom's place in a polymer."""
+    """Hints of the file itself about an atom's place in a polymer."""
 
     UNKNOWN = 0
     YES = 1

@@ -21,7 +21,7 @@ _HEADER = ("fixture", "variant", "quantity", "largest error", "tolerance", "ok")
 
 
 @dataclass(frozen=True)
-class Row:
+class GoldenRow:
     """One line of the report."""
 
     fixture: str
@@ -55,7 +55,7 @@ def fixture_files(folder: Path, only: Sequence[str] | None = None) -> list[Path]
     return [path for name, path in files.items() if not only or name in only]
 
 
-def check_file(path: Path) -> Iterator[Row]:
+def check_file(path: Path) -> Iterator[GoldenRow]:
     """Rows of one file: a comparison each, and whatever kept an array from being compared."""
     try:
         fixture = Fixture.load(path)
@@ -69,7 +69,7 @@ def check_file(path: Path) -> Iterator[Row]:
     yield from _check(fixture, module)
 
 
-def _check(fixture: Fixture, module: str) -> Iterator[Row]:
+def _check(fixture: Fixture, module: str) -> Iterator[GoldenRow]:
     seen: list[Comparison] = []
     try:
         for comparison in import_module(module).check(fixture):
@@ -80,16 +80,16 @@ def _check(fixture: Fixture, module: str) -> Iterator[Row]:
         traceback.print_exc()
         yield _failure(fixture.name, f"checker stopped: {type(error).__name__}: {error}")
     for key, reason in fixture.excluded.items():
-        yield Row(fixture.name, "", key, "", "", True, f"not a target: {reason}")
+        yield GoldenRow(fixture.name, "", key, "", "", True, f"not a target: {reason}")
     for key in fixture.uncovered(seen):
         yield _failure(fixture.name, "not covered by the checker", key)
 
 
-def _row(fixture: Fixture, comparison: Comparison) -> Row:
+def _row(fixture: Fixture, comparison: Comparison) -> GoldenRow:
     ok, note = comparison.ok, ""
     if not fixture.has(comparison.key):
         ok, note = False, f"the file has no {comparison.key}"
-    return Row(
+    return GoldenRow(
         fixture.name,
         comparison.variant,
         comparison.quantity,
@@ -100,11 +100,11 @@ def _row(fixture: Fixture, comparison: Comparison) -> Row:
     )
 
 
-def _failure(name: str, note: str, quantity: str = "") -> Row:
-    return Row(name, "", quantity, "", "", False, note)
+def _failure(name: str, note: str, quantity: str = "") -> GoldenRow:
+    return GoldenRow(name, "", quantity, "", "", False, note)
 
 
-def table(rows: Iterable[Row]) -> str:
+def table(rows: Iterable[GoldenRow]) -> str:
     """Rows as aligned text under a header."""
     lines = [_HEADER, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADER) - 1)]

@@ -48,12 +48,6 @@ def move_points(points: Tensor, rotation: Tensor | None, shift: Tensor | None) -
     return points if shift is None else points + shift.to(points)
 
 
-def move_entry(entry: Entry, rotation: Tensor | None = None, shift: Tensor | None = None) -> Entry:
-    """A copy of the entry with its atoms moved, in float32: tests the making of the graph too."""
-    coords = torch.from_numpy(entry.coords.astype(np.float64))
-    return replace(entry, coords=move_points(coords, rotation, shift).numpy().astype(np.float32))
-
-
 def permute_entry(entry: Entry, seed: int) -> Entry:
     """The same structure with chains, the residues of each chain and ligand atoms reordered.
 

@@ -36,7 +36,7 @@ AVERAGED = "averaged.ckpt"
 
 
 class Place(Enum):
-    """Where in the loops a checkpoint is made."""
+    """Place in the loops at which a checkpoint is made."""
 
     EPOCH_DONE = "epoch done"
     """All of an epoch is done, nothing of the next one."""
@@ -255,7 +255,7 @@ def _callbacks(trainer: Trainer) -> list[Callback]:
 
 
 def _averages_epochs(trainer: Trainer) -> bool:
-    """Whether `StochasticWeightAveraging` has begun to average."""
+    """Check that `StochasticWeightAveraging` has begun to average."""
     return any(
         isinstance(one, StochasticWeightAveraging) and int(one.n_averaged or 0) > 0
         for one in _callbacks(trainer)
@@ -276,12 +276,12 @@ def _stop_again(trainer: Trainer) -> None:
 
 
 def _is_last_batch(trainer: Trainer) -> bool:
-    """Whether the batch that has just been trained on ends the epoch."""
+    """Check that the batch that has just been trained on ends the epoch."""
     return trainer.fit_loop.epoch_loop._num_ready_batches_reached()
 
 
 def _validates_next(trainer: Trainer) -> bool:
-    """Whether a validation follows the batch that has just been trained on."""
+    """Check that a validation follows the batch that has just been trained on."""
     loop = trainer.fit_loop
     assert loop._data_fetcher is not None
     return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)

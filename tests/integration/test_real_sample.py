@@ -12,7 +12,7 @@ import torch
 from hemenet_lab.encoders import HeMeNet
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.protein_mt.build.build import build_store
-from hemenet_lab.protein_mt.raw.drops import DropRow, read_drops
+from hemenet_lab.protein_mt.raw.drops import DropRow
 from hemenet_lab.store.entry import Entry
 from hemenet_lab.store.reader import Store
 from tests.baselines.small import SMALL as ZOO
@@ -20,6 +20,7 @@ from tests.baselines.small import small
 from tests.fits import check_training, eight_complexes, memorise
 from tests.integration.run import SMALL, fit_args, only, run_here
 from tests.integration.test_fit import runs_of
+from tests.protein_mt.reading import read_drops
 from tests.shared import SAMPLE, needs_shared
 
 pytestmark = needs_shared

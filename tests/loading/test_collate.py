@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -11,8 +12,13 @@ from torch_geometric.data import Batch
 from hemenet_lab.graphs.build import build_graph
 from hemenet_lab.graphs.graph import ProteinGraph, count_chains, count_graphs, node_batch
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.loading.loader import ALIGNMENT, PackedBatch, collate, collate_packed
+from hemenet_lab.loading.loader import ALIGNMENT, PackedBatch, collate
 from tests.store.entries import TASKS, random_entry
+
+
+def collate_packed(graphs: Sequence[ProteinGraph]) -> PackedBatch:
+    """Graphs as a worker sends them."""
+    return PackedBatch.of(collate(graphs))
 
 
 def graphs(view=None):

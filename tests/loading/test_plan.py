@@ -8,10 +8,17 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from hemenet_lab.loading.packing import Items, Limits
-from hemenet_lab.loading.plan import TrainingPlan, evaluation_batches, plan_batches
+from hemenet_lab.loading.plan import Ints, TrainingPlan, evaluation_batches
 from tests.store.entries import TASKS
 
 LOOSE = Limits(graphs=8, atoms=10**9, edges=10**9)
+
+
+def plan_batches(
+    items: Items, limits: Limits, seed: int, epoch: int, world_size: int = 1, balanced: bool = True
+) -> list[Ints]:
+    """The batches of one epoch for all ranks; rank r takes ``[r::world_size]``."""
+    return TrainingPlan(items, limits, seed, world_size, balanced).batches(epoch)
 
 
 def make_items(atoms, labels, edges=None):

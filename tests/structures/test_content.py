@@ -19,7 +19,7 @@ import pytest
 
 from hemenet_lab.structures import (
     LigandError,
-    Limits,
+    ReadLimits,
     StructureError,
     read_ligand,
     read_structure,
@@ -190,20 +190,24 @@ def test_occupancy_that_is_no_number_is_counted(tmp_path: Path) -> None:
 def test_bombs_are_refused_while_they_are_unpacked(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"x.pdb.{kind}"
     path.write_bytes(PACKERS[kind](bytes(30_000_000)))
-    with pytest.raises(StructureError, match=r"bytes or more, 5,000,000 are allowed; .*Limits"):
-        read_structure(path, limits=Limits(bytes=5_000_000))
+    with pytest.raises(StructureError, match=r"bytes or more, 5,000,000 are allowed; .*ReadLimits"):
+        read_structure(path, limits=ReadLimits(bytes=5_000_000))
     path = tmp_path / f"x.sdf.{kind}"
     path.write_bytes(PACKERS[kind](bytes(30_000_000)))
     with pytest.raises(LigandError, match="bytes or more"):
-        read_ligand(path, limits=Limits(bytes=5_000_000))
+        read_ligand(path, limits=ReadLimits(bytes=5_000_000))
 
 
 @pytest.mark.parametrize(
     ("limits", "what"),
-    [(Limits(bytes=500), "bytes"), (Limits(atoms=8), "atoms"), (Limits(chains=1), "chains")],
+    [
+        (ReadLimits(bytes=500), "bytes"),
+        (ReadLimits(atoms=8), "atoms"),
+        (ReadLimits(chains=1), "chains"),
+    ],
 )
 @pytest.mark.parametrize("ending", ["pdb", "cif", "bcif"])
-def test_bounds(tmp_path: Path, limits: Limits, what: str, ending: str) -> None:
+def test_bounds(tmp_path: Path, limits: ReadLimits, what: str, ending: str) -> None:
     atoms = peptide(["ALA"]) + peptide(["GLY"], "B", 1, 40.0)
     path = (write_pdb if ending == "pdb" else write_cif)(tmp_path / f"x.{ending}", atoms)
     assert read_structure(path).num_atoms == 9
@@ -214,12 +218,12 @@ def test_bounds(tmp_path: Path, limits: Limits, what: str, ending: str) -> None:
 def test_bound_on_time(tmp_path: Path) -> None:
     path = write_pdb(tmp_path / "x.pdb", peptide(["ALA"]))
     with pytest.raises(StructureError, match=r"x\.pdb: not read after 1e-09 s"):
-        read_structure(path, limits=Limits(seconds=1e-9))
+        read_structure(path, limits=ReadLimits(seconds=1e-9))
 
 
 def test_bounds_must_be_positive() -> None:
     with pytest.raises(ValueError, match=r"atoms=0.: must be above 0"):
-        Limits(atoms=0)
+        ReadLimits(atoms=0)
 
 
 def test_binary_cif_that_claims_more_rows_than_it_has(tmp_path: Path) -> None:
@@ -249,7 +253,7 @@ def test_many_chains_and_alternatives_take_no_quadratic_time(tmp_path: Path) -> 
         for atom in residue("GLY", chain, number, 3.8 * number, 20.0 * ord(chain))
     ]
     path = write_pdb(tmp_path / "x.pdb", atoms)
-    structure = read_structure(path, limits=Limits(seconds=5))
+    structure = read_structure(path, limits=ReadLimits(seconds=5))
     assert structure.num_residues == 590
     assert structure.num_chains == 10
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hemenet_lab.structures import (
     LigandError,
-    Limits,
+    ReadLimits,
     StructureError,
     ligand_from_mmcif,
     read_ligands,
@@ -22,7 +22,7 @@ from hemenet_lab.structures import (
 from tests.structures.files import Atom, pdb_text, peptide, write_cif
 from tests.structures.test_ligand import METHANOL, MOL2, V3000
 
-LIMITS = Limits(bytes=5_000_000, atoms=5000, seconds=5)
+LIMITS = ReadLimits(bytes=5_000_000, atoms=5000, seconds=5)
 ATOMS = [
     *peptide(["ALA", "MSE", "GLY"]),
     *peptide(["SER"], "B", 1, 30.0),

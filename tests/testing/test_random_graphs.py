@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from hemenet_lab.graphs.build import build_graph
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store.entry import check_entry
+from hemenet_lab.store.entry import Entry, check_entry
 from hemenet_lab.testing.moves import (
     INVERSION,
     match_nodes,
-    move_entry,
     move_graph,
+    move_points,
     permute_entry,
     permute_graph,
     random_rotation,
@@ -27,6 +30,12 @@ VIEWS = [
     GraphView(nodes="alpha", radius=10.0),
     GraphView(nodes="atom", k=0, radius=4.5, sequence_offsets=(0, 1)),
 ]
+
+
+def move_entry(entry: Entry, rotation: Tensor | None = None, shift: Tensor | None = None) -> Entry:
+    """A copy of the entry with its atoms moved, in float32: tests the making of the graph too."""
+    coords = torch.from_numpy(entry.coords.astype(np.float64))
+    return replace(entry, coords=move_points(coords, rotation, shift).numpy().astype(np.float32))
 
 
 def edge_set(graph: ProteinGraph) -> set[tuple[int, ...]]:

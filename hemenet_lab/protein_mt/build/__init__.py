@@ -1,6 +1,6 @@
 """Building a store from a raw folder, and its summary."""
 
-from hemenet_lab.protein_mt.build.build import build_store, default_workers
+from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.build.origin import code_version
 from hemenet_lab.protein_mt.build.summary import summary_text
 

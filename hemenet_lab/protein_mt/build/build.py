@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,11 +95,6 @@ def build_store(
         )
         put_in_place(draft, out)
     return BuildResult(out, built=True, resumed=sum(of_file.count(False) for of_file in fresh))
-
-
-def default_workers() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

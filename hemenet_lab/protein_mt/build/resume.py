@@ -188,7 +188,7 @@ def _differences(old: Mapping[str, Any], origin: Mapping[str, Any]) -> list[str]
 
 
 def _is_whole(out: Path) -> bool:
-    """Whether all arrays have their sizes, and all tables (which may be cut) their contents."""
+    """Check that all arrays have their sizes, and all tables (which may be cut) their contents."""
     manifest = _read(out / MANIFEST)
     files, tables = manifest.get("files", {}), manifest.get("tables", {})
     if not all((out / name).is_file() for name in (*files, *TABLE_FILES)):

@@ -22,7 +22,7 @@ _KINDS = {"lba": "l", "ppa": "p", "chain": "c"}
 
 
 @dataclass(frozen=True)
-class Item:
+class DemoItem:
     """Entry of the demo."""
 
     kind: str
@@ -32,7 +32,7 @@ class Item:
     model: Model
 
 
-def make_items(settings: DemoSettings) -> Iterator[Item]:
+def make_items(settings: DemoSettings) -> Iterator[DemoItem]:
     """All items, family after family; each family has a random generator of its own."""
     totals = {
         "lba": settings.ligand_complexes,
@@ -72,19 +72,19 @@ def _is_compact(model: Model) -> bool:
 
 def _family_items(
     family: Family, numbers: dict[str, range], rng: np.random.Generator
-) -> Iterator[Item]:
+) -> Iterator[DemoItem]:
     members = _Members(family, rng)
     for number in numbers["lba"]:
         ligand = library()[int(rng.integers(len(library())))]
-        yield Item("lba", item_code("lba", number), members.model(1, ligand))
+        yield DemoItem("lba", item_code("lba", number), members.model(1, ligand))
     for number in numbers["ppa"]:
-        yield Item("ppa", item_code("ppa", number), members.model(2))
+        yield DemoItem("ppa", item_code("ppa", number), members.model(2))
     of_complexes = list(members.proteins)
     for place, number in enumerate(numbers["chain"]):
         # every other single chain is a protein that a complex has, too
         known = place % 2 == 0 and place // 2 < len(of_complexes)
         model = members.model_of(of_complexes[place // 2]) if known else members.model(1)
-        yield Item("chain", item_code("chain", number), model)
+        yield DemoItem("chain", item_code("chain", number), model)
 
 
 class _Members:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from hemenet_lab.protein_mt.demo.geometry import Floats
-from hemenet_lab.protein_mt.demo.sidechains import Packer
+from hemenet_lab.protein_mt.demo.sidechains import SideChainPacker
 from hemenet_lab.structures import RESIDUE_ATOMS
 
 FORMED, OPEN = 3.4, 8.5
@@ -16,7 +16,7 @@ TIPS = {"HIS": ("ND1", "NE2"), "ASP": ("OD1", "OD2")}
 """Atoms between which the distance is measured."""
 
 
-def place_dyad(packer: Packer, first: int, formed: bool) -> bool:
+def place_dyad(packer: SideChainPacker, first: int, formed: bool) -> bool:
     """Choose the rotamers of residues ``first`` (HIS) and ``first + 2`` (ASP) together.
 
     Returns:

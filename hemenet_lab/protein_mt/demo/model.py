@@ -11,7 +11,7 @@ from hemenet_lab.protein_mt.demo.families import Protein
 from hemenet_lab.protein_mt.demo.fold import vary
 from hemenet_lab.protein_mt.demo.geometry import Floats, build_backbones, random_rotations
 from hemenet_lab.protein_mt.demo.ligands import Molecule
-from hemenet_lab.protein_mt.demo.sidechains import Packer, Site
+from hemenet_lab.protein_mt.demo.sidechains import SideChainPacker, Site
 
 _LIGAND_GAP, _CHAIN_GAP = 3.7, 5.2
 """Least distance of a docked body from the backbone (with CB) before side chains are placed, Å."""
@@ -117,7 +117,9 @@ def _dock_ligand(body: _Body, ligand: Molecule, rng: np.random.Generator) -> Flo
     return np.round(ligand.coords @ rotation.T + shift, 4)
 
 
-def _pack(bodies: list[_Body], ligand: Floats | None, rng: np.random.Generator) -> Packer | None:
+def _pack(
+    bodies: list[_Body], ligand: Floats | None, rng: np.random.Generator
+) -> SideChainPacker | None:
     """Side chains of all chains at once: dyads first, patches drawn to their partner."""
     starts = np.cumsum([0, *(len(body.atoms) for body in bodies)])
     names = tuple(name for body in bodies for name in body.protein.names)
@@ -125,7 +127,7 @@ def _pack(bodies: list[_Body], ligand: Floats | None, rng: np.random.Generator) 
     rotation = np.concatenate([body.rotation for body in bodies])
     obstacles = np.zeros((0, 3)) if ligand is None else ligand
     site = Site(names, backbone, rotation, obstacles, tuple(int(start) for start in starts[:-1]))
-    packer = Packer(site, rng, _lures(bodies, ligand, starts))
+    packer = SideChainPacker(site, rng, _lures(bodies, ligand, starts))
     for body, start in zip(bodies, starts, strict=False):
         for first in body.protein.family.slots.dyads:
             if not place_dyad(packer, int(start) + first, body.protein.formed):
@@ -145,7 +147,7 @@ def _lures(bodies: list[_Body], ligand: Floats | None, starts: np.ndarray) -> di
     return lures
 
 
-def _split(bodies: list[_Body], packer: Packer) -> tuple[Chain, ...]:
+def _split(bodies: list[_Body], packer: SideChainPacker) -> tuple[Chain, ...]:
     chains, start = [], 0
     for body in bodies:
         rows = range(start, start + len(body.atoms))

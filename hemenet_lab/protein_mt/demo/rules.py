@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from hemenet_lab.protein_mt.demo.dataset import Item
+from hemenet_lab.protein_mt.demo.dataset import DemoItem
 from hemenet_lab.protein_mt.demo.dyads import FORMED, OPEN, TIPS
 from hemenet_lab.protein_mt.demo.geometry import Floats, torsion
 from hemenet_lab.protein_mt.demo.settings import DemoSettings
@@ -235,7 +235,7 @@ class DemoLabels:
     """(code, chain id, UniProt id) of the chains that have one."""
 
 
-def label_items(items: Iterable[Item], settings: DemoSettings) -> DemoLabels:
+def label_items(items: Iterable[DemoItem], settings: DemoSettings) -> DemoLabels:
     """Labels of all items. A protein is annotated once, on its single chain if it has one."""
     labels = DemoLabels()
     rng = np.random.default_rng([settings.seed, 1_000_000])
@@ -256,7 +256,7 @@ def label_items(items: Iterable[Item], settings: DemoSettings) -> DemoLabels:
     return labels
 
 
-def _affinity(item: Item, settings: DemoSettings, rng: np.random.Generator) -> float:
+def _affinity(item: DemoItem, settings: DemoSettings, rng: np.random.Generator) -> float:
     model = item.model
     atoms = [np.concatenate(chain.residues) for chain in model.chains]
     partners = [*reversed(atoms)] if model.ligand_coords is None else [model.ligand_coords]

@@ -211,7 +211,7 @@ class Site:
         return rotamers(self.names[i]) @ self.rotation[i].T + self.backbone[i, 1]
 
 
-class Packer:
+class SideChainPacker:
     """Places the side chains of a `Site`.
 
     Args:

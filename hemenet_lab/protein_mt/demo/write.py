@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from hemenet_lab.protein_mt.demo.dataset import Item, make_items
+from hemenet_lab.protein_mt.demo.dataset import DemoItem, make_items
 from hemenet_lab.protein_mt.demo.ligands import sdf_block
 from hemenet_lab.protein_mt.demo.model import Chain
 from hemenet_lab.protein_mt.demo.rules import CHAIN_IDS, TABLES, TERMS, DemoLabels, label_items
@@ -99,7 +99,7 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _write_structures(raw: Path, items: Iterable[Item], labels: DemoLabels) -> None:
+def _write_structures(raw: Path, items: Iterable[DemoItem], labels: DemoLabels) -> None:
     listed = _listed(labels)
     for item in items:
         code, model = item.code, item.model
@@ -145,7 +145,7 @@ def pdb_text(code: str, chains: Iterable[Chain]) -> str:
     return "\n".join([*lines, "END", ""])
 
 
-def _write_affinities(raw: Path, labels: DemoLabels, items: Iterable[Item]) -> None:
+def _write_affinities(raw: Path, labels: DemoLabels, items: Iterable[DemoItem]) -> None:
     names = {item.code: item.model.ligand.smiles for item in items if item.model.ligand}
     head = f"# {NOTICE}\n# PDB code, resolution, release year, -logKd/Ki, Kd/Ki, reference"
     small = [

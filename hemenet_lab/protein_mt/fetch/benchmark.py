@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hemenet_lab.protein_mt import COMPONENT, OBSOLETE, STRUCTURES, TABLES, Source
+from hemenet_lab.protein_mt import COMPONENT, OBSOLETE, STRUCTURES, TABLES, PublicSource
 from hemenet_lab.protein_mt.complexes import (
     Complex,
     ComplexTable,
@@ -39,7 +39,7 @@ from hemenet_lab.protein_mt.raw import split_chain_name, write_chain_list
 PARTIAL = ".partial"
 """Folder in the raw folder for files that are not whole yet."""
 COMPLEXES = "open-route"
-"""Source, in the report, of complexes that are cut out of entries of the PDB."""
+"""PublicSource, in the report, of complexes that are cut out of entries of the PDB."""
 _OF_COMPLEX = re.compile(r"open-route/[0-9][a-z0-9]{3}|PP/[0-9][a-z0-9]{3}\.b?cif\.gz")
 """Places of the files of such a complex."""
 WITHOUT_COMPLEXES = (
@@ -55,7 +55,7 @@ class _Run:
     session: Session
     known: dict[str, Record]
 
-    def fetch(self, items: Sequence[tuple[Source, str]], title: str) -> list[Record]:
+    def fetch(self, items: Sequence[tuple[PublicSource, str]], title: str) -> list[Record]:
         jobs = [self._job(source, item) for source, item in items]
         return fetch_all(
             jobs,
@@ -67,7 +67,7 @@ class _Run:
             progress=self.settings.progress,
         )
 
-    def _job(self, source: Source, item: str) -> Job:
+    def _job(self, source: PublicSource, item: str) -> Job:
         place = source.place(item)
         return Job(
             item or source.name,
@@ -232,7 +232,7 @@ def _remove_others(raw: Path, here: set[str], known: Known) -> None:
 
 
 def _guarded(session: Session, work: Callable[[], None]) -> None:
-    """Does the work; a stop by the user or a fault of the disk ends it, and is reported."""
+    """Do the work; a stop by the user or a fault of the disk ends it, and is reported."""
     try:
         work()
     except KeyboardInterrupt:

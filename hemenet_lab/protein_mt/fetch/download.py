@@ -21,7 +21,7 @@ from hemenet_lab.protein_mt.fetch.request import (
     LocalFault,
     NotThere,
     Passing,
-    Refused,
+    ServerRefused,
     discard,
     receive,
 )
@@ -101,7 +101,7 @@ def download(job: Job, session: Session) -> Record:
     except NotThere as error:
         session.note_answer(True)
         return replace(blank, status="missing", note=str(error))
-    except (Passing, Refused) as error:
+    except (Passing, ServerRefused) as error:
         session.note_answer(False)
         return replace(blank, status="failed", note=str(error))
     except LocalFault as error:

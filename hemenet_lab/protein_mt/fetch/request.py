@@ -52,7 +52,7 @@ class NotThere(Exception):
     """The server says that there is no such file."""
 
 
-class Refused(Exception):
+class ServerRefused(Exception):
     """An answer that is not taken, or a server that does not answer; retrying does not help."""
 
 
@@ -77,7 +77,7 @@ def receive(job: Job, session: Session) -> None:
 
     Raises:
         NotThere: 404 and 410.
-        Refused: Other 4xx, a redirect to another host, a body that is too long.
+        ServerRefused: Other 4xx, a redirect to another host, a body that is too long.
         Passing: 429, 5xx, timeouts, broken connections, and a body that is too short.
         LocalFault: The file cannot be written, for example because the disk is full.
         Stopped: The run ends.
@@ -118,7 +118,9 @@ def _answer(job: Job, headers: Mapping[str, str], session: Session) -> Iterator[
                     return
                 url = _redirected(url, response.headers["Location"])
             session.turn()
-        raise Refused(f"more than {session.policy.redirects} redirects; the last is to {url[:100]}")
+        raise ServerRefused(
+            f"more than {session.policy.redirects} redirects; the last is to {url[:100]}"
+        )
 
 
 @contextmanager
@@ -130,7 +132,7 @@ def _network_faults(timeout: float) -> Iterator[None]:
     except requests.exceptions.ConnectTimeout:
         raise Passing(f"no connection within {timeout:g} s") from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-        raise Refused(_plain(str(error))) from None
+        raise ServerRefused(_plain(str(error))) from None
     except requests.exceptions.ConnectionError as error:
         raise Passing(f"no connection: {_reason(error)}") from None
     except (HTTPError, OSError, UnicodeError) as error:  # requests' own errors are OSErrors
@@ -141,17 +143,17 @@ def _redirected(url: str, target: str) -> str:
     """Address that a redirect leads to, if it is on the same host.
 
     Raises:
-        Refused: Another host, port or scheme (https in place of http is fine).
+        ServerRefused: Another host, port or scheme (https in place of http is fine).
     """
     try:
         target = urljoin(url, target.encode("latin-1").decode("utf-8"))
         old, new = parse_url(url), parse_url(target)
     except ValueError:
-        raise Refused(f"a redirect to {_plain(target)}, which is no address") from None
+        raise ServerRefused(f"a redirect to {_plain(target)}, which is no address") from None
     same = new.scheme == old.scheme and new.port == old.port
     safer = (old.scheme, new.scheme) == ("http", "https") and old.port is new.port is None
     if new.host != old.host or new.auth or not (same or safer):
-        raise Refused(
+        raise ServerRefused(
             f"a redirect to {_plain(target)}, away from {old.scheme}://{old.netloc}, is not "
             "followed; if that is the source's new address, give it with --mirror"
         )
@@ -171,7 +173,7 @@ def _check_status(response: requests.Response, part: Path, session: Session) -> 
         raise Passing(said, wait)
     if status in (404, 410):
         raise NotThere(said)
-    raise Refused(f"{said}: the server refuses; it may block too many requests, try later")
+    raise ServerRefused(f"{said}: the server refuses; it may block too many requests, try later")
 
 
 def _retry_after(retries: Retry, text: str) -> float | None:
@@ -248,7 +250,7 @@ def _length(headers: Mapping[str, str]) -> int | None:
 def _check_most(job: Job, size: int) -> None:
     if size > job.most:
         discard(job.part)
-        raise Refused(
+        raise ServerRefused(
             f"longer than {job.most:,} bytes, the most that is taken for {job.source}; it is not "
             "what this source has"
         )

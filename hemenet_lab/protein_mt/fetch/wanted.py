@@ -103,8 +103,8 @@ def _listed_chains(raw: Path) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Entry that is fetched for a PDB code."""
+class FetchEntry:
+    """FetchEntry that is fetched for a PDB code."""
 
     code: str
     """The code that was asked for."""
@@ -124,21 +124,21 @@ def read_obsolete(path: str | Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def current_entry(code: str, successors: Successors) -> Entry:
+def current_entry(code: str, successors: Successors) -> FetchEntry:
     """The entry that stands for a PDB code today: the first successor of each is followed."""
     route, others = [code], []
     while route[-1] in successors:
         first, *rest = successors[route[-1]] or ("",)
         if not first:
-            return Entry(code, "", f"{' → '.join(route)} is obsolete, without a successor")
+            return FetchEntry(code, "", f"{' → '.join(route)} is obsolete, without a successor")
         if not _CURRENT.fullmatch(first):  # it would become part of an address and of a file name
             note = f"{' → '.join(route)} is obsolete; its successor {first[:40]!r} is no PDB code"
-            return Entry(code, "", note)
+            return FetchEntry(code, "", note)
         if first in route:
-            return Entry(code, "", f"{' → '.join([*route, first])}: successors go in a circle")
+            return FetchEntry(code, "", f"{' → '.join([*route, first])}: successors go in a circle")
         route.append(first)
         others += rest
     if len(route) == 1:
-        return Entry(code, code)
+        return FetchEntry(code, code)
     further = f" (not used: {', '.join(others)[:100]})" if others else ""
-    return Entry(code, route[-1], f"obsolete: {' → '.join(route)}{further}")
+    return FetchEntry(code, route[-1], f"obsolete: {' → '.join(route)}{further}")

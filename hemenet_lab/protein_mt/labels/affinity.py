@@ -185,7 +185,7 @@ def read_affinity_csv(path: str | Path) -> AffinityTable:
 
 
 def unit_hint(pk: float) -> str:
-    """What a number may be that is no pK; empty for one that may be a pK.
+    """Guess at the unit of a number that is no pK; empty for one that may be a pK.
 
     The rule is that of `hemenet data verify`: -5 to 20.
     """

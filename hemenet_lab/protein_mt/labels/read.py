@@ -30,7 +30,7 @@ from hemenet_lab.protein_mt.labels.ontology import (
 )
 from hemenet_lab.protein_mt.labels.sifts import (
     UniprotMap,
-    Wanted,
+    WantedTerms,
     read_sifts,
     read_sifts_ec,
     read_sifts_go,
@@ -103,7 +103,7 @@ def _from_sifts(
             f"labels from SIFTS need {', '.join(missing)} in {raw.path}; get them with "
             "`hemenet data fetch`, or use --labels deepfri"
         )
-    wanted = Wanted(
+    wanted = WantedTerms(
         frozenset(source.code for source in raw.sources),
         frozenset(f"{s.code.upper()}-{s.chain}" for s in raw.sources if s.kind == "chain"),
         min_ec=settings.min_ec_chains,

@@ -86,7 +86,7 @@ ACCESSIONS = ("ACCESSION", "SP_PRIMARY")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedTerms:
     """Chains and terms that a build asks for."""
 
     codes: Collection[str]
@@ -112,7 +112,7 @@ class Wanted:
         )
 
 
-def read_sifts_ec(path: Path, wanted: Wanted) -> FunctionTable:
+def read_sifts_ec(path: Path, wanted: WantedTerms) -> FunctionTable:
     """EC numbers from ``pdb_chain_enzyme.csv``, plain or gzipped.
 
     Raises:
@@ -138,7 +138,7 @@ def read_sifts_ec(path: Path, wanted: Wanted) -> FunctionTable:
     return _table(path, {EC: terms}, chains, {}, problems)
 
 
-def read_sifts_go(path: Path, wanted: Wanted, ontology: Ontology) -> FunctionTable:
+def read_sifts_go(path: Path, wanted: WantedTerms, ontology: Ontology) -> FunctionTable:
     """GO terms and their ancestors from ``pdb_chain_go.csv``, plain or gzipped.
 
     Raises:

@@ -33,7 +33,7 @@ OWN = "own"
 
 @dataclass(frozen=True, order=True)
 class LabelOrigin:
-    """Where one label of one chain comes from."""
+    """Source of one label of one chain."""
 
     task: str
     term: int

@@ -7,7 +7,6 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
-from pathlib import Path
 
 COLUMNS = ("id", "kind", "stage", "reason", "count")
 DROPS_FILE = "drops.csv"
@@ -40,18 +39,6 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return out.getvalue()
-
-
-def read_drops(folder: str | Path) -> list[DropRow]:
-    """The rows of a store's ``drops.csv``; none where the store has no such file."""
-    path = Path(folder) / DROPS_FILE
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            DropRow(row["id"], row["kind"], row["stage"], row["reason"], int(row["count"]))
-            for row in csv.DictReader(file)
-        ]
 
 
 def count_reasons(rows: Iterable[DropRow]) -> dict[str, dict[str, int]]:

@@ -144,14 +144,6 @@ def read_sources(
         yield _result(source, parsed, partners, date, contact)
 
 
-def read_source(
-    source: Source, partners: tuple[str, ...] = (), *, keep_hetero: bool = False
-) -> ReadResult:
-    """Reads one item; see `read_sources`."""
-    [result] = read_sources([(source, partners)], keep_hetero=keep_hetero)
-    return result
-
-
 def _parsed(path: Path, keep_hetero: bool) -> Structure | Exception:
     """The structure, or what prevents it, which every item of the file is dropped for."""
     try:

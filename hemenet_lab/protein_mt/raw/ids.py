@@ -28,12 +28,12 @@ def entry_code(text: str) -> str:
 
 
 def is_pdb_code(text: str) -> bool:
-    """Whether a text is a PDB id, of four or twelve characters."""
+    """Check that a text is a PDB id, of four or twelve characters."""
     return _CODE.fullmatch(text) is not None
 
 
 def is_chain_name(text: str) -> bool:
-    """Whether a text is a PDB id, a hyphen and a chain id."""
+    """Check that a text is a PDB id, a hyphen and a chain id."""
     return _HYPHENATED.fullmatch(text) is not None
 
 

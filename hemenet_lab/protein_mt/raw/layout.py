@@ -213,7 +213,7 @@ def _ligand_complexes(path: Path) -> Iterator[tuple[str, str, Path]]:
 
 
 def _is_of(folder: Path, stem: str, what: str) -> bool:
-    """Whether a file name without endings is ``<folder>_<what>``, in any spelling of the id."""
+    """Check that a file name without endings is ``<folder>_<what>``, in any spelling of the id."""
     name, _, end = stem.rpartition("_")
     return end.lower() == what and entry_code(name) == entry_code(folder.name)
 

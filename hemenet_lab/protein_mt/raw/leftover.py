@@ -60,7 +60,7 @@ def _is_store(folder: Path) -> bool:
 
 
 def _reason(place: Path) -> str:
-    """Why a file of this place and name is not used."""
+    """Reason for which a file of this place and name is not used."""
     name, folders = place.name.lower(), place.parts[:-1]
     if any(part.startswith(".") for part in place.parts):
         return "hidden file not looked at"

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
-from hemenet_lab.protein_mt.raw.drops import DropRow, read_drops
+from hemenet_lab.protein_mt.raw.drops import DropRow
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import Store
 from hemenet_lab.structures import Structure, read_structure
 from tests.protein_mt.raw_folder import write_raw
+from tests.protein_mt.reading import read_drops
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.build.summary import summary_text
-from hemenet_lab.protein_mt.raw.drops import read_drops
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import Store
 from tests.protein_mt.further_tables import write_full_raw
 from tests.protein_mt.raw_folder import write_raw
+from tests.protein_mt.reading import read_drops
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.labels.read import read_labels
-from hemenet_lab.protein_mt.raw.drops import read_drops
 from hemenet_lab.protein_mt.raw.layout import find_raw
 from hemenet_lab.protein_mt.verify import verify_store
 from hemenet_lab.store.reader import Store
+from tests.protein_mt.reading import read_drops
 from tests.shared import SAMPLE, needs_shared
 
 pytestmark = needs_shared

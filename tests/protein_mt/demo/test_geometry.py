@@ -17,7 +17,13 @@ from hemenet_lab.protein_mt.demo.geometry import (
     torsion,
 )
 from hemenet_lab.protein_mt.demo.model import facing, touch
-from hemenet_lab.protein_mt.demo.sidechains import Packer, Site, bond_distance, bonds, rotamers
+from hemenet_lab.protein_mt.demo.sidechains import (
+    SideChainPacker,
+    Site,
+    bond_distance,
+    bonds,
+    rotamers,
+)
 from hemenet_lab.structures import RESIDUE_ATOMS
 
 
@@ -132,9 +138,9 @@ def test_packing_finds_clashes() -> None:
     atoms, rotation = build_backbones(phi, psi, np.full((1, 5), 180.0))
     names = ("ALA", "ALA", "PHE", "ALA", "ALA")
     free = Site(names, atoms[0, :, :4], rotation[0], np.zeros((0, 3)))
-    packer = Packer(free, np.random.default_rng(0))
+    packer = SideChainPacker(free, np.random.default_rng(0))
     assert packer.run()
     blocked = Site(names, atoms[0, :, :4], rotation[0], packer.side[1] + 0.5)
-    packer = Packer(blocked, np.random.default_rng(0))
+    packer = SideChainPacker(blocked, np.random.default_rng(0))
     assert not packer.run()
     assert 1 in packer.crowded(2.0)

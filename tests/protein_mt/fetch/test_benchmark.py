@@ -14,11 +14,11 @@ from hemenet_lab.protein_mt.fetch.benchmark import PARTIAL
 from hemenet_lab.protein_mt.fetch.report import REPORT_FILE
 from hemenet_lab.protein_mt.fetch.request import write_chunk as write
 from hemenet_lab.protein_mt.labels.read import read_labels
-from hemenet_lab.protein_mt.raw.entry import read_source
 from hemenet_lab.protein_mt.raw.layout import find_raw
 from hemenet_lab.protein_mt.sources import TABLES
 from tests.protein_mt.all_sources import report, run, serving_all
 from tests.protein_mt.local_server import LocalServer
+from tests.protein_mt.reading import read_source
 
 
 @pytest.fixture

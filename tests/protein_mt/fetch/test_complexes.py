@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.protein_mt.labels.read import read_labels
-from hemenet_lab.protein_mt.raw.entry import read_source
 from hemenet_lab.protein_mt.raw.layout import find_raw
 from tests.protein_mt.all_sources import run, serving_all
 from tests.protein_mt.cif_files import COMPONENT
 from tests.protein_mt.fetch.test_pdbbind import layout_2020
 from tests.protein_mt.local_server import LocalServer
+from tests.protein_mt.reading import read_source
 
 TABLE = "id,ligand,receptor_chains,partner_chains,affinity,unit,source\n"
 

@@ -19,14 +19,19 @@ from hemenet_lab.protein_mt.labels.deepfri import (
     read_split_lists,
 )
 from hemenet_lab.protein_mt.labels.ontology import read_enzyme_names, read_obo
-from hemenet_lab.protein_mt.labels.sifts import Wanted, read_sifts, read_sifts_ec, read_sifts_go
+from hemenet_lab.protein_mt.labels.sifts import (
+    WantedTerms,
+    read_sifts,
+    read_sifts_ec,
+    read_sifts_go,
+)
 from hemenet_lab.protein_mt.raw import read_dates
 from hemenet_lab.protein_mt.raw.layout import read_chain_list
 from tests.protein_mt.labels.test_enzyme_names import CLASSES, DATA
 from tests.protein_mt.labels.test_ontology import OBO
 from tests.protein_mt.labels.test_sifts import EC, GO
 
-WANTED = Wanted(frozenset({"1abc", "2abc"}), frozenset(), min_ec=1, min_go=1)
+WANTED = WantedTerms(frozenset({"1abc", "2abc"}), frozenset(), min_ec=1, min_go=1)
 GO_TABLE = "".join(
     f"### GO-terms ({name})\nGO:{name}1\tGO:{name}2\n### GO-names ({name})\none\ttwo\n"
     for name in ("m", "b", "c")

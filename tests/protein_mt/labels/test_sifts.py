@@ -9,7 +9,12 @@ import pytest
 
 from hemenet_lab.protein_mt.labels.deepfri import FunctionTable
 from hemenet_lab.protein_mt.labels.ontology import read_obo
-from hemenet_lab.protein_mt.labels.sifts import Wanted, read_sifts_ec, read_sifts_go, sifts_date
+from hemenet_lab.protein_mt.labels.sifts import (
+    WantedTerms,
+    read_sifts_ec,
+    read_sifts_go,
+    sifts_date,
+)
 from tests.protein_mt.labels.test_ontology import OBO
 
 EC = """# 2026/01/10 - 12:00 | PDB: 01.26 | UniProt: 2026.01
@@ -46,7 +51,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def go(folder: Path, **options: object) -> FunctionTable:
-    wanted = Wanted(CODES, frozenset(), **{"min_go": 1, **options})
+    wanted = WantedTerms(CODES, frozenset(), **{"min_go": 1, **options})
     graph = read_obo(folder / "go-basic.obo")
     return read_sifts_go(folder / "pdb_chain_go.csv.gz", wanted, graph)
 
@@ -60,7 +65,9 @@ def named(table: FunctionTable) -> dict[str, set[str]]:
 
 
 def test_ec_numbers_bring_their_class(folder: Path) -> None:
-    table = read_sifts_ec(folder / "pdb_chain_enzyme.csv", Wanted(CODES, frozenset(), min_ec=1))
+    table = read_sifts_ec(
+        folder / "pdb_chain_enzyme.csv", WantedTerms(CODES, frozenset(), min_ec=1)
+    )
     assert table.tasks[0].terms == ("1.1.1.-", "1.1.1.9", "1.1.1.10", "2.1.1.-", "2.1.1.1")
     assert named(table) == {
         "1ABC-A": {"1.1.1.-", "1.1.1.9", "1.1.1.10"},
@@ -76,9 +83,9 @@ def test_ec_numbers_bring_their_class(folder: Path) -> None:
 
 def test_ec_threshold_counts_single_chains_only(folder: Path) -> None:
     path = folder / "pdb_chain_enzyme.csv"
-    two = read_sifts_ec(path, Wanted(CODES, frozenset(), min_ec=2))
+    two = read_sifts_ec(path, WantedTerms(CODES, frozenset(), min_ec=2))
     assert two.tasks[0].terms == ("1.1.1.-", "1.1.1.9")
-    counted = read_sifts_ec(path, Wanted(CODES, frozenset({"1ABC-A", "2ABC-A"}), min_ec=2))
+    counted = read_sifts_ec(path, WantedTerms(CODES, frozenset({"1ABC-A", "2ABC-A"}), min_ec=2))
     assert counted.tasks[0].terms == ("1.1.1.-",)
     # chains that are not counted are labelled all the same
     assert counted.chains["1ABC-B"] == {"ec": (0,)}
@@ -129,7 +136,7 @@ def test_date_of_the_table(folder: Path) -> None:
 
 def test_other_columns_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"but not \['EC_NUMBER'\]; expected SIFTS's table"):
-        read_sifts_ec(folder / "pdb_chain_go.csv.gz", Wanted(CODES, frozenset()))
+        read_sifts_ec(folder / "pdb_chain_go.csv.gz", WantedTerms(CODES, frozenset()))
 
 
 def test_each_row_names_its_protein(tmp_path: Path) -> None:
@@ -139,7 +146,7 @@ def test_each_row_names_its_protein(tmp_path: Path) -> None:
         "PDB,CHAIN,ACCESSION,EC_NUMBER\n"
         "1abc,A,P1,1.1.1.9\npdb_00001abc,A,P2,2.1.1.1\n2abc,A,None,1.1.1.9\n"
     )
-    table = read_sifts_ec(path, Wanted(CODES, frozenset(), min_ec=1))
+    table = read_sifts_ec(path, WantedTerms(CODES, frozenset(), min_ec=1))
     assert table.tasks[0].terms == ("1.1.1.-", "1.1.1.9", "2.1.1.-", "2.1.1.1")
     assert table.parts == {"1ABC-A": {"P1": {"ec": (0, 1)}, "P2": {"ec": (2, 3)}}}
     assert table.chains == {"1ABC-A": {"ec": (0, 1, 2, 3)}, "2ABC-A": {"ec": (0, 1)}}
@@ -151,7 +158,7 @@ def test_several_numbers_in_one_field(tmp_path: Path) -> None:
         "PDB, CHAIN, EC_NUMBER\n"
         '1abc,A,"2.7.11.1, 2.7.12.1"\n2abc,A,2.7.11.1; 3.4\n3abc,A,kinase\n3abc,A,\n'
     )
-    table = read_sifts_ec(path, Wanted(CODES, frozenset(), min_ec=1))
+    table = read_sifts_ec(path, WantedTerms(CODES, frozenset(), min_ec=1))
     assert named(table) == {
         "1ABC-A": {"2.7.11.-", "2.7.11.1", "2.7.12.-", "2.7.12.1"},
         "2ABC-A": {"2.7.11.-", "2.7.11.1"},

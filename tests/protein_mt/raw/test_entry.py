@@ -17,13 +17,12 @@ from hemenet_lab.protein_mt.build.parallel import by_file, read_items, read_jobs
 from hemenet_lab.protein_mt.build.resume import load_result, result_file
 from hemenet_lab.protein_mt.labels.read import read_labels
 from hemenet_lab.protein_mt.raw import entry as read_entry
-from hemenet_lab.protein_mt.raw.drops import read_drops
-from hemenet_lab.protein_mt.raw.entry import read_source
 from hemenet_lab.protein_mt.raw.layout import find_raw, write_chain_list
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import Store
 from hemenet_lab.structures import Structure, read_structure
 from tests.protein_mt.cif_files import bcif_gz, cif_gz
+from tests.protein_mt.reading import read_drops, read_source
 from tests.structures.files import Atom, peptide
 
 CHAINS = {"A": 12, "B": 13, "H": 14, "h": 15, "AA": 16}

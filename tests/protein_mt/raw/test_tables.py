@@ -35,7 +35,7 @@ def values(path: Path) -> dict[str, float]:
         PLAIN.replace(",", ";").replace(".", ",").encode(),
         b"# made by hand\n\n" + PLAIN.replace("1bbb", "\n# more\n1bbb").encode(),
         b'"id","pKd","note"\n"1aaa","6.5","K\xb5M, and more"\n1bbb,7.25,\n',
-        gzip.compress(PLAIN.encode()),
+        gzip.compress(PLAIN.encode(), mtime=0),
     ],
 )
 def test_forms_of_a_table(content: bytes, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_single_slips_are_left_out_with_their_row(tmp_path: Path) -> None:
 def test_damaged_gzip_names_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "pdb_chain_uniprot.csv.gz"
     rows = "".join(f"{n}abc,A,P{n * 7919 % 10007}\n" for n in range(20_000))
-    whole = bytearray(gzip.compress(f"PDB,CHAIN,SP_PRIMARY\n{rows}".encode()))
+    whole = bytearray(gzip.compress(f"PDB,CHAIN,SP_PRIMARY\n{rows}".encode(), mtime=0))
     whole[10] = 0xFF  # a block of a type that does not exist
     path.write_bytes(bytes(whole))
     with pytest.raises(zlib.error), gzip.open(path) as file:
