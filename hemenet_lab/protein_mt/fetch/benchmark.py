@@ -27,7 +27,7 @@ from hemenet_lab.protein_mt.fetch.request import Job
 from hemenet_lab.protein_mt.fetch.session import Session
 from hemenet_lab.protein_mt.fetch.settings import FetchSettings, check_raw
 from hemenet_lab.protein_mt.fetch.wanted import (
-    Entry,
+    FetchEntry,
     Wanted,
     current_entry,
     read_ids,
@@ -129,7 +129,7 @@ def _fetch_everything(
         records += _write_complexes(run, table, files, definitions)
 
 
-def _entries(raw: Path, codes: Iterable[str]) -> list[Entry]:
+def _entries(raw: Path, codes: Iterable[str]) -> list[FetchEntry]:
     """Entries to fetch; without the list of obsolete ones each code stands for itself."""
     path = raw / OBSOLETE.place()
     successors = read_obsolete(path) if path.is_file() else {}
@@ -137,7 +137,7 @@ def _entries(raw: Path, codes: Iterable[str]) -> list[Entry]:
 
 
 def _fetch_structures(
-    run: _Run, entries: Sequence[Entry], records: list[Record]
+    run: _Run, entries: Sequence[FetchEntry], records: list[Record]
 ) -> dict[str, Path]:
     """PDB code that was asked for → file of its entry, where there is one."""
     source = STRUCTURES[run.settings.format]
