@@ -8,10 +8,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -26,16 +24,19 @@ from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.parser import SuiteArgumentParser
 from hemenet_lab.plugins import load_encoders
 from hemenet_lab.prediction_table import PredictionTable
-from hemenet_lab.tracking import tracker_of
 from hemenet_lab.training import (
-    RUN_KEY,
+    CannotWrite,
     NonFiniteGuard,
+    Preemption,
     ReproducibleSteps,
     ResultsTable,
     RunCheckpoint,
     RunRecord,
     SharedRunningStatistics,
     Throughput,
+    continue_run,
+    finish_run,
+    own_checkpoints_only,
 )
 
 CLI = TypeVar("CLI", bound="SuiteCLI")
@@ -70,7 +71,11 @@ class SuiteCLI(LightningCLI):
         plugins = [*(given if isinstance(given, list) else [given])]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins.append(AtomicCheckpointIO())
-        return super().instantiate_trainer(plugins=plugins, **kwargs)
+        if self._get(self.config_init, "trainer")["enable_checkpointing"] is False:
+            self._parser(self.subcommand).callback_keys.remove("checkpoint")
+        trainer = super().instantiate_trainer(plugins=plugins, **kwargs)
+        own_checkpoints_only(trainer)
+        return trainer
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
         given = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]
@@ -84,19 +89,13 @@ class SuiteCLI(LightningCLI):
         """Nothing: the checkpoint's settings are defaults here, so that what is written wins."""
 
     def before_fit(self) -> None:
-        """Continue the run of the checkpoint that a resumed fit starts from."""
-        path = self.config.fit.ckpt_path
-        tracker = tracker_of(self.trainer)
-        if path and Path(path).is_file() and tracker is not None and self.trainer.is_global_zero:
-            run_id = torch.load(path, weights_only=True, map_location="cpu").get(RUN_KEY)
-            if run_id:
-                tracker.resume(run_id)
+        """Continue the run of the checkpoint, or of the requeued job, that a fit starts from."""
+        path = continue_run(self.trainer, self.config.fit.ckpt_path)
+        self.config_init.fit.ckpt_path = path
 
     def after_fit(self) -> None:
         """Test the best checkpoint, so that every fit ends with the table of its results."""
-        best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
-        if best and not self.trainer.interrupted:
-            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
+        finish_run(self.trainer, self.model, self.datamodule)
 
 
 class ConfigReader(SuiteCLI):
@@ -123,7 +122,10 @@ class ConfigReader(SuiteCLI):
 
 def lightning(args: Sequence[str] | None = None) -> None:
     """Entry point of the `lightning` command."""
-    _start(SuiteCLI, args)
+    try:
+        _start(SuiteCLI, args)
+    except (CannotWrite, FloatingPointError) as error:
+        raise SystemExit(f"lightning: {error}") from error
 
 
 def config_reader() -> ConfigReader:
@@ -162,6 +164,7 @@ def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
                 RunRecord(),
                 Throughput(),
                 NonFiniteGuard(),
+                Preemption(),
                 ResultsTable(),
                 PredictionTable(),
             ],

@@ -1,12 +1,18 @@
 """Around the training loop: callbacks, checkpoints and results."""
 
 from hemenet_lab.training.callbacks import (
-    NonFiniteGuard,
     ReproducibleSteps,
     SharedRunningStatistics,
     Throughput,
 )
 from hemenet_lab.training.checkpoints import RunCheckpoint
+from hemenet_lab.training.guard import NonFiniteGuard, first_non_finite, load_case
+from hemenet_lab.training.preemption import (
+    Preemption,
+    continue_run,
+    finish_run,
+    own_checkpoints_only,
+)
 from hemenet_lab.training.record import RUN_KEY, CannotWrite, RunRecord, run_folder
 from hemenet_lab.training.results import Result, ResultsTable
 
@@ -14,6 +20,7 @@ __all__ = [
     "RUN_KEY",
     "CannotWrite",
     "NonFiniteGuard",
+    "Preemption",
     "ReproducibleSteps",
     "Result",
     "ResultsTable",
@@ -21,5 +28,10 @@ __all__ = [
     "RunRecord",
     "SharedRunningStatistics",
     "Throughput",
+    "continue_run",
+    "finish_run",
+    "first_non_finite",
+    "load_case",
+    "own_checkpoints_only",
     "run_folder",
 ]

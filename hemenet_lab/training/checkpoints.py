@@ -19,16 +19,20 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
     StochasticWeightAveraging,
+    WeightAveraging,
 )
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
+from hemenet_lab.training.preemption import preemption_of
 from hemenet_lab.training.record import cannot_write, share_run_folder
 
 METRICS_KEY = "callback_metrics"
 """Where a checkpoint keeps the metrics that schedules and callbacks may still ask for."""
+UNLOGGED_KEY = "unlogged_metrics"
+"""Where it keeps those of its step, which Lightning gives to the loggers a moment later."""
 
 AVERAGED = "averaged.ckpt"
 """Weights averaged over epochs (SWA), which exist at the end of the training only."""
@@ -87,6 +91,7 @@ class RunCheckpoint(ModelCheckpoint):
         self._step_before = 0
         self._resumed_metrics: dict[str, Tensor] | None = None
         self._resumed_rates: list[float] = []
+        self._unlogged: dict[str, Any] = {}
 
     # --- when -----------------------------------------------------------------------------------
 
@@ -104,7 +109,9 @@ class RunCheckpoint(ModelCheckpoint):
         self._last_written = trainer.global_step
         if self._resumed_metrics is not None:
             trainer.callback_metrics.update(self._resumed_metrics)
-            self._resumed_metrics = None
+            if self._unlogged:
+                trainer._logger_connector.log_metrics(self._unlogged)
+            self._resumed_metrics, self._unlogged = None, {}
             _stop_again(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -119,10 +126,22 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         every, step = self.last_every_n_steps, trainer.global_step
         due = every and step % every == 0 and step > self._last_written
-        if due and not trainer.fast_dev_run:
-            self.save_within_epoch(trainer)
+        if (due or _asked_to_end(trainer)) and not trainer.fast_dev_run:
+            self._save_within_epoch(trainer)
 
-    def save_within_epoch(self, trainer: Trainer) -> bool:
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        if trainer.state.fn != TrainerFn.FITTING or not _asked_to_end(trainer):
+            return
+        for one in _callbacks(trainer):
+            if isinstance(one, WeightAveraging):
+                one.on_validation_epoch_end(trainer, pl_module)  # gives the weights back
+        if not _averages_epochs(trainer):
+            self.write_last(trainer, Place.BEFORE_VALIDATION)
+        self._leave(trainer)
+
+    def _save_within_epoch(self, trainer: Trainer) -> None:
         """Write ``last.ckpt`` at the end of a batch, if this is a place to go on from.
 
         It is none between batches whose gradients are added, nor at an epoch's end: there
@@ -130,11 +149,18 @@ class RunCheckpoint(ModelCheckpoint):
         """
         validates = _validates_next(trainer)
         if trainer.global_step == self._step_before or (_is_last_batch(trainer) and not validates):
-            return False
-        if _averages_epochs(trainer):
-            return False  # Lightning begins such an epoch in ways that cannot be taken up within it
-        self.write_last(trainer, Place.BEFORE_VALIDATION if validates else Place.BATCH_DONE)
-        return True
+            return
+        if not _averages_epochs(trainer):  # such an epoch cannot be taken up within
+            place = Place.BEFORE_VALIDATION if validates else Place.BATCH_DONE
+            self.write_last(trainer, place)
+        if _asked_to_end(trainer):
+            self._leave(trainer)
+
+    def _leave(self, trainer: Trainer) -> None:
+        preemption = preemption_of(trainer)
+        assert preemption is not None
+        last = Path(self.last_model_path) if self.last_model_path else None
+        preemption.leave(trainer, last)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._should_skip_saving_checkpoint(trainer):
@@ -160,6 +186,8 @@ class RunCheckpoint(ModelCheckpoint):
                     self._save_topk_checkpoint(trainer, self._candidates)
             self.write_last(trainer, Place.EPOCH_DONE)
         self._rank_epoch = False
+        if _asked_to_end(trainer):
+            self._leave(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep weights averaged over epochs, for the test: no checkpoint has had them yet."""
@@ -204,12 +232,15 @@ class RunCheckpoint(ModelCheckpoint):
             metrics = trainer.callback_metrics
             checkpoint[METRICS_KEY] = {name: value.detach() for name, value in metrics.items()}
             _set_counters(checkpoint["loops"]["fit_loop"], self._place)
+            if self._place in (Place.BATCH_DONE, Place.BEFORE_VALIDATION) and trainer.training:
+                checkpoint[UNLOGGED_KEY] = _to_be_logged(trainer)
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
             self._resumed_metrics = checkpoint.get(METRICS_KEY, {})  # not in former checkpoints
+            self._unlogged = checkpoint.get(UNLOGGED_KEY, {})
             if any(state.get("n_averaged") for state in checkpoint["callbacks"].values()):
                 # SWA makes its schedule anew at the start of the epoch, which changes the rates
                 groups = checkpoint["optimizer_states"][0]["param_groups"]
@@ -253,6 +284,11 @@ def _callbacks(trainer: Trainer) -> list[Callback]:
     return trainer.callbacks  # type: ignore[attr-defined]  # a plain list
 
 
+def _asked_to_end(trainer: Trainer) -> bool:
+    preemption = preemption_of(trainer)
+    return preemption is not None and preemption.asked(trainer)
+
+
 def _averages_epochs(trainer: Trainer) -> bool:
     """Whether `StochasticWeightAveraging` has begun to average."""
     return any(
@@ -284,6 +320,14 @@ def _validates_next(trainer: Trainer) -> bool:
     loop = trainer.fit_loop
     assert loop._data_fetcher is not None
     return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+
+
+def _to_be_logged(trainer: Trainer) -> dict[str, float]:
+    """What the loggers get when the hooks at the end of a batch are done."""
+    connector = trainer._logger_connector
+    if not connector.should_update_logs:
+        return {}
+    return {name: float(value) for name, value in connector.metrics["log"].items()}
 
 
 def _set_counters(fit_loop: dict[str, Any], place: Place | None) -> None:

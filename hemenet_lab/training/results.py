@@ -18,9 +18,12 @@ from hemenet_lab.model import MultiTaskModule, TaskEvaluation
 from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
 from hemenet_lab.tracking import tracker_of
+from hemenet_lab.training.record import run_folder, write_whole
 from hemenet_lab.uncertainty import bootstrap
 
 UNKNOWN_CLUSTER = -1
+RESULTS = "results.csv"
+PREDICTIONS = "test_predictions.npz"
 
 
 def labelled_predictions(module: MultiTaskModule, store: Store) -> dict[str, NDArray[Any]]:
@@ -114,7 +117,10 @@ def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -
 
 
 class ResultsTable(Callback):
-    """Prints the table after every test; keeps it and the predictions as artifacts of the run."""
+    """Prints the table after every test; keeps it and the predictions in the run's folder.
+
+    They are artifacts of the run in MLflow as well, where that is used.
+    """
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MultiTaskModule)
@@ -131,10 +137,14 @@ class ResultsTable(Callback):
         if not trainer.is_global_zero:
             return
         Console().print(render(results, synthetic=bool(data.store.manifest.get("synthetic"))))
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **predictions)  # type: ignore[arg-type]  # numpy's stub
+        write_whole(run_folder(trainer) / PREDICTIONS, stream.getvalue())
+        write_whole(run_folder(trainer) / RESULTS, to_csv(results).encode())
         tracker = tracker_of(trainer)
         if tracker is not None:
-            tracker.log_text(to_csv(results), "results.csv")
-            tracker.log_arrays(predictions, "test_predictions.npz")
+            tracker.log_text(to_csv(results), RESULTS)
+            tracker.log_arrays(predictions, PREDICTIONS)
             tracker.set_tags({"completed": "true"})
 
 

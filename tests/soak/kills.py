@@ -96,7 +96,7 @@ VARIANTS = {
         trainer={"val_check_interval": 2}, callbacks=lambda: [EMAWeightAveraging(decay=0.8)]
     ),
     "validation every other epoch": Variant(
-        trainer={"check_val_every_n_epoch": 2}, module={"lr_scheduler": plateau}
+        trainer={"check_val_every_n_epoch": 2}, callbacks=early_stopping
     ),
     "max_steps": Variant(
         trainer={"max_epochs": -1, "max_steps": 18}, module={"lr_scheduler": plateau}, every=None
