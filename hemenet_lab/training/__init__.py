@@ -7,11 +7,11 @@ from hemenet_lab.training.callbacks import (
 )
 from hemenet_lab.training.checkpoints import RunCheckpoint
 from hemenet_lab.training.guard import NonFiniteGuard, first_non_finite, load_case
+from hemenet_lab.training.loops import own_checkpoints_only
 from hemenet_lab.training.preemption import (
     Preemption,
     continue_run,
     finish_run,
-    own_checkpoints_only,
 )
 from hemenet_lab.training.record import RUN_KEY, CannotWrite, RunRecord, run_folder
 from hemenet_lab.training.results import Result, ResultsTable

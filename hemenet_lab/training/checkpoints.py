@@ -2,15 +2,13 @@
 
 What Lightning writes at the end of a validation lacks the rest of the epoch: the plateau schedule
 steps, and callbacks count, after it. Here the checkpoints of an epoch are written when all of that
-is done, and those within an epoch say whether a validation is still to come. The functions at the
-end name what of Lightning's loops this takes; the tests that kill runs fail if it changes.
+is done, and those within an epoch say whether a validation is still to come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,17 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
+from hemenet_lab.training.loops import (
+    Place,
+    begin_whole_epoch,
+    begin_whole_validation,
+    is_last_batch,
+    like_any_epoch,
+    log_now,
+    set_counters,
+    to_be_logged,
+    validates_next,
+)
 from hemenet_lab.training.preemption import preemption_of
 from hemenet_lab.training.record import cannot_write, share_run_folder
 
@@ -36,19 +45,6 @@ UNLOGGED_KEY = "unlogged_metrics"
 
 AVERAGED = "averaged.ckpt"
 """Weights averaged over epochs (SWA), which exist at the end of the training only."""
-
-
-class Place(Enum):
-    """Where in the loops a checkpoint is made."""
-
-    EPOCH_DONE = "epoch done"
-    """All of an epoch is done, nothing of the next one."""
-    BATCH_DONE = "batch done"
-    """After an optimizer step, with further batches to come."""
-    BEFORE_VALIDATION = "before validation"
-    """After an optimizer step, or within the validation that follows it: that is to be done."""
-    VALIDATED = "validated"
-    """After a validation within an epoch."""
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -89,6 +85,7 @@ class RunCheckpoint(ModelCheckpoint):
         self._rank_epoch = False
         """Whether that epoch's checkpoint may be one of the best."""
         self._step_before = 0
+        self._epoch_ended = False
         self._resumed_metrics: dict[str, Tensor] | None = None
         self._resumed_rates: list[float] = []
         self._unlogged: dict[str, Any] = {}
@@ -109,8 +106,7 @@ class RunCheckpoint(ModelCheckpoint):
         self._last_written = trainer.global_step
         if self._resumed_metrics is not None:
             trainer.callback_metrics.update(self._resumed_metrics)
-            if self._unlogged:
-                trainer._logger_connector.log_metrics(self._unlogged)
+            log_now(trainer, self._unlogged)
             self._resumed_metrics, self._unlogged = None, {}
             _stop_again(trainer)
 
@@ -147,8 +143,8 @@ class RunCheckpoint(ModelCheckpoint):
         It is none between batches whose gradients are added, nor at an epoch's end: there
         `epoch_done` follows at once.
         """
-        validates = _validates_next(trainer)
-        if trainer.global_step == self._step_before or (_is_last_batch(trainer) and not validates):
+        validates = validates_next(trainer)
+        if trainer.global_step == self._step_before or (is_last_batch(trainer) and not validates):
             return
         if not _averages_epochs(trainer):  # such an epoch cannot be taken up within
             place = Place.BEFORE_VALIDATION if validates else Place.BATCH_DONE
@@ -165,7 +161,7 @@ class RunCheckpoint(ModelCheckpoint):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._should_skip_saving_checkpoint(trainer):
             return
-        if _is_last_batch(trainer):
+        if is_last_batch(trainer):
             self._rank_epoch = True
         else:
             with self._at(Place.VALIDATED):
@@ -175,17 +171,20 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._candidates = self._monitor_candidates(trainer)
+        # one that was stopped within stays as its last validation has left it
+        self._epoch_ended = is_last_batch(trainer) or trainer.global_step > self._last_written
         if not self._should_skip_saving_checkpoint(trainer):
             self._rank_epoch |= self._should_save_on_train_epoch_end(trainer)
 
     def epoch_done(self, trainer: Trainer) -> None:
         """Write what an epoch leaves, when the schedules have stepped and all callbacks counted."""
-        if not trainer.fast_dev_run and trainer.global_step > self._last_written:
+        if self._epoch_ended and not trainer.fast_dev_run:
             if self._rank_epoch:
                 with self._at(Place.EPOCH_DONE):
                     self._save_topk_checkpoint(trainer, self._candidates)
-            self.write_last(trainer, Place.EPOCH_DONE)
-        self._rank_epoch = False
+            if not _updates_statistics(trainer):
+                self.write_last(trainer, Place.EPOCH_DONE)
+        self._rank_epoch = self._epoch_ended = False
         if _asked_to_end(trainer):
             self._leave(trainer)
 
@@ -231,9 +230,9 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.state.fn == TrainerFn.FITTING:
             metrics = trainer.callback_metrics
             checkpoint[METRICS_KEY] = {name: value.detach() for name, value in metrics.items()}
-            _set_counters(checkpoint["loops"]["fit_loop"], self._place)
+            set_counters(checkpoint["loops"]["fit_loop"], self._place)
             if self._place in (Place.BATCH_DONE, Place.BEFORE_VALIDATION) and trainer.training:
-                checkpoint[UNLOGGED_KEY] = _to_be_logged(trainer)
+                checkpoint[UNLOGGED_KEY] = to_be_logged(trainer)
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -261,20 +260,20 @@ class _EpochEdge(Callback):
         self._checkpoint = checkpoint
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        _begin_whole_epoch(trainer)
+        begin_whole_epoch(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._checkpoint.epoch_done(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        _like_any_epoch(trainer)
+        like_any_epoch(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        _like_any_epoch(trainer)
+        like_any_epoch(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
-            _begin_whole_validation(trainer)
+            begin_whole_validation(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._checkpoint.epoch_done(trainer)
@@ -297,6 +296,17 @@ def _averages_epochs(trainer: Trainer) -> bool:
     )
 
 
+def _updates_statistics(trainer: Trainer) -> bool:
+    """Whether SWA's epoch for batch normalisation is next, which a resumed run cannot begin with.
+
+    It repeats the epoch before.
+    """
+    return trainer.current_epoch < (trainer.fit_loop.max_epochs or 0) and any(
+        isinstance(one, StochasticWeightAveraging) and trainer.current_epoch == one.swa_end + 1
+        for one in _callbacks(trainer)
+    )
+
+
 def _stop_again(trainer: Trainer) -> None:
     """End a resumed run at once that had been stopped early, unless its settings now go further."""
     for one in _callbacks(trainer):
@@ -305,65 +315,3 @@ def _stop_again(trainer: Trainer) -> None:
             and one.wait_count >= one.patience
         ):
             trainer.should_stop = True
-
-
-# --- Lightning's loops ------------------------------------------------------------------------
-
-
-def _is_last_batch(trainer: Trainer) -> bool:
-    """Whether the batch that has just been trained on ends the epoch."""
-    return trainer.fit_loop.epoch_loop._num_ready_batches_reached()
-
-
-def _validates_next(trainer: Trainer) -> bool:
-    """Whether a validation follows the batch that has just been trained on."""
-    loop = trainer.fit_loop
-    assert loop._data_fetcher is not None
-    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
-
-
-def _to_be_logged(trainer: Trainer) -> dict[str, float]:
-    """What the loggers get when the hooks at the end of a batch are done."""
-    connector = trainer._logger_connector
-    if not connector.should_update_logs:
-        return {}
-    return {name: float(value) for name, value in connector.metrics["log"].items()}
-
-
-def _set_counters(fit_loop: dict[str, Any], place: Place | None) -> None:
-    """Make a checkpoint's counters say where it stands, as Lightning reads them."""
-    if place is Place.EPOCH_DONE:
-        epochs = fit_loop["epoch_progress"]
-        for counts in epochs["total"], epochs["current"]:
-            counts["ready"] = counts["started"]
-    if place is Place.BEFORE_VALIDATION:
-        for counts in (
-            (batches := fit_loop["epoch_loop.batch_progress"])["total"],
-            batches["current"],
-        ):
-            counts["completed"] = counts["processed"]
-        validation = fit_loop["epoch_loop.val_loop.batch_progress"]
-        validation["is_last_batch"] = False
-        validation["current"] = dict.fromkeys(validation["current"], 0)
-        # one batch begun and none done: a validation that was broken off
-        validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-
-
-def _begin_whole_epoch(trainer: Trainer) -> None:
-    """Let a run that was resumed between two epochs begin the next, also with ``max_steps``."""
-    progress = trainer.fit_loop.epoch_progress.current
-    if progress.ready == progress.processed:
-        trainer.fit_loop._restarting = False
-        trainer.fit_loop.epoch_loop.restarting = False
-
-
-def _like_any_epoch(trainer: Trainer) -> None:
-    """Let the plateau schedule step at the end of an epoch that was resumed within."""
-    trainer.fit_loop._restarting = False
-
-
-def _begin_whole_validation(trainer: Trainer) -> None:
-    """Count the batches of a validation that is repeated from its beginning."""
-    loop = trainer.fit_loop.epoch_loop.val_loop
-    if loop.restarted_mid_evaluation:
-        loop.batch_progress.total.reset()

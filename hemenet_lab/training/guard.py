@@ -177,7 +177,7 @@ def _write_case(path: Path, module: MultiTaskModule, batch: ProteinGraph, step: 
     plain = {name: one for name, one in content.items() if isinstance(one, (Tensor, list, tuple))}
     torch.save(
         {
-            "batch": {name: one for name, one in plain.items()},
+            "batch": plain,
             "state_dict": module.state_dict(),
             "hyper_parameters": dict(module.hparams),
             TASKS_KEY: [task.to_dict() for task in module.tasks],

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -179,22 +178,6 @@ def _without_checkpoint(words: list[str]) -> list[str]:
 
 
 # --- SLURM ------------------------------------------------------------------------------------
-
-
-def own_checkpoints_only(trainer: Trainer) -> None:
-    """Keep Lightning from its ``hpc_ckpt_*.ckpt``.
-
-    It would write them into the working folder at SIGUSR1 under SLURM, and any later run there
-    would open them, whoever's they are. Called before the trainer is used.
-    """
-    trainer._checkpoint_connector = _OwnCheckpoints(trainer)
-    environment = trainer._accelerator_connector.cluster_environment
-    if isinstance(environment, SLURMEnvironment):
-        environment.auto_requeue = False
-
-
-class _OwnCheckpoints(_CheckpointConnector):
-    _hpc_resume_path = None
 
 
 def continue_run(trainer: Trainer, ckpt_path: str | None) -> str | None:
