@@ -36,7 +36,7 @@ from hemenet_lab.training import (
     Throughput,
     continue_run,
     finish_run,
-    own_checkpoints_only,
+    prepare_trainer,
 )
 
 CLI = TypeVar("CLI", bound="SuiteCLI")
@@ -74,7 +74,10 @@ class SuiteCLI(LightningCLI):
         if self._get(self.config_init, "trainer")["enable_checkpointing"] is False:
             self._parser(self.subcommand).callback_keys.remove("checkpoint")
         trainer = super().instantiate_trainer(plugins=plugins, **kwargs)
-        own_checkpoints_only(trainer)
+        try:
+            prepare_trainer(trainer)
+        except ValueError as error:
+            raise SystemExit(f"lightning: {error}") from error
         return trainer
 
     def parse_arguments(self, parser: Any, args: Any) -> None:

@@ -7,7 +7,7 @@ from hemenet_lab.training.callbacks import (
 )
 from hemenet_lab.training.checkpoints import RunCheckpoint
 from hemenet_lab.training.guard import NonFiniteGuard, first_non_finite, load_case
-from hemenet_lab.training.loops import own_checkpoints_only
+from hemenet_lab.training.loops import prepare_trainer
 from hemenet_lab.training.preemption import (
     Preemption,
     continue_run,
@@ -32,6 +32,6 @@ __all__ = [
     "finish_run",
     "first_non_finite",
     "load_case",
-    "own_checkpoints_only",
+    "prepare_trainer",
     "run_folder",
 ]

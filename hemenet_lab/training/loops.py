@@ -10,6 +10,8 @@ from typing import Any
 
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
+from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
 
 
@@ -91,16 +93,41 @@ def log_now(trainer: Trainer, metrics: dict[str, float]) -> None:
         trainer._logger_connector.log_metrics(metrics)
 
 
-def own_checkpoints_only(trainer: Trainer) -> None:
-    """Keep Lightning from its ``hpc_ckpt_*.ckpt``.
+def prepare_trainer(trainer: Trainer) -> None:
+    """Keep a trainer from what Lightning does behind a run's back; called before it is used.
 
-    It would write them into the working folder at SIGUSR1 under SLURM, and any later run there
-    would open them, whoever's they are. Called before the trainer is used.
+    Its ``hpc_ckpt_*.ckpt`` above all: at SIGUSR1 under SLURM it would write them into the working
+    folder, and any later run there would open them, whoever's they are.
+
+    Raises:
+        ValueError: It has a callback or a precision that cannot work here.
     """
+    if trainer.precision in ("16-true", "bf16-true"):
+        mixed = trainer.precision.replace("true", "mixed")
+        raise ValueError(
+            f"precision {trainer.precision} cannot be used: small updates would be lost in weights "
+            f"of 16 bits; use --trainer.precision={mixed}, which is as fast, or 32-true"
+        )
+    for one in trainer.callbacks:  # type: ignore[attr-defined]  # a plain list
+        if isinstance(one, (LearningRateFinder, BatchSizeFinder)):
+            raise ValueError(f"{type(one).__name__} cannot be used: {_INSTEAD[type(one)]}")
     trainer._checkpoint_connector = _OwnCheckpoints(trainer)
     environment = trainer._accelerator_connector.cluster_environment
     if isinstance(environment, SLURMEnvironment):
         environment.auto_requeue = False
+
+
+def spawns(trainer: Trainer) -> bool:
+    """Whether the trainer's work is done in processes that it spawns or forks."""
+    return isinstance(trainer.strategy.launcher, _MultiProcessingLauncher)
+
+
+_INSTEAD = {
+    LearningRateFinder: "the rate belongs to model.optimizer, which it cannot set; compare short "
+    "runs, as --trainer.max_epochs=2 --model.optimizer.lr=1e-3",
+    BatchSizeFinder: "batches are bounded by data.max_atoms_per_batch and data.max_edges_per_batch "
+    "(per process), not by a fixed size; lower these if memory runs out, or data.batch_graphs",
+}
 
 
 class _OwnCheckpoints(_CheckpointConnector):

@@ -23,6 +23,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
 from hemenet_lab.tracking import tracker_of
+from hemenet_lab.training.loops import spawns
 from hemenet_lab.training.record import (
     RUN_KEY,
     RUNS,
@@ -208,6 +209,8 @@ def continue_run(trainer: Trainer, ckpt_path: str | None) -> str | None:
             tracker.resume(run_id)
     elif folder is not None:
         set_run_folder(trainer, folder)
+    if spawns(trainer):
+        run_folder(trainer)  # chosen here, since each of fit and test has processes of its own
     return ckpt_path
 
 
