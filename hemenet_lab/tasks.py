@@ -1,4 +1,4 @@
-"""What is predicted: a task's level, kind, unit and terms, as plain frozen data."""
+"""Tasks: the level, kind, unit and terms, as plain frozen data."""
 
 from __future__ import annotations
 

@@ -9,13 +9,14 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hemenet_lab", "baselines")
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("hemenet_lab.tasks", "hemenet_lab.nn"),
+    ("hemenet_lab.tasks", "hemenet_lab.basics", "hemenet_lab.nn"),
     ("hemenet_lab.structures",),
     ("hemenet_lab.store",),
     ("hemenet_lab.protein_mt",),
@@ -31,6 +32,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.loading",),
     ("hemenet_lab.metrics",),
     ("hemenet_lab.model",),
+    ("hemenet_lab.saved",),
     ("hemenet_lab.tracking",),
     ("hemenet_lab.training",),
     ("hemenet_lab.prediction",),
@@ -65,8 +67,10 @@ def dotted(path: Path) -> str:
 
 
 def folder_of(module: str) -> str:
-    """The folder that a module or face belongs to."""
-    return module if (ROOT / module.replace(".", "/")).is_dir() else module.rpartition(".")[0]
+    """The folder that a module or face belongs to; a loose module stands for itself."""
+    is_folder = (ROOT / module.replace(".", "/")).is_dir()
+    parent = module.rpartition(".")[0]
+    return module if is_folder or parent == "hemenet_lab" else parent
 
 
 def stage_of(module: str) -> int:
@@ -79,6 +83,18 @@ def stage_of(module: str) -> int:
     ]
     assert found, f"{module} belongs to no stage; add it to STAGES where it belongs"
     return max(found)[1]
+
+
+@cache
+def exported(folder: str) -> frozenset[str]:
+    """Names in ``__all__`` of a folder's face."""
+    face = ROOT / folder.replace(".", "/") / "__init__.py"
+    tree = ast.parse(face.read_text("utf-8")) if face.is_file() else ast.parse("")
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == "__all__" and node.value is not None:
+            return frozenset(ast.literal_eval(node.value))
+    return frozenset()
 
 
 def imports_in(module: str, source: str) -> Iterator[Import]:
@@ -94,9 +110,8 @@ def imports_in(module: str, source: str) -> Iterator[Import]:
             continue
         for target, name in found:
             if target.split(".")[0] in PACKAGES or target.startswith("relative"):
-                is_module = (
-                    (ROOT / f"{target}.{name}".replace(".", "/")).with_suffix(".py").exists()
-                )
+                place = ROOT / f"{target}.{name}".replace(".", "/")
+                is_module = place.with_suffix(".py").exists() and name not in exported(target)
                 yield Import(module, f"{target}.{name}" if is_module else target, name)
 
 

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class NodeArrays:
-    """What edges depend on, for N nodes with A atoms.
+    """Arrays that edges depend on, for N nodes with A atoms.
 
     Args:
         coords: [A, 3], Å.

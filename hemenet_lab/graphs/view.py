@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS
+from hemenet_lab.structures import NUM_CHANNELS
 
 
 @dataclass(frozen=True)
 class GraphView:
-    """How a structure becomes a graph.
+    """Recipe by which a structure becomes a graph.
 
     Relations come in this order: ``knn`` (if ``k`` > 0), ``radius`` (if ``radius`` > 0), then one
     per sequence offset in increasing order (target = source + offset; 0 is the self-loop).

@@ -52,7 +52,7 @@ def hidden_labels(
 def share_lines(
     store: Store, split: NDArray[np.int8], hidden: NDArray[np.bool_], shares: Mapping[str, float]
 ) -> list[str]:
-    """What to tell people: how many entries keep their labels, by task."""
+    """Lines for the summary: entries that keep their labels, by task."""
     lines = []
     for column, task in enumerate(store.tasks):
         if task.name in shares:

@@ -1,4 +1,4 @@
-"""Which items make a batch: plans that are a pure function of (seed, epoch), alike on all ranks.
+"""Plans of batches: pure functions of (seed, epoch), alike on all ranks.
 
 A training plan is made in two steps. Once, items are packed into batches that respect every bound
 and hold a labelled item of every task (`sampler_packing`). In each epoch, items then change places

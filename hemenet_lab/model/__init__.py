@@ -2,7 +2,17 @@
 
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import TASKS_KEY, MultiTaskModule
-from hemenet_lab.model.readout import Readout, TaskAware
+from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
 from hemenet_lab.model.schedule import WarmUp
 
-__all__ = ["TASKS_KEY", "MultiTaskModule", "Readout", "TaskAware", "TaskEvaluation", "WarmUp"]
+__all__ = [
+    "TASKS_KEY",
+    "Mean",
+    "MultiTaskModule",
+    "Readout",
+    "Sum",
+    "TaskAware",
+    "TaskEvaluation",
+    "WarmUp",
+    "Weighted",
+]

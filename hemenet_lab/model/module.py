@@ -14,7 +14,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, Reduce
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
-from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import ProteinGraph, count_chains, count_graphs, node_batch, row_items
 from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.model.evaluation import TaskEvaluation
@@ -284,7 +284,8 @@ class MultiTaskModule(LightningModule):
         """Sums and counts of this epoch's losses so far, float64 [processes, tasks, 2]."""
         losses = [cast(MeanLoss, loss) for loss in self.train_losses.values()]
         pairs = [torch.stack([loss.total.double(), loss.count.double()]) for loss in losses]
-        return self.all_gather(torch.stack(pairs)).reshape(-1, len(pairs), 2).cpu()
+        gathered = cast(Tensor, self.all_gather(torch.stack(pairs)))
+        return gathered.reshape(-1, len(pairs), 2).cpu()
 
     def _restore_train_losses(self, gathered: Tensor) -> None:
         """Take up this process's part of `_gathered_train_losses`; rank 0 all, if others wrote."""

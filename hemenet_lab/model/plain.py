@@ -14,7 +14,7 @@ def keep_plain(values: MutableMapping[str, Any]) -> None:
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value is made of dicts, lists, tuples, numbers, strings and None only."""
+    """Check that a value is made of dicts, lists, tuples, numbers, strings and None only."""
     if isinstance(value, dict):
         return all(is_plain(part) for part in value.values())
     if isinstance(value, (list, tuple)):

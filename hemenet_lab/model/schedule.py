@@ -60,7 +60,7 @@ PER_STEP = (OneCycleLR, CyclicLR, WarmUp)
 
 
 def optimizers(optimizer: Optimizer, scheduler: Any, trainer: Trainer) -> Any:
-    """What ``configure_optimizers`` returns.
+    """Make the optimizer and schedule that ``configure_optimizers`` returns.
 
     Args:
         optimizer: The optimizer.

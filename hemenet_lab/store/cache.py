@@ -1,4 +1,4 @@
-"""Where files go that can be made anew at any time."""
+"""Places of files that can be made anew at any time, and of stores that go by a name."""
 
 from __future__ import annotations
 

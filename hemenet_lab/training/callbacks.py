@@ -1,4 +1,4 @@
-"""What happens around training steps: random numbers, throughput, shared statistics."""
+"""Callbacks around training steps: random numbers, throughput, shared statistics."""
 
 from __future__ import annotations
 

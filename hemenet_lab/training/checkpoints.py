@@ -24,6 +24,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
+from hemenet_lab.training.files import cannot_write
 from hemenet_lab.training.loops import (
     Place,
     begin_whole_epoch,
@@ -36,7 +37,7 @@ from hemenet_lab.training.loops import (
     validates_next,
 )
 from hemenet_lab.training.preemption import preemption_of
-from hemenet_lab.training.record import cannot_write, share_run_folder
+from hemenet_lab.training.record import share_run_folder
 
 METRICS_KEY = "callback_metrics"
 """Where a checkpoint keeps the metrics that schedules and callbacks may still ask for."""

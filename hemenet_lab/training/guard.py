@@ -22,7 +22,8 @@ from torch_geometric.data import Batch
 from hemenet_lab.graphs import ProteinGraph
 from hemenet_lab.loading import collate
 from hemenet_lab.model import TASKS_KEY, MultiTaskModule
-from hemenet_lab.training.record import run_folder, write_whole
+from hemenet_lab.training.files import write_whole
+from hemenet_lab.training.record import run_folder
 
 EVERY_ON_GPU = 16
 """Steps between two looks where a look is a wait."""

@@ -16,20 +16,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
 from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 
+from hemenet_lab.saved import read_checkpoint
 from hemenet_lab.tracking import tracker_of
+from hemenet_lab.training.files import write_whole
 from hemenet_lab.training.loops import spawns
 from hemenet_lab.training.record import (
     RUN_KEY,
     RUNS,
     run_folder,
     set_run_folder,
-    write_whole,
 )
 
 EXIT_STATUS = 143
@@ -194,7 +194,7 @@ def continue_run(trainer: Trainer, ckpt_path: str | None) -> str | None:
     folder, run_id = None, None
     mark = _mark(trainer)
     if ckpt_path and Path(ckpt_path).is_file():
-        run_id = torch.load(ckpt_path, weights_only=True, map_location="cpu").get(RUN_KEY)
+        run_id = read_checkpoint(ckpt_path).get(RUN_KEY)
         place = Path(ckpt_path).resolve().parent
         folder = place.parent if place.name == "checkpoints" else None
     elif mark is not None and mark.is_file() and int(os.environ.get("SLURM_RESTART_COUNT", 0)):

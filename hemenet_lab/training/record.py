@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_info
 
-from hemenet_lab.tracking import tracker_of
+from hemenet_lab.tracking import Tag, tracker_of
+from hemenet_lab.training.files import write_whole
 
 RUN_KEY = "mlflow_run_id"
 """Where a checkpoint keeps the run that it belongs to."""
@@ -59,61 +56,12 @@ def share_run_folder(trainer: Trainer) -> Path:
     return run_folder(trainer)
 
 
-class CannotWrite(OSError):
-    """A file or folder of a run cannot be written; one line names it and says what to do."""
-
-
-@contextmanager
-def cannot_write(path: Path) -> Iterator[None]:
-    """Turn what a full disk or a folder without permission causes into one line.
-
-    Raises:
-        CannotWrite: In place of an OSError, or of the RuntimeError that torch makes of it.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise CannotWrite(_advice(path, error.strerror or str(error))) from error
-    except RuntimeError as error:
-        if not re.search("PytorchStreamWriter|unexpected pos|iostream", str(error)):
-            raise
-        raise CannotWrite(_advice(path, "torch could not write all of it")) from error
-
-
-def _advice(path: Path, reason: str) -> str:
-    near = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
-    free = shutil.disk_usage(near).free / 2**20
-    return (
-        f"cannot write {path} ({reason}; {free:.0f} MiB are free there); make room, allow writing "
-        "there, or choose another folder (--trainer.logger.folder, --trainer.default_root_dir); "
-        "earlier checkpoints of the run are untouched"
-    )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, with its folder, that is there as a whole or not at all.
-
-    Raises:
-        CannotWrite: It cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    with cannot_write(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(content)
-            partial.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise
-
-
 class RunRecord(Callback):
     """Keeps a run's config in its folder, and its provenance in MLflow and in checkpoints."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         folder = share_run_folder(trainer)
-        if not trainer.is_global_zero or trainer.fast_dev_run:
+        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         for saver in trainer.callbacks:  # type: ignore[attr-defined]  # a plain list
             if stage == "fit" and isinstance(saver, SaveConfigCallback):
@@ -134,11 +82,11 @@ class RunRecord(Callback):
         tracker.log_metrics({name: float(count) for name, count in parameters.items()}, step=0)
         tracker.set_tags(
             {
-                "git_revision": git_revision(),
-                "store_hash": getattr(store, "hash", "unknown"),
-                "synthetic_data": bool(getattr(store, "manifest", {}).get("synthetic", False)),
-                "torch": torch.__version__,
-                "devices": trainer.num_devices * trainer.num_nodes,
+                Tag.REVISION: git_revision(),
+                Tag.STORE: getattr(store, "hash", "unknown"),
+                Tag.SYNTHETIC: bool(getattr(store, "manifest", {}).get("synthetic", False)),
+                Tag.TORCH: torch.__version__,
+                Tag.DEVICES: trainer.num_devices * trainer.num_nodes,
             }
         )
 
@@ -158,7 +106,7 @@ class RunRecord(Callback):
         if tracker is None:
             rank_zero_info(f"The run's folder: {run_folder(trainer)}")
         else:
-            tracker.set_tags({"best_checkpoint": best})
+            tracker.set_tags({Tag.BEST_CHECKPOINT: best})
             rank_zero_info(f"See the run: mlflow ui --backend-store-uri {tracker.uri}")
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hemenet_lab.commands import data
+from hemenet_lab.cli import hemenet
 from hemenet_lab.store.reader import Store
 from tests.protein_mt.all_sources import run as fetch
 from tests.protein_mt.all_sources import serving_all
+from tests.protein_mt.fetch.test_pdbbind import layout_2020
 from tests.protein_mt.local_server import LocalServer
-from tests.protein_mt.test_fetch_pdbbind import layout_2020
 
 TABLE = """\
 id,ligand,receptor_chains,partner_chains,affinity,unit,source
@@ -29,17 +28,14 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
 
 
 def command(*words: object) -> int:
-    parser = argparse.ArgumentParser()
-    data.add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["data", *map(str, words)])
-    return int(args.run(args))
+    return hemenet(["data", *map(str, words)])
 
 
 @pytest.mark.parametrize("kind", ["bcif", "cif"])
 def test_open_route(server: LocalServer, tmp_path: Path, kind: str) -> None:
     raw, out, table = tmp_path / "raw", tmp_path / "store", tmp_path / "table.csv"
     table.write_text(TABLE)
-    assert fetch(raw, "--affinity-table", table, "--format", kind) == 0
+    assert fetch(raw, affinity_table=table, format=kind) == 0
     assert command("build", "--raw", raw, "--out", out, "--workers", 2) == 0
     assert command("verify", out, "--raw", raw) == 0
     store = Store(out)
@@ -73,7 +69,7 @@ def test_pdbbind_without_its_structures(
 ) -> None:
     """Complexes that cannot be read are dropped with their reasons, the rest is built."""
     raw, out = tmp_path / "raw", tmp_path / "store"
-    assert fetch(raw, "--pdbbind", layout_2020(tmp_path / "pdbbind")) == 0
+    assert fetch(raw, pdbbind=layout_2020(tmp_path / "pdbbind")) == 0
     assert command("build", "--raw", raw, "--out", out, "--workers", 1) == 0
     assert "files not readable" in capsys.readouterr().out
     assert command("verify", out, "--raw", raw) == 0

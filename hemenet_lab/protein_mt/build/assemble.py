@@ -17,7 +17,7 @@ KINDS = ("lba", "ppa", "chain")
 
 @dataclass
 class Assembly:
-    """What is known when all items have been labelled."""
+    """Items, drops and counts, as known when all items have been labelled."""
 
     items: list[Item] = field(default_factory=list)
     """One per stored entry."""

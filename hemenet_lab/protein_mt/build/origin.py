@@ -1,4 +1,4 @@
-"""What a store is made from: settings, contents of the raw files, version of the program."""
+"""Origin of a store: settings, contents of the raw files, version of the program."""
 
 from __future__ import annotations
 

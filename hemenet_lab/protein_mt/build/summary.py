@@ -1,4 +1,4 @@
-"""What a store holds, as tables for people."""
+"""Summary of a store, as tables for people."""
 
 from __future__ import annotations
 

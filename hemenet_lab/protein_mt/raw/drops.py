@@ -1,4 +1,4 @@
-"""What is left out of a store, and why: the rows of ``drops.csv``."""
+"""Drops: everything that is left out of a store, with the reason; the rows of ``drops.csv``."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ DATES = "dates.csv"
 
 @dataclass(frozen=True)
 class FurtherFiles:
-    """What was found; None where a file is missing."""
+    """Paths of the further tables; None where a file is missing."""
 
     enzyme: Path | None
     """ENZYME's ``enzyme.dat``."""

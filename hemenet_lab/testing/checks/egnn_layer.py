@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from baselines.egnn import EGNNLayer
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from baselines import EGNNLayer
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:
