@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 import shlex
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -145,10 +147,17 @@ def _store(root: str, wanted: str) -> Store:
     """
     if root != DEMO:
         return Store(Path(root))
-    stores = [Store(folder) for folder in demo_stores()]
+    stores = list(_readable(demo_stores()))
     if not stores:
         raise StoreError(f"there is no demo in {cache_folder()}")
     return next((store for store in stores if store.hash == wanted), stores[-1])
+
+
+def _readable(folders: Iterable[Path]) -> Iterator[Store]:
+    """The stores that can be opened: a damaged one is no reason not to find another."""
+    for folder in folders:
+        with suppress(StoreError, OSError):
+            yield Store(folder)
 
 
 def _counts(store: Store, split: str) -> Sheet:

@@ -9,10 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
-
-from mlflow.entities import Run as MlflowRun
-from mlflow.tracking import MlflowClient
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hemenet_lab.tracking.artifacts import (
     Artifact,
@@ -23,6 +20,9 @@ from hemenet_lab.tracking.artifacts import (
     with_artifact,
 )
 from hemenet_lab.tracking.tracker import Tracker, database_uri
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
 
 T = TypeVar("T")
 _PAGE = 500
@@ -203,6 +203,8 @@ class RunDatabase:
     def __init__(self, uri: str, folder: Path) -> None:
         self.uri = uri
         self.folder = folder
+        from mlflow.tracking import MlflowClient  # slow to import
+
         self._client = MlflowClient(uri)
 
     @classmethod

@@ -19,7 +19,6 @@ from filelock import FileLock
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
-from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 
 
@@ -89,6 +88,8 @@ class Tracker(MLFlowLogger):
 
     def resume(self, run_id: str) -> None:
         """Continue a run that this database knows; say so and start a new one otherwise."""
+        from mlflow.tracking import MlflowClient  # slow to import
+
         try:
             MlflowClient(self.uri).get_run(run_id)
         except Exception as error:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
+from torchmetrics import Metric
 
 DEVICE = torch.device("meta")
 CPU = torch.device("cpu")
@@ -105,7 +106,7 @@ def _here(x: Any) -> Any:
 
 
 def move(module: nn.Module) -> None:
-    """Puts parameters and buffers of a module onto the pretended device, inside `pretended`."""
+    """Puts parameters, buffers and metrics' states onto the pretended device, in `pretended`."""
     for part in module.modules():
         for name, parameter in part._parameters.items():
             if parameter is not None:
@@ -113,6 +114,11 @@ def move(module: nn.Module) -> None:
         for name, buffer in part._buffers.items():
             if buffer is not None:
                 part._buffers[name] = There(buffer)
+        if isinstance(part, Metric):
+            for name in part._defaults:
+                state = getattr(part, name)
+                if isinstance(state, Tensor):
+                    setattr(part, name, There(state))
 
 
 @contextmanager

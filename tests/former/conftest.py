@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
-from tests.former.stored import unpack
+from tests.former.stored import CONTACT, unpack
 
 
 def strangers() -> set[str]:
@@ -49,5 +49,6 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def fresh(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store built now from the raw files of then."""
-    return build_store(raw, tmp_path_factory.mktemp("fresh") / "store").path
+    """A store built now from the raw files of then, in which one partner lies 8.1 Å away."""
+    place = tmp_path_factory.mktemp("fresh") / "store"
+    return build_store(raw, place, settings=CONTACT).path

@@ -22,6 +22,10 @@ import json
 import tarfile
 from pathlib import Path
 
+from hemenet_lab.protein_mt import BuildSettings
+
+CONTACT = BuildSettings(contact=20.0)
+"""Settings under which nothing is dropped for being far away, which then was no reason."""
 DATA = Path(__file__).parent / "data"
 EXPECTED = json.loads((DATA / "expected.json").read_text(encoding="utf-8"))
 

@@ -51,13 +51,13 @@ def predicted(name: str, raw: Path, folder: Path) -> dict[str, float]:
     ligand = raw / "refined-set" / "1aaa" / "1aaa_ligand.sdf"
     calls = {
         raw / "refined-set" / "1aaa" / "1aaa_protein.pdb": f"--ligand={ligand}",
-        raw / "PP" / "2aaa.ent.pdb": "--partner-chains=B",
+        raw / "PP" / "2aaa.ent.pdb": "--partner-chains=B --contact=20",
     }
     found: dict[str, float] = {}
     for structure, more in calls.items():
         out = folder / f"{structure.name}.csv"
         checkpoint = f"--ckpt={DATA / name}.ckpt"
-        words = ["predict", str(structure), checkpoint, more, "--min-probability=0"]
+        words = ["predict", str(structure), checkpoint, *more.split(), "--min-probability=0"]
         assert hemenet([*words, f"--out={out}"]) == 0
         for row in csv.DictReader(out.read_text().splitlines()):
             key = "/".join((structure.name, row["chain"], row["task"], row["term"]))
@@ -67,7 +67,10 @@ def predicted(name: str, raw: Path, folder: Path) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_checkpoint_predicts_the_same(name: str, raw: Path, tmp_path: Path) -> None:
-    assert predicted(name, raw, tmp_path) == near(EXPECTED["predictions"][name])
+    expected = dict(EXPECTED["predictions"][name])
+    for key in ("1aaa_protein.pdb//ppa/", "2aaa.ent.pdb//lba/"):
+        expected.pop(key, None)  # affinities are given only for what has the partner now
+    assert predicted(name, raw, tmp_path) == near(expected)
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -118,7 +121,8 @@ def test_training_goes_on(
             *(f"--data.root={store}", "--trainer.max_epochs=3"),
         )
     last = torch.load(only(list(tmp_path.glob("runs/*/checkpoints/last.ckpt"))), weights_only=True)
-    assert (former["epoch"], last["epoch"]) == (1, 2)
+    # the epoch of a checkpoint is now the next one to be done, since all of its own is done
+    assert (former["epoch"], last["epoch"]) == (1, 3)
     assert last["global_step"] == former["global_step"] * 3 // 2
     assert last["state_dict"].keys() == former["state_dict"].keys()
     assert last["callbacks"].keys() == former["callbacks"].keys()

@@ -12,7 +12,7 @@ import pytest
 from hemenet_lab.cli import hemenet
 from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.store.reader import Store
-from tests.former.stored import EXPECTED, unpack
+from tests.former.stored import CONTACT, EXPECTED, unpack
 
 PARTIAL = ".partial"
 """Where a build keeps what it has read; a build that was killed then left it under this name."""
@@ -34,7 +34,8 @@ def test_finished_store_opens_and_is_sound(
 
 def test_store_built_now_is_the_same(store: Path, fresh: Path) -> None:
     assert content(fresh, "*.npy") == content(store, "*.npy")
-    assert content(fresh, "*.csv") == content(store, "*.csv")
+    tables = content(fresh, "*.csv")
+    assert {name: tables[name] for name in content(store, "*.csv")} == content(store, "*.csv")
     assert Store(fresh).hash == EXPECTED["store_hash"]
 
 
@@ -43,11 +44,13 @@ def set_code_version(store: Path, version: str) -> None:
     (store / "manifest.json").write_text(json.dumps({**manifest, "code_version": version}))
 
 
-def test_finished_store_is_left_alone(store: Path, raw: Path, fresh: Path) -> None:
+def test_finished_store_is_not_taken_for_one_of_today(store: Path, raw: Path, fresh: Path) -> None:
+    """Of the same release number, but built when ligand and partner could lie anywhere."""
     version = json.loads((fresh / "manifest.json").read_text(encoding="utf-8"))["code_version"]
-    set_code_version(store, version)  # of the same release, whatever its number is today
+    set_code_version(store, version)
     before = content(store)
-    assert not build_store(raw, store).built
+    with pytest.raises(ValueError, match=r"contact None instead of 20.*--force"):
+        build_store(raw, store, settings=CONTACT)
     assert content(store) == before
 
 
@@ -56,8 +59,8 @@ def test_finished_store_of_another_release_is_replaced_by_force(
 ) -> None:
     set_code_version(store, "0.0.1")
     with pytest.raises(ValueError, match=r"program version 0\.0\.1.*--force"):
-        build_store(raw, store)
-    assert build_store(raw, store, force=True).built
+        build_store(raw, store, settings=CONTACT)
+    assert build_store(raw, store, settings=CONTACT, force=True).built
     assert content(store) == content(fresh)
 
 
@@ -75,7 +78,7 @@ def test_half_built_store_is_finished(raw: Path, fresh: Path, tmp_path: Path) ->
     out = tmp_path / "out"
     half_built(out)
     # all six were read by the same code, and none of them once that has changed in any way
-    assert build_store(raw, out).resumed in (6, 0)
+    assert build_store(raw, out, settings=CONTACT).resumed in (6, 0)
     assert content(out) == content(fresh)
     assert not (out / PARTIAL).exists()
 
@@ -90,5 +93,5 @@ def test_what_older_code_has_read_is_read_anew(raw: Path, fresh: Path, tmp_path:
         arrays["no_field_of_today"] = np.zeros(3)
         meta = {"signature": "0" * len(meta["signature"]), "no_key_of_today": 1}
         np.savez(path, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
-    assert build_store(raw, out).resumed == 0
+    assert build_store(raw, out, settings=CONTACT).resumed == 0
     assert content(out) == content(fresh)

@@ -114,7 +114,7 @@ def test_predict_names_terms_and_chains(fitted: Path, tiny_store: Path, tmp_path
     arguments = ["predict", str(raw), "--ckpt", str(checkpoint_of(fitted)), "--out", str(out)]
     assert hemenet([*arguments, "--min-probability", "0"]) == 0
     rows = list(csv.DictReader(out.read_text().splitlines()))
-    assert {row["task"] for row in rows} == set(TASKS)
+    assert {row["task"] for row in rows} == set(TASKS) - {"lba", "ppa"}  # there is no partner
     assert all(row["term"] and row["chain"] for row in rows if row["task"] == "ec")
 
 

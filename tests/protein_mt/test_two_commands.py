@@ -36,7 +36,8 @@ def test_open_route(server: LocalServer, tmp_path: Path, kind: str) -> None:
     raw, out, table = tmp_path / "raw", tmp_path / "store", tmp_path / "table.csv"
     table.write_text(TABLE)
     assert fetch(raw, affinity_table=table, format=kind) == 0
-    assert command("build", "--raw", raw, "--out", out, "--workers", 2) == 0
+    far = ("--contact", 1000)  # the made-up partner lies anywhere
+    assert command("build", "--raw", raw, "--out", out, "--workers", 2, *far) == 0
     assert command("verify", out, "--raw", raw) == 0
     store = Store(out)
     # 2ABC-B is there with GO terms, 3ABC-B by its successor 4abc

@@ -6,7 +6,6 @@ from typing import Any
 
 from hemenet_lab.benchmark.grids.run import GridRun, Resolve
 from hemenet_lab.store import Store, store_folder
-from hemenet_lab.tracking import run_identity
 
 
 class Identities:
@@ -40,6 +39,8 @@ class Identities:
 
     def of(self, run: GridRun) -> str:
         """The identity that the run's fit will record."""
+        from hemenet_lab.tracking import run_identity  # loads Lightning
+
         config = self.config(run)
         return run_identity(config, self._store_hash(str(config["data"]["root"])))
 
