@@ -39,18 +39,23 @@ from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.prediction import PredictionTable
-from hemenet_lab.saved import load_encoders, read_checkpoint
-from hemenet_lab.tracking import RecordIdentity, plain_config, tracker_of
+from hemenet_lab.saved import load_encoders
+from hemenet_lab.tracking import RecordIdentity, plain_config
 from hemenet_lab.training import (
-    RUN_KEY,
+    EXIT_STATUS,
     AtomicCheckpointIO,
+    CannotWrite,
     NonFiniteGuard,
+    Preemption,
     ReproducibleSteps,
     ResultsTable,
     RunCheckpoint,
     RunRecord,
     SharedRunningStatistics,
     Throughput,
+    continue_run,
+    finish_run,
+    prepare_trainer,
 )
 
 CLI = TypeVar("CLI", bound="SuiteCLI")
@@ -93,7 +98,14 @@ class SuiteCLI(LightningCLI):
         plugins = [*(given if isinstance(given, list) else [given])]
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins.append(AtomicCheckpointIO())
-        return super().instantiate_trainer(plugins=plugins, **kwargs)
+        if self._get(self.config_init, "trainer")["enable_checkpointing"] is False:
+            self._parser(self.subcommand).callback_keys.remove("checkpoint")
+        trainer = super().instantiate_trainer(plugins=plugins, **kwargs)
+        try:
+            prepare_trainer(trainer)
+        except ValueError as error:
+            _refuse(error)
+        return trainer
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
         words = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]
@@ -163,28 +175,26 @@ class SuiteCLI(LightningCLI):
         """Nothing: the checkpoint's settings are defaults here, so that what is written wins."""
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run it; after Ctrl-C, say what was kept."""
+        """Run it; after Ctrl-C, say what was kept, and say in one line what cannot go on."""
         try:
             super()._run_subcommand(subcommand)
-        except SystemExit:
-            if self.trainer.interrupted:
+        except SystemExit as left:
+            # a signal to end has been answered already
+            if self.trainer.interrupted and left.code != EXIT_STATUS:
                 rank_zero_info(_kept(self.trainer, subcommand))
             raise
+        except (CannotWrite, FloatingPointError) as error:
+            print(f"lightning: {error}", file=sys.stderr)
+            raise SystemExit(1) from error
 
     def before_fit(self) -> None:
-        """Continue the run of the checkpoint that a resumed fit starts from."""
-        path = self.config.fit.ckpt_path
-        tracker = tracker_of(self.trainer)
-        if path and tracker is not None and self.trainer.is_global_zero:
-            run_id = read_checkpoint(path).get(RUN_KEY)
-            if run_id:
-                tracker.resume(run_id)
+        """Continue the run of the checkpoint, or of the requeued job, that a fit starts from."""
+        path = continue_run(self.trainer, self.config.fit.ckpt_path)
+        self.config_init.fit.ckpt_path = path
 
     def after_fit(self) -> None:
         """Test the best checkpoint, so that every fit ends with the table of its results."""
-        best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
-        if best and not self.trainer.interrupted:
-            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
+        finish_run(self.trainer, self.model, self.datamodule)
 
 
 class ConfigReader(SuiteCLI):
@@ -315,6 +325,7 @@ def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
                 RunRecord(),
                 Throughput(),
                 NonFiniteGuard(),
+                Preemption(),
                 ResultsTable(),
                 PredictionTable(),
             ],

@@ -1,5 +1,6 @@
 """Batches of a store: the data module, the plan of each epoch and the loaders."""
 
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.loading.loader import collate
 
-__all__ = ["ProteinMTDataModule"]
+__all__ = ["ProteinMTDataModule", "collate"]

@@ -1,24 +1,34 @@
 """Around the training loop: callbacks, checkpoints, the run's record and results."""
 
 from hemenet_lab.training.callbacks import (
-    NonFiniteGuard,
     ReproducibleSteps,
     SharedRunningStatistics,
     Throughput,
 )
 from hemenet_lab.training.checkpoints import RunCheckpoint
-from hemenet_lab.training.files import AtomicCheckpointIO
-from hemenet_lab.training.record import RUN_KEY, RunRecord
+from hemenet_lab.training.files import AtomicCheckpointIO, CannotWrite
+from hemenet_lab.training.guard import NonFiniteGuard, first_non_finite, load_case
+from hemenet_lab.training.loops import prepare_trainer
+from hemenet_lab.training.preemption import EXIT_STATUS, Preemption, continue_run, finish_run
+from hemenet_lab.training.record import RunRecord, run_folder
 from hemenet_lab.training.results import ResultsTable
 
 __all__ = [
-    "RUN_KEY",
+    "EXIT_STATUS",
     "AtomicCheckpointIO",
+    "CannotWrite",
     "NonFiniteGuard",
+    "Preemption",
     "ReproducibleSteps",
     "ResultsTable",
     "RunCheckpoint",
     "RunRecord",
     "SharedRunningStatistics",
     "Throughput",
+    "continue_run",
+    "finish_run",
+    "first_non_finite",
+    "load_case",
+    "prepare_trainer",
+    "run_folder",
 ]

@@ -1,4 +1,4 @@
-"""Callbacks around training steps: random numbers, throughput, a guard, shared statistics."""
+"""Callbacks around training steps: random numbers, throughput, shared statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hemenet_lab.graphs import ProteinGraph, count_graphs
+from hemenet_lab.graphs import count_graphs
 
 
 class ReproducibleSteps(Callback):
@@ -88,26 +88,6 @@ def peak_memory_mib(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-class NonFiniteGuard(Callback):
-    """Stops training at the first loss that is not finite, naming the entries of the batch."""
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
-        if loss is not None and not bool(torch.isfinite(loss).all()):
-            raise FloatingPointError(
-                f"the training loss is {float(loss)} in epoch {trainer.current_epoch}, batch "
-                f"{batch_idx}, entries {_entry_ids(batch)}; lower the learning rate, use "
-                "--trainer.precision=32-true, or look at these structures"
-            )
-
-
-def _entry_ids(batch: ProteinGraph) -> list[str]:
-    ids = getattr(batch, "entry_id", [])
-    return [ids] if isinstance(ids, str) else list(ids)
 
 
 class SharedRunningStatistics(Callback):

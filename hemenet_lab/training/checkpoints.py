@@ -2,15 +2,13 @@
 
 What Lightning writes at the end of a validation lacks the rest of the epoch: the plateau schedule
 steps, and callbacks count, after it. Here the checkpoints of an epoch are written when all of that
-is done, and those within an epoch say whether a validation is still to come. The functions at the
-end name what of Lightning's loops this takes; the tests that kill runs fail if it changes.
+is done, and those within an epoch say whether a validation is still to come.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     ModelCheckpoint,
     StochasticWeightAveraging,
+    WeightAveraging,
 )
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from lightning.pytorch.trainer.states import TrainerFn
@@ -26,26 +25,27 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
 from hemenet_lab.training.files import cannot_write
+from hemenet_lab.training.loops import (
+    Place,
+    begin_whole_epoch,
+    begin_whole_validation,
+    is_last_batch,
+    like_any_epoch,
+    log_now,
+    set_counters,
+    to_be_logged,
+    validates_next,
+)
+from hemenet_lab.training.preemption import preemption_of
 from hemenet_lab.training.record import share_run_folder
 
 METRICS_KEY = "callback_metrics"
 """Where a checkpoint keeps the metrics that schedules and callbacks may still ask for."""
+UNLOGGED_KEY = "unlogged_metrics"
+"""Where it keeps those of its step, which Lightning gives to the loggers a moment later."""
 
 AVERAGED = "averaged.ckpt"
 """Weights averaged over epochs (SWA), which exist at the end of the training only."""
-
-
-class Place(Enum):
-    """Place in the loops at which a checkpoint is made."""
-
-    EPOCH_DONE = "epoch done"
-    """All of an epoch is done, nothing of the next one."""
-    BATCH_DONE = "batch done"
-    """After an optimizer step, with further batches to come."""
-    BEFORE_VALIDATION = "before validation"
-    """After an optimizer step, or within the validation that follows it: that is to be done."""
-    VALIDATED = "validated"
-    """After a validation within an epoch."""
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -84,10 +84,12 @@ class RunCheckpoint(ModelCheckpoint):
         self._candidates: dict[str, Tensor] = {}
         """Metrics of the epoch that has just ended."""
         self._rank_epoch = False
-        """Whether that epoch's checkpoint may be one of the best."""
+        """Check that that epoch's checkpoint may be one of the best."""
         self._step_before = 0
+        self._epoch_ended = False
         self._resumed_metrics: dict[str, Tensor] | None = None
         self._resumed_rates: list[float] = []
+        self._unlogged: dict[str, Any] = {}
 
     # --- when -----------------------------------------------------------------------------------
 
@@ -105,7 +107,8 @@ class RunCheckpoint(ModelCheckpoint):
         self._last_written = trainer.global_step
         if self._resumed_metrics is not None:
             trainer.callback_metrics.update(self._resumed_metrics)
-            self._resumed_metrics = None
+            log_now(trainer, self._unlogged)
+            self._resumed_metrics, self._unlogged = None, {}
             _stop_again(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -120,27 +123,46 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         every, step = self.last_every_n_steps, trainer.global_step
         due = every and step % every == 0 and step > self._last_written
-        if due and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            self.save_within_epoch(trainer)
+        if (due or _asked_to_end(trainer)) and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._save_within_epoch(trainer)
 
-    def save_within_epoch(self, trainer: Trainer) -> bool:
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, *args: Any, **kwargs: Any
+    ) -> None:
+        if trainer.state.fn != TrainerFn.FITTING or not _asked_to_end(trainer):
+            return
+        for one in _callbacks(trainer):
+            if isinstance(one, WeightAveraging):
+                one.on_validation_epoch_end(trainer, pl_module)  # gives the weights back
+        if not _averages_epochs(trainer):
+            self.write_last(trainer, Place.BEFORE_VALIDATION)
+        self._leave(trainer)
+
+    def _save_within_epoch(self, trainer: Trainer) -> None:
         """Write ``last.ckpt`` at the end of a batch, if this is a place to go on from.
 
         It is none between batches whose gradients are added, nor at an epoch's end: there
         `epoch_done` follows at once.
         """
-        validates = _validates_next(trainer)
-        if trainer.global_step == self._step_before or (_is_last_batch(trainer) and not validates):
-            return False
-        if _averages_epochs(trainer):
-            return False  # Lightning begins such an epoch in ways that cannot be taken up within it
-        self.write_last(trainer, Place.BEFORE_VALIDATION if validates else Place.BATCH_DONE)
-        return True
+        validates = validates_next(trainer)
+        if trainer.global_step == self._step_before or (is_last_batch(trainer) and not validates):
+            return
+        if not _averages_epochs(trainer):  # such an epoch cannot be taken up within
+            place = Place.BEFORE_VALIDATION if validates else Place.BATCH_DONE
+            self.write_last(trainer, place)
+        if _asked_to_end(trainer):
+            self._leave(trainer)
+
+    def _leave(self, trainer: Trainer) -> None:
+        preemption = preemption_of(trainer)
+        assert preemption is not None
+        last = Path(self.last_model_path) if self.last_model_path else None
+        preemption.leave(trainer, last)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._should_skip_saving_checkpoint(trainer):
             return
-        if _is_last_batch(trainer):
+        if is_last_batch(trainer):
             self._rank_epoch = True
         else:
             with self._at(Place.VALIDATED):
@@ -150,17 +172,22 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._candidates = self._monitor_candidates(trainer)
+        # one that was stopped within stays as its last validation has left it
+        self._epoch_ended = is_last_batch(trainer) or trainer.global_step > self._last_written
         if not self._should_skip_saving_checkpoint(trainer):
             self._rank_epoch |= self._should_save_on_train_epoch_end(trainer)
 
     def epoch_done(self, trainer: Trainer) -> None:
         """Write what an epoch leaves, when the schedules have stepped and all callbacks counted."""
-        if not trainer.fast_dev_run and trainer.global_step > self._last_written:  # type: ignore[attr-defined]
+        if self._epoch_ended and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             if self._rank_epoch:
                 with self._at(Place.EPOCH_DONE):
                     self._save_topk_checkpoint(trainer, self._candidates)
-            self.write_last(trainer, Place.EPOCH_DONE)
-        self._rank_epoch = False
+            if not _updates_statistics(trainer):
+                self.write_last(trainer, Place.EPOCH_DONE)
+        self._rank_epoch = self._epoch_ended = False
+        if _asked_to_end(trainer):
+            self._leave(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep weights averaged over epochs, for the test: no checkpoint has had them yet."""
@@ -204,13 +231,16 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.state.fn == TrainerFn.FITTING:
             metrics = trainer.callback_metrics
             checkpoint[METRICS_KEY] = {name: value.detach() for name, value in metrics.items()}
-            _set_counters(checkpoint["loops"]["fit_loop"], self._place)
+            set_counters(checkpoint["loops"]["fit_loop"], self._place)
+            if self._place in (Place.BATCH_DONE, Place.BEFORE_VALIDATION) and trainer.training:
+                checkpoint[UNLOGGED_KEY] = to_be_logged(trainer)
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
             self._resumed_metrics = checkpoint.get(METRICS_KEY, {})  # not in former checkpoints
+            self._unlogged = checkpoint.get(UNLOGGED_KEY, {})
             if any(state.get("n_averaged") for state in checkpoint["callbacks"].values()):
                 # SWA makes its schedule anew at the start of the epoch, which changes the rates
                 groups = checkpoint["optimizer_states"][0]["param_groups"]
@@ -231,20 +261,20 @@ class _EpochEdge(Callback):
         self._checkpoint = checkpoint
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        _begin_whole_epoch(trainer)
+        begin_whole_epoch(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._checkpoint.epoch_done(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
-        _like_any_epoch(trainer)
+        like_any_epoch(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        _like_any_epoch(trainer)
+        like_any_epoch(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == TrainerFn.FITTING:
-            _begin_whole_validation(trainer)
+            begin_whole_validation(trainer)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._checkpoint.epoch_done(trainer)
@@ -254,10 +284,26 @@ def _callbacks(trainer: Trainer) -> list[Callback]:
     return trainer.callbacks  # type: ignore[attr-defined]  # a plain list
 
 
+def _asked_to_end(trainer: Trainer) -> bool:
+    preemption = preemption_of(trainer)
+    return preemption is not None and preemption.asked(trainer)
+
+
 def _averages_epochs(trainer: Trainer) -> bool:
     """Check that `StochasticWeightAveraging` has begun to average."""
     return any(
         isinstance(one, StochasticWeightAveraging) and int(one.n_averaged or 0) > 0
+        for one in _callbacks(trainer)
+    )
+
+
+def _updates_statistics(trainer: Trainer) -> bool:
+    """Check that SWA's epoch for batch normalisation is next: no resumed run can begin with it.
+
+    It repeats the epoch before.
+    """
+    return trainer.current_epoch < (trainer.fit_loop.max_epochs or 0) and any(
+        isinstance(one, StochasticWeightAveraging) and trainer.current_epoch == one.swa_end + 1
         for one in _callbacks(trainer)
     )
 
@@ -270,57 +316,3 @@ def _stop_again(trainer: Trainer) -> None:
             and one.wait_count >= one.patience
         ):
             trainer.should_stop = True
-
-
-# --- Lightning's loops ------------------------------------------------------------------------
-
-
-def _is_last_batch(trainer: Trainer) -> bool:
-    """Check that the batch that has just been trained on ends the epoch."""
-    return trainer.fit_loop.epoch_loop._num_ready_batches_reached()
-
-
-def _validates_next(trainer: Trainer) -> bool:
-    """Check that a validation follows the batch that has just been trained on."""
-    loop = trainer.fit_loop
-    assert loop._data_fetcher is not None
-    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
-
-
-def _set_counters(fit_loop: dict[str, Any], place: Place | None) -> None:
-    """Make a checkpoint's counters say where it stands, as Lightning reads them."""
-    if place is Place.EPOCH_DONE:
-        epochs = fit_loop["epoch_progress"]
-        for counts in epochs["total"], epochs["current"]:
-            counts["ready"] = counts["started"]
-    if place is Place.BEFORE_VALIDATION:
-        for counts in (
-            (batches := fit_loop["epoch_loop.batch_progress"])["total"],
-            batches["current"],
-        ):
-            counts["completed"] = counts["processed"]
-        validation = fit_loop["epoch_loop.val_loop.batch_progress"]
-        validation["is_last_batch"] = False
-        validation["current"] = dict.fromkeys(validation["current"], 0)
-        # one batch begun and none done: a validation that was broken off
-        validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
-
-
-def _begin_whole_epoch(trainer: Trainer) -> None:
-    """Let a run that was resumed between two epochs begin the next, also with ``max_steps``."""
-    progress = trainer.fit_loop.epoch_progress.current
-    if progress.ready == progress.processed:  # type: ignore[attr-defined]
-        trainer.fit_loop._restarting = False
-        trainer.fit_loop.epoch_loop.restarting = False
-
-
-def _like_any_epoch(trainer: Trainer) -> None:
-    """Let the plateau schedule step at the end of an epoch that was resumed within."""
-    trainer.fit_loop._restarting = False
-
-
-def _begin_whole_validation(trainer: Trainer) -> None:
-    """Count the batches of a validation that is repeated from its beginning."""
-    loop = trainer.fit_loop.epoch_loop.val_loop
-    if loop.restarted_mid_evaluation:
-        loop.batch_progress.total.reset()

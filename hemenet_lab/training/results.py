@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from hemenet_lab.model import MultiTaskModule, TaskEvaluation
 from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
 from hemenet_lab.tracking import Artifact, Result, Tag, results_csv, tracker_of
+from hemenet_lab.training.files import write_whole
+from hemenet_lab.training.record import run_folder
 
 UNKNOWN_CLUSTER = -1
 
@@ -96,7 +99,10 @@ def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -
 
 
 class ResultsTable(Callback):
-    """Prints the table after every test; keeps it and the predictions as artifacts of the run."""
+    """Prints the table after every test; keeps it and the predictions in the run's folder.
+
+    They are artifacts of the run in MLflow as well, where that is used.
+    """
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, MultiTaskModule)
@@ -113,6 +119,10 @@ class ResultsTable(Callback):
         if not trainer.is_global_zero:
             return
         Console().print(render(results, synthetic=bool(data.store.manifest.get("synthetic"))))
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **predictions)  # type: ignore[arg-type]  # numpy's stub
+        write_whole(run_folder(trainer) / Artifact.PREDICTIONS, stream.getvalue())
+        write_whole(run_folder(trainer) / Artifact.RESULTS, results_csv(results).encode())
         tracker = tracker_of(trainer)
         if tracker is not None:
             tracker.log_text(results_csv(results), Artifact.RESULTS)

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from lightning.pytorch.plugins import TorchCheckpointIO
 from hemenet_lab.encoders import HeMeNet
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
-from hemenet_lab.training import ReproducibleSteps, RunCheckpoint, RunRecord
+from hemenet_lab.training import Preemption, ReproducibleSteps, RunCheckpoint, RunRecord
 from hemenet_lab.training.record import set_run_folder
 from tests.store.small_store import trainer
 
@@ -96,7 +97,7 @@ VARIANTS = {
         trainer={"val_check_interval": 2}, callbacks=lambda: [EMAWeightAveraging(decay=0.8)]
     ),
     "validation every other epoch": Variant(
-        trainer={"check_val_every_n_epoch": 2}, module={"lr_scheduler": plateau}
+        trainer={"check_val_every_n_epoch": 2}, callbacks=early_stopping
     ),
     "max_steps": Variant(
         trainer={"max_epochs": -1, "max_steps": 18}, module={"lr_scheduler": plateau}, every=None
@@ -167,7 +168,7 @@ def fit(
     settings: dict[str, Any] = {"optimizer": adam, "lr_scheduler": None, **variant.module}
     module = MultiTaskModule(encoder, tasks=["lba", "ec"], **settings)
     checkpoint = RunCheckpoint(every_n_train_steps=variant.every)
-    callbacks = [*variant.callbacks(), RunRecord(), ReproducibleSteps(1), checkpoint]
+    callbacks = [Preemption(), *variant.callbacks(), RunRecord(), ReproducibleSteps(1), checkpoint]
     arguments: dict[str, Any] = {"max_epochs": 4, "log_every_n_steps": 1, **variant.trainer}
     if variant.processes > 1:
         arguments |= {"devices": variant.processes, "strategy": "ddp"}
@@ -201,9 +202,9 @@ def start(variant: Variant, store: Path, folder: Path, *more: Callback) -> list[
             continue
         status = 1
         try:
-            with open(folder / f"out-{rank}.txt", "a") as out:
-                os.dup2(out.fileno(), 1)
-                os.dup2(out.fileno(), 2)
+            sys.stdout = sys.stderr = (folder / f"out-{rank}.txt").open("a")
+            os.dup2(sys.stdout.fileno(), 1)
+            os.dup2(sys.stdout.fileno(), 2)
             if variant.processes > 1:
                 os.environ |= {"LOCAL_RANK": str(rank), "MASTER_PORT": str(port)}
                 os.environ |= {"MASTER_ADDR": "127.0.0.1"}
@@ -216,6 +217,7 @@ def start(variant: Variant, store: Path, folder: Path, *more: Callback) -> list[
 
             traceback.print_exc()
         finally:
+            sys.stdout.flush()
             os._exit(status)
     return children
 
@@ -251,13 +253,17 @@ def whole(variant: Variant, store: Path, folder: Path) -> float:
 def broken(
     variant: Variant, store: Path, folder: Path, seconds: float, seed: int, kills: int = 1
 ) -> int:
-    """A run that is killed within random fractions of ``seconds`` and resumed; kills that hit."""
+    """A run that is ended within random fractions of ``seconds`` and resumed; ends that hit.
+
+    Two of three ends are SIGKILL, the third is SIGTERM, which lets the run save first.
+    """
     rng, hit = random.Random(seed), 0
     for _ in range(kills):
+        number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
         children = start(variant, store, folder)
         statuses = wait(children, time.monotonic() + rng.uniform(0.15, 1.0) * seconds)
         if statuses is None:
-            kill(children)
+            kill(children, number)
             statuses = wait(children, time.monotonic() + SECONDS)
             hit += 1
     whole(variant, store, folder)

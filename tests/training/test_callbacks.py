@@ -6,7 +6,6 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 
 from hemenet_lab.training.callbacks import (
-    NonFiniteGuard,
     SharedRunningStatistics,
     Throughput,
     _batch_norms,
@@ -68,16 +67,6 @@ def test_two_processes_have_the_statistics_of_one(monkeypatch: pytest.MonkeyPatc
     for module in ranks:
         for ours, theirs in zip(_batch_norms(module), _batch_norms(alone), strict=True):
             torch.testing.assert_close(_statistics(ours), _statistics(theirs))
-
-
-def test_guard_names_the_batch() -> None:
-    class Batch:
-        entry_id = ("1abc", "2xyz-A")
-
-    guard, trainer, module = NonFiniteGuard(), Trainer(logger=False), LightningModule()
-    guard.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, Batch(), 4)
-    with pytest.raises(FloatingPointError, match=r"is nan in epoch 0, batch 4.*2xyz-A.*learning"):
-        guard.on_train_batch_end(trainer, module, {"loss": torch.tensor(torch.nan)}, Batch(), 4)
 
 
 def test_peak_memory_grows_with_what_is_held() -> None:
