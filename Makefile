@@ -28,7 +28,7 @@ check: env
 	$(BIN)/mypy
 
 soak: env
-	$(BIN)/python -m tests.soak.resume
+	$(BIN)/python -m tests.soak
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

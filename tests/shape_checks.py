@@ -12,7 +12,7 @@ import torch
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, config, install_import_hook
 
-CHECKED = ("hemenet_lab.nn", "hemenet_lab.encoders", "hemenet_lab.readout")
+CHECKED = ("hemenet_lab.nn", "hemenet_lab.encoders", "hemenet_lab.model.readout")
 
 
 # an int is a float, as for mypy

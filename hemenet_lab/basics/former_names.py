@@ -17,7 +17,7 @@ from typing import Any
 
 MODULES = {
     "hemenet_lab.checkpoint_io": "hemenet_lab.training",
-    "hemenet_lab.callbacks": "hemenet_lab.training.callbacks",
+    "hemenet_lab.callbacks": "hemenet_lab.training",
     "hemenet_lab.data": "",
     "hemenet_lab.data.build_graph": "hemenet_lab.graphs.build",
     "hemenet_lab.data.convert": "hemenet_lab.store.convert",

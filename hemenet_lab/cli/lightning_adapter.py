@@ -230,14 +230,21 @@ def run_lightning(args: Sequence[str] | None = None) -> None:
     _start(_for_command(chosen) if chosen else SuiteCLI, args)
 
 
+class ChosenCLI(SuiteCLI):
+    """The same for one subcommand: the parsers of all four take three times as long to make.
+
+    A class of the module, so that processes that a strategy spawns find it by its name.
+    """
+
+    chosen = SUBCOMMANDS[0]
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        return {ChosenCLI.chosen: SuiteCLI.subcommands()[ChosenCLI.chosen]}
+
+
 def _for_command(name: str) -> type[SuiteCLI]:
-    """The same for one subcommand: the parsers of all four take three times as long to make."""
-
-    class ChosenCLI(SuiteCLI):
-        @staticmethod
-        def subcommands() -> dict[str, set[str]]:
-            return {name: SuiteCLI.subcommands()[name]}
-
+    ChosenCLI.chosen = name
     return ChosenCLI
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from hemenet_lab.protein_mt.raw import DROPS_FILE, DropRow, ReadResult, Source, read_sources
 
 
-def read_source(
-    source: Source, partners: tuple[str, ...] = (), *, keep_hetero: bool = False
-) -> ReadResult:
+def read_source(source: Source, partners: tuple[str, ...] = (), **options: Any) -> ReadResult:
     """Reads one item; as `read_sources` does several."""
-    [result] = read_sources([(source, partners)], keep_hetero=keep_hetero)
+    [result] = read_sources([(source, partners)], **options)
     return result
 
 

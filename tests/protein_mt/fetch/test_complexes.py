@@ -42,7 +42,7 @@ def test_affinity_table(
     entry = read_source(found["1abc"]).entry
     assert entry is not None
     assert entry.kind == "lba"
-    pair = read_source(found["2abc"], ("B",)).entry
+    pair = read_source(found["2abc"], ("B",), contact=100.0).entry
     assert pair is not None
     assert pair.chain_names == ("A", "B")
     affinities = read_labels(find_raw(raw)).affinities
