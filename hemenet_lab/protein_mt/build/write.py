@@ -77,6 +77,7 @@ def _source(file: str) -> dict[str, str]:
 
 ENTRIES_FILE = "entries.csv"
 CHAINS_FILE = "chains.csv"
+LIGANDS_FILE = "ligands.csv"
 Parts = Mapping[str, str]
 
 
@@ -177,6 +178,11 @@ def chains_text(items: Sequence[Item], clusters: Clusters) -> str:
     return csv_text(["id", "chain", "uniprot", "length", "cluster"], rows)
 
 
+def ligands_text(assembly: Assembly) -> str:
+    """``ligands.csv``: SMILES of the ligand of every complex with a ligand affinity."""
+    return csv_text(["id", "smiles"], [[id, text] for id, text in assembly.smiles.items()])
+
+
 SplitParts = Mapping[str, Mapping[str, str]]
 """Split → entry → part."""
 
@@ -223,6 +229,7 @@ def write_store(
             DROPS_FILE: drops_text(assembly.drops),
             ENTRIES_FILE: entries_text(assembly, clusters, parts),
             CHAINS_FILE: chains_text(assembly.items, clusters),
+            LIGANDS_FILE: ligands_text(assembly),
         }
         writer.close(
             {
