@@ -1,12 +1,24 @@
-"""The published encoders that HeMeNet is compared with, one file each."""
+"""The published encoders that HeMeNet is compared with, and their layers.
 
-from baselines.cdconv import CDConv
-from baselines.dymean import DyMEAN
-from baselines.egnn import EGNN
+The layers are here for `hemenet_lab.testing.checks`, which compares them with their originals.
+"""
+
+from baselines.cdconv import CDConv, CDConvBlock
+from baselines.cdconv_layer import (
+    ContinuousDiscreteConv,
+    Neighborhood,
+    Points,
+    average_pool,
+    neighborhood,
+)
+from baselines.dymean import DyMEAN, DyMEANLayer
+from baselines.egnn import EGNN, EGNNLayer
 from baselines.gat import GAT
 from baselines.gcn import GCN
-from baselines.gearnet import GearNet, GearNetFullAtom
+from baselines.gearnet import GearNet, GearNetFullAtom, GearNetStack
+from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
 from baselines.gvp import GVP
+from baselines.gvp_layer import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
 from baselines.schnet import SchNet
 from baselines.se3set import SE3Set
 
@@ -15,10 +27,27 @@ __all__ = [
     "GAT",
     "GCN",
     "GVP",
+    "SQUARE_FLOOR",
+    "Activation",
     "CDConv",
+    "CDConvBlock",
+    "ContinuousDiscreteConv",
     "DyMEAN",
+    "DyMEANLayer",
+    "EGNNLayer",
+    "GVPConvLayer",
     "GearNet",
     "GearNetFullAtom",
+    "GearNetStack",
+    "Neighborhood",
+    "Pair",
+    "Points",
+    "RelationalConv",
+    "RelationalEdges",
     "SE3Set",
     "SchNet",
+    "VectorPerceptron",
+    "average_pool",
+    "line_graph",
+    "neighborhood",
 ]

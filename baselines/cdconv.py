@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from baselines.cdconv_layer import (
+    ClosePairs,
     ContinuousDiscreteConv,
     Neighborhood,
     Points,
     average_pool,
-    neighborhood,
+    close_pairs,
+    describe,
+    pool_points,
 )
-from baselines.chains import node_chain, present_neighbor
-from baselines.features import NodeEmbedding
-from baselines.gvp_features import unit
-from hemenet_lab.encoders.base import Encoder
+from baselines.features import NodeEmbedding, node_chain, present_neighbor, unit
+from hemenet_lab.encoders import Encoder, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph, node_batch
-from hemenet_lab.nn.norm import NodeBatchNorm
+from hemenet_lab.nn import NodeBatchNorm, segment_count
 
 POINT_VIEW = GraphView(nodes="alpha", k=0, sequence_offsets=(0,))
 """Alpha carbons without a graph (self-loops only): CDConv finds its neighbours level by level."""
@@ -69,7 +71,7 @@ def chain_clusters(points: Points) -> tuple[Tensor, int]:
     return cluster, len(kept)
 
 
-class Step(nn.Sequential):
+class NormedStep(nn.Sequential):
     """Batch norm, leaky ReLU, dropout and a linear map without bias.
 
     Args:
@@ -88,7 +90,7 @@ class Step(nn.Sequential):
         )
 
 
-class Block(nn.Module):
+class CDConvBlock(nn.Module):
     """Bottleneck with a convolution, and a short cut (paper, section 3).
 
     Args:
@@ -115,33 +117,71 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         width = int(out_dim * (base_width / 64.0))
-        different = in_dim != out_dim
-        self.identity = Step(in_dim, out_dim, momentum, dropout) if different else nn.Identity()
+        self.identity: nn.Module = nn.Identity()
+        if in_dim != out_dim:
+            self.identity = NormedStep(in_dim, out_dim, momentum, dropout)
         self.input = nn.Sequential(
-            *Step(in_dim, width, momentum, dropout),
+            *NormedStep(in_dim, width, momentum, dropout),
             NodeBatchNorm(width, momentum=momentum),
             nn.LeakyReLU(SLOPE),
             nn.Dropout(dropout),
         )
         self.conv = ContinuousDiscreteConv(width, width, kernel_size, kernel_channels, slope)
-        self.output = Step(width, out_dim, momentum, dropout)
+        self.output = NormedStep(width, out_dim, momentum, dropout)
 
     def forward(self, x: Tensor, near: Neighborhood) -> Tensor:
         """[N, in_dim] → [N, out_dim]."""
         return self.output(self.conv(self.input(x), near)) + self.identity(x)
 
 
-class Level(nn.Module):
+class CDConvLevel(nn.Module):
     """Two blocks on the same points and neighbours; the first one changes the width."""
 
     def __init__(self, in_dim: int, out_dim: int, **options: Any) -> None:
         super().__init__()
-        self.first = Block(in_dim, out_dim, **options)
-        self.second = Block(out_dim, out_dim, **options)
+        self.first = CDConvBlock(in_dim, out_dim, **options)
+        self.second = CDConvBlock(out_dim, out_dim, **options)
 
     def forward(self, x: Tensor, near: Neighborhood) -> Tensor:
         """[N, in_dim] → [N, out_dim]."""
         return self.second(self.first(x, near), near)
+
+
+PAIR_FIELDS = tuple(field.name for field in fields(ClosePairs))
+
+
+def graph_points(graph: ProteinGraph, frames: Tensor) -> Points:
+    """The nodes of a graph as points with the given frames [N, 3, 3]."""
+    return Points(graph.pos, graph.sequence_index, frames, node_chain(graph), node_batch(graph))
+
+
+@dataclass(frozen=True)
+class PooledNeighbors(Preparation):
+    """Neighbours of the points of each level, and the pools that make a level of the one before.
+
+    For level n: the fields of `ClosePairs` as ``source_n``, ``target_n``...; from level 1 on
+    ``cluster_n``, the pool of each point of level n - 1, and ``size_n``, the points in each pool.
+
+    Args:
+        radii: Radius of each level, Å.
+        kernel_size: Number of discrete kernels.
+    """
+
+    radii: tuple[float, ...]
+    kernel_size: int
+
+    def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
+        points = graph_points(graph, graph.pos.new_zeros(len(graph.pos), 3, 3))
+        found: dict[str, Tensor] = {}
+        for number, radius in enumerate(self.radii):
+            if number:
+                cluster, num = chain_clusters(points)
+                points = pool_points(points, cluster, num)
+                found[f"cluster_{number}"] = cluster
+                found[f"size_{number}"] = segment_count(cluster, num)
+            pairs = close_pairs(points, radius, self.kernel_size)
+            found |= {f"{name}_{number}": getattr(pairs, name) for name in PAIR_FIELDS}
+        return found
 
 
 class CDConv(Encoder):
@@ -183,7 +223,7 @@ class CDConv(Encoder):
         element_only: bool = False,
         view: GraphView = POINT_VIEW,
     ) -> None:
-        super().__init__(view, channels[-1])
+        super().__init__(view, channels[-1], PooledNeighbors(tuple(radii), kernel_size))
         if len(channels) != len(radii):
             raise ValueError(
                 f"CDConv has {len(channels)} channels and {len(radii)} radii; give one per level"
@@ -200,26 +240,21 @@ class CDConv(Encoder):
             "dropout": dropout,
         }
         self.levels = nn.ModuleList(
-            Level(narrow, wide, **options)
+            CDConvLevel(narrow, wide, **options)
             for narrow, wide in zip([embedding_dim, *channels[:-1]], channels, strict=True)
         )
 
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, channels[-1]]."""
-        points = Points(
-            graph.pos,
-            graph.sequence_index,
-            chain_frames(graph),
-            node_chain(graph),
-            node_batch(graph),
-        )
+        known = self.prepared(graph)
+        points = graph_points(graph, chain_frames(graph))
         x = self.embedding(graph)
         pool = torch.arange(len(x), device=x.device)
         for number, (level, radius) in enumerate(zip(self.levels, self.radii, strict=True)):
             if number:
-                cluster, num = chain_clusters(points)
-                x, points = average_pool(x, points, cluster, num)
+                cluster = known[f"cluster_{number}"]
+                x, points = average_pool(x, points, cluster, len(known[f"size_{number}"]))
                 pool = cluster[pool]
-            near = neighborhood(points, radius, self.kernel_size)
-            x = level(x, near)
+            pairs = ClosePairs(**{name: known[f"{name}_{number}"] for name in PAIR_FIELDS})
+            x = level(x, describe(points, pairs, radius, self.kernel_size))
         return x[pool]

@@ -6,7 +6,7 @@ Fan et al., "Continuous-Discrete Convolution for Geometry-Sequence Modeling in P
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 
@@ -15,11 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.ranges import expand_ranges
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_count, segment_max, segment_mean
-
-BLOCK = 1024
-"""Points whose neighbours are laid out side by side at a time."""
+from hemenet_lab.nn import safe_norm, segment_count, segment_max, segment_mean
 
 
 @dataclass(frozen=True)
@@ -42,40 +38,39 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Neighborhood:
-    """Pairs of close points with what the convolution kernel sees of them.
+class ClosePairs:
+    """Pairs of close points, sorted by target, and a table with a row of pairs for each target.
 
     Args:
         source: Neighbour j, int64 [E].
-        target: Centre i, int64 [E].
-        features: Direction and frame of j in the frame of i, distance (Å), [E, 7].
-        kernel: Which discrete kernel, int64 [E].
-        window: Smooth cutoff, [E, 1].
-        count: Number of neighbours of each point, int64 [N]; pairs are sorted by target.
+        target: Centre i, int64 [E], ascending.
+        offset: Steps from i to j along the chain, cut to what the kernels tell apart, int64 [E].
+        cell: Cell of each pair in the table, counted row by row, int64 [E].
+        filled: Whether a cell holds a pair, bool [N, most neighbours of a point].
     """
 
     source: Tensor
     target: Tensor
+    offset: Tensor
+    cell: Tensor
+    filled: Tensor
+
+
+@dataclass(frozen=True)
+class Neighborhood:
+    """Pairs of close points with what the convolution kernel sees of them.
+
+    Args:
+        pairs: The pairs.
+        features: Direction and frame of j in the frame of i, distance (Å), [E, 7].
+        kernel: Which discrete kernel, int64 [E].
+        window: Smooth cutoff, [E, 1].
+    """
+
+    pairs: ClosePairs
     features: Tensor
     kernel: Tensor
     window: Tensor
-    count: Tensor
-
-    def blocks(self) -> Iterator[tuple[slice, Tensor, int, int]]:
-        """Blocks of points: their pairs, the cells these fill in a table, and its size.
-
-        The table has a row per point and as many columns as the block's largest count.
-        """
-        start = self.count.cumsum(0) - self.count
-        parts = self.count.split(BLOCK)
-        sizes = torch.stack([torch.stack([part.sum(), part.max()]) for part in parts]).tolist()
-        first = 0
-        for number, (pairs, columns) in enumerate(sizes):
-            part = slice(first, first + pairs)
-            target = self.target[part]
-            rank = torch.arange(first, first + pairs, device=target.device) - start[target]
-            yield part, (target - number * BLOCK) * columns + rank, len(parts[number]), columns
-            first += pairs
 
 
 def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Tensor]:
@@ -111,14 +106,14 @@ def radius_pairs(pos: Tensor, batch: Tensor, radius: float) -> tuple[Tensor, Ten
     return source, target
 
 
-def neighborhood(points: Points, radius: float, kernel_size: int) -> Neighborhood:
-    """Neighbours closer than ``radius`` and the kernel's input (paper, section 3).
+def close_pairs(points: Points, radius: float, kernel_size: int) -> ClosePairs:
+    """Neighbours closer than ``radius``.
 
     Two points without a common chain have no sequence distance; like residues far apart they take
     the last kernel and its window.
 
     Args:
-        points: Points.
+        points: Points; their frames are not used.
         radius: Å.
         kernel_size: Number l of discrete kernels, odd and at least 3.
     """
@@ -126,20 +121,36 @@ def neighborhood(points: Points, radius: float, kernel_size: int) -> Neighborhoo
     target, order = target.sort(stable=True)
     source = source[order]
     half = kernel_size // 2
+    chain = points.chain
+    related = (chain[source] == chain[target]) & ((chain[source] >= 0) | (source == target))
+    offset = (points.seq[source] - points.seq[target]).clamp(-half, half)
+    offset = torch.where(related, offset, half).long()
+    count = segment_count(target, len(points.pos))
+    columns = int(count.amax()) if len(count) else 0
+    rank = torch.arange(len(target), device=target.device) - (count.cumsum(0) - count)[target]
+    filled = torch.arange(columns, device=target.device) < count.unsqueeze(1)
+    return ClosePairs(source, target, offset, target * columns + rank, filled)
+
+
+def describe(points: Points, pairs: ClosePairs, radius: float, kernel_size: int) -> Neighborhood:
+    """The kernel's input for pairs of points (paper, section 3)."""
+    source, target = pairs.source, pairs.target
+    half = kernel_size // 2
     step = points.pos[source] - points.pos[target]
     distance = safe_norm(step, keepdim=True)
     frame = points.ori[target]
     direction = (frame * (step / (distance + 1e-9)).unsqueeze(1)).sum(-1)
     turn = (frame * points.ori[source]).sum(-1)
-    chain = points.chain
-    related = (chain[source] == chain[target]) & ((chain[source] >= 0) | (source == target))
-    offset = (points.seq[source] - points.seq[target]).clamp(-half, half)
-    offset = torch.where(related, offset, half)
-    spread = (distance / radius) * (offset.abs() / half).unsqueeze(-1)
+    along = (pairs.offset.abs().to(distance.dtype) / half).unsqueeze(-1)
+    spread = (distance / radius) * along
     window = 0.5 - 0.5 * torch.tanh(16.0 * spread - 14.0)
     features = torch.cat([direction, turn, distance], dim=-1)
-    count = segment_count(target, len(points.pos))
-    return Neighborhood(source, target, features, (offset + half).long(), window, count)
+    return Neighborhood(pairs, features, pairs.offset + half, window)
+
+
+def neighborhood(points: Points, radius: float, kernel_size: int) -> Neighborhood:
+    """`close_pairs` with `describe`, for points that were not prepared with their batch."""
+    return describe(points, close_pairs(points, radius, kernel_size), radius, kernel_size)
 
 
 class KernelNetwork(nn.Module):
@@ -197,19 +208,17 @@ class ContinuousDiscreteConv(nn.Module):
     def forward(self, x: Tensor, near: Neighborhood) -> Tensor:
         """[N, in_dim] → [N, out_dim]."""
         weight = (self.WeightNet(near.features, near.kernel) * near.window).to(x.dtype)
-        parts = []
-        for part, cell, rows, columns in near.blocks():
-            # Σ_j as a product of matrices: the outer products of all pairs would be far larger
-            kernels = _table(weight[part], cell, rows, columns)
-            values = _table(x.index_select(0, near.source[part]), cell, rows, columns)
-            parts.append(torch.bmm(kernels.transpose(1, 2), values).flatten(1))
-        return torch.cat(parts) @ self.W
+        # Σ_j as a product of matrices: the outer products of all pairs would be far larger
+        kernels = _table(weight, near.pairs)
+        values = _table(x.index_select(0, near.pairs.source), near.pairs)
+        return torch.bmm(kernels.transpose(1, 2), values).flatten(1) @ self.W
 
 
-def _table(values: Tensor, cell: Tensor, rows: int, columns: int) -> Tensor:
-    """Values [E, d] put into the cells of a table [rows, columns, d] of zeros."""
+def _table(values: Tensor, pairs: ClosePairs) -> Tensor:
+    """Values [E, d] of pairs in their cells [N, columns, d]; empty cells are 0."""
+    rows, columns = pairs.filled.shape
     table = values.new_zeros(rows * columns, values.shape[1])
-    return table.index_copy(0, cell, values).view(rows, columns, -1)
+    return table.index_copy(0, pairs.cell, values).view(rows, columns, values.shape[1])
 
 
 def average_pool(x: Tensor, points: Points, cluster: Tensor, num: int) -> tuple[Tensor, Points]:
@@ -224,15 +233,19 @@ def average_pool(x: Tensor, points: Points, cluster: Tensor, num: int) -> tuple[
     Returns:
         Features [num, d] and points; their ``seq`` is half the old one, rounded down.
     """
+    return segment_mean(x, cluster, num), pool_points(points, cluster, num)
+
+
+def pool_points(points: Points, cluster: Tensor, num: int) -> Points:
+    """The points of `average_pool`."""
     half = points.seq.div(2, rounding_mode="floor")
-    pooled = Points(
+    return Points(
         segment_mean(points.pos, cluster, num),
         segment_max(half, cluster, num),
         F.normalize(segment_mean(points.ori, cluster, num), dim=-1),
         segment_max(points.chain, cluster, num),
         segment_max(points.batch, cluster, num),
     )
-    return segment_mean(x, cluster, num), pooled
 
 
 def _uniform(shape: tuple[int, ...], fan: tuple[int, ...]) -> nn.Parameter:

@@ -7,23 +7,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.encoders.base import Encoder, Equivariant
-from hemenet_lab.encoders.multichannel import (
+from hemenet_lab.encoders import (
     Aggregation,
     ChannelGraph,
-    channel_graph,
+    MultichannelEncoder,
     check_aggregation,
     coordinate_change,
     first_linear,
     fold_radial,
     normalised_radial,
-    one_hot_channels,
 )
-from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn.dropout import Dropout
-from hemenet_lab.nn.mlp import linear_at, mlp
-from hemenet_lab.nn.segment import segment_sum
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.graphs import GraphView
+from hemenet_lab.nn import Dropout, linear_at, mlp, segment_sum
 
 Variant = Literal["dymean", "gmsl"]
 
@@ -125,7 +120,7 @@ class DyMEANLayer(nn.Module):
         return h, coords
 
     def epsilon(self, coords: Tensor, graph: ChannelGraph) -> float | Tensor:
-        """What is added to ‖R‖; HeMeNet's released code, compared in tests, lets it depend on X."""
+        """Number added to ‖R‖; HeMeNet's released code, compared in tests, makes it depend on X."""
         return self.eps
 
     def messages(
@@ -170,7 +165,7 @@ class DyMEANLayer(nn.Module):
         )
 
 
-class DyMEAN(Encoder):
+class DyMEAN(MultichannelEncoder):
     """Multi-channel layers on residues and ligand atoms, relations ignored (dyMEAN, ICML 2023).
 
     Width, depth and neighbours as in the HeMeNet paper's comparison. A LayerNorm follows every
@@ -203,9 +198,7 @@ class DyMEAN(Encoder):
         coords_aggregation: Aggregation = "mean",
         view: GraphView = GraphView(k=9),  # noqa: B008 - frozen
     ) -> None:
-        super().__init__(view, hidden_dim)
-        self.node_embedding = nn.Embedding(NUM_NODE_TYPES, hidden_dim)
-        self.channel_embedding = nn.Embedding(NUM_ELEMENT_CLASSES, channel_dim)
+        super().__init__(view, hidden_dim, hidden_dim, channel_dim)
         self.layers = nn.ModuleList(
             DyMEANLayer(
                 hidden_dim,
@@ -223,31 +216,11 @@ class DyMEAN(Encoder):
         )
         self.layer_norms = nn.ModuleList(nn.LayerNorm(hidden_dim) for _ in range(num_layers))
 
-    def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, hidden_dim]."""
-        return self.encode(graph)[0]
-
-    def equivariant(self, graph: ProteinGraph) -> Equivariant:
-        """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
-        return Equivariant(positions={"coords": self.encode(graph)[1][graph.channel_mask]})
-
-    def encode(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
-        """Node features, and the coordinates of all channels [N, C, 3] Å with padding at 0."""
-        h = self.node_embedding(graph.node_type)
-        coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
-        coords = coords.masked_fill(~graph.channel_mask.unsqueeze(-1), 0.0)
-        channels, types = one_hot_channels(graph.channel_type, graph.channel_mask, coords.dtype)
-        relation = torch.zeros_like(graph.edge_type)
-        shared = channel_graph(
-            graph.edge_index,
-            relation,
-            1,
-            channels,
-            graph.channel_mask,
-            channels.new_zeros(len(relation), 0),
-        )
-        embedding = self.channel_embedding(types)
+    def run_layers(
+        self, h: Tensor, coords: Tensor, shared: ChannelGraph, channel_embedding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Node features of the last layer [N, hidden_dim], and coordinates [N, C, 3], Å."""
         for layer, norm in zip(self.layers, self.layer_norms, strict=True):
-            h, coords = layer(h, coords, shared, embedding)
+            h, coords = layer(h, coords, shared, channel_embedding)
             h = norm(h)
         return h, coords

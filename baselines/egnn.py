@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.features import ATOM_VIEW, NodeEmbedding
-from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders import Encoder, Equivariant
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn.mlp import linear_at, mlp
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_mean, segment_sum
+from hemenet_lab.nn import linear_at, mlp, safe_norm, segment_mean, segment_sum
 
 
 class EGNNLayer(nn.Module):

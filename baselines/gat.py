@@ -8,27 +8,29 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GATv2Conv
 
-from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
-from hemenet_lab.encoders.base import Encoder
+from baselines.features import ATOM_VIEW, EdgesWithoutLoops, NodeEmbedding, edge_lengths
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn.radial import GaussianBasis
+from hemenet_lab.nn import GaussianBasis
 
 CONVOLUTIONS = {"gatv2": GATv2Conv, "gat": GATConv}
 
 
-def with_self_loops(graph: ProteinGraph, loop_relation: int) -> tuple[Tensor, Tensor, Tensor]:
+def with_self_loops(
+    graph: ProteinGraph, loop_relation: int, proper: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Edges with exactly one self-loop per node (those of the view are replaced).
 
     Args:
         graph: Graph or batch.
         loop_relation: Relation that the self-loops get.
+        proper: Numbers of the edges that are no self-loops (`EdgesWithoutLoops`).
 
     Returns:
         ``edge_index`` [2, E], lengths [E] in Å, relations [E].
     """
-    proper = graph.edge_index[0] != graph.edge_index[1]
     nodes = torch.arange(len(graph.pos), device=graph.pos.device)
-    edge_index = torch.cat([graph.edge_index[:, proper], nodes.expand(2, -1)], dim=1)
+    edge_index = torch.cat([graph.edge_index.index_select(1, proper), nodes.expand(2, -1)], dim=1)
     length = torch.cat([edge_lengths(graph)[proper], graph.pos.new_zeros(len(nodes))])
     relation = torch.cat([graph.edge_type[proper], torch.full_like(nodes, loop_relation)])
     return edge_index, length, relation
@@ -99,7 +101,7 @@ class GAT(Encoder):
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, hidden_dim)
+        super().__init__(view, hidden_dim, EdgesWithoutLoops())
         if conv not in CONVOLUTIONS:
             raise ValueError(f"GAT conv is {conv!r}; allowed: {', '.join(CONVOLUTIONS)}")
         if hidden_dim % heads:
@@ -128,7 +130,8 @@ class GAT(Encoder):
 
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, hidden_dim]."""
-        edge_index, length, relation = with_self_loops(graph, self.view.num_relations)
+        proper = self.prepared(graph)["proper"]
+        edge_index, length, relation = with_self_loops(graph, self.view.num_relations, proper)
         features = None
         if self.edge_features is not None:
             features = self.edge_features(length, relation)

@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
-from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
-from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
-from hemenet_lab.encoders.base import Encoder
+from baselines.features import ATOM_VIEW, EdgesWithoutLoops, NodeEmbedding, edge_lengths
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
+from hemenet_lab.nn import segment_sum
 
 
 class GCN(Encoder):
@@ -49,7 +49,7 @@ class GCN(Encoder):
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, hidden_dim)
+        super().__init__(view, hidden_dim, EdgesWithoutLoops())
         if edge_weight not in ("none", "distance"):
             raise ValueError(f"GCN edge_weight is {edge_weight!r}; allowed: none, distance")
         self.edge_weight = edge_weight
@@ -70,9 +70,15 @@ class GCN(Encoder):
 
     def _edges(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
         """Entries of Â, which all layers share: edges and self-loops, and their weights."""
-        # The norm keeps the weight of a self-loop that it finds; one of length 0 would weigh 0.
-        proper = graph.edge_index[0] != graph.edge_index[1]
-        edge_index, weight = graph.edge_index[:, proper], None
+        proper = self.prepared(graph)["proper"]
+        nodes = torch.arange(len(graph.pos), device=graph.pos.device)
+        source, target = graph.edge_index.index_select(1, proper)
+        source, target = torch.cat([source, nodes]), torch.cat([target, nodes])
+        weight = graph.pos.new_ones(len(proper))
         if self.edge_weight == "distance":
             weight = edge_lengths(graph)[proper]
-        return gcn_norm(edge_index, weight, len(graph.pos), dtype=graph.pos.dtype)
+        weight = torch.cat([weight, graph.pos.new_ones(len(nodes))])
+        # a node's own loop weighs 1, so that no degree is 0
+        scale = segment_sum(weight, target, len(nodes)).rsqrt()
+        weight = scale.index_select(0, source) * weight * scale.index_select(0, target)
+        return torch.stack([source, target]), weight

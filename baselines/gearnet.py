@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -10,14 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.chains import node_chain
-from baselines.features import NodeEmbedding
-from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
-from hemenet_lab.encoders.base import Encoder
+from baselines.features import NodeEmbedding, node_chain
+from baselines.gearnet_layer import RelationalConv, RelationalEdges, joined_edges, line_graph
+from hemenet_lab.encoders import Encoder, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn.norm import NodeBatchNorm
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.nn import NodeBatchNorm, safe_norm
+from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 MAX_SEQUENCE_DISTANCE = 10
 """Longest distance along a chain that edge features tell apart; other chains count as this far."""
@@ -96,7 +95,12 @@ class GearNetStack(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, h: Tensor, edges: RelationalEdges, pos: Tensor, edge_features: Tensor | None = None
+        self,
+        h: Tensor,
+        edges: RelationalEdges,
+        pos: Tensor,
+        edge_features: Tensor | None = None,
+        joined: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """Node features [N, in_dim] → [N, out_dim].
 
@@ -105,9 +109,12 @@ class GearNetStack(nn.Module):
             edges: Edges, sorted by target.
             pos: Positions [N, 3], Å; used by edge messages only.
             edge_features: [E, edge_dim] in the order of ``edges``.
+            joined: Result of `joined_edges`, if it is known already.
         """
         assert (edge_features is not None) == bool(self.edge_layers)
-        line = line_graph(edges, pos, self.num_angle_bins) if self.edge_layers else None
+        line = None
+        if self.edge_layers:
+            line = line_graph(edges, pos, self.num_angle_bins, joined)
         hidden = []
         for number in range(len(self.layers)):
             if line is not None and edge_features is not None:
@@ -135,6 +142,24 @@ def _convolutions(dims: Sequence[int], num_relations: int, **options: Any) -> nn
     return nn.ModuleList(
         RelationalConv(narrow, wide, num_relations, **options) for narrow, wide in pairwise(dims)
     )
+
+
+@dataclass(frozen=True)
+class SortedEdges(Preparation):
+    """``order`` of the edges by target and, for edge messages, the pairs of edges that meet.
+
+    Args:
+        joined: Whether the pairs (``before``, ``after``) are wanted.
+    """
+
+    joined: bool
+
+    def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
+        target, order = graph.edge_index[1].sort(stable=True)
+        if not self.joined:
+            return {"order": order}
+        before, after = joined_edges(graph.edge_index[0][order], target, len(graph.pos))
+        return {"order": order, "before": before, "after": after}
 
 
 class GearNet(Encoder):
@@ -176,7 +201,8 @@ class GearNet(Encoder):
         element_only: bool = False,
         view: GraphView = ALPHA_VIEW,
     ) -> None:
-        super().__init__(view, num_layers * hidden_dim if concat_hidden else hidden_dim)
+        out_dim = num_layers * hidden_dim if concat_hidden else hidden_dim
+        super().__init__(view, out_dim, SortedEdges(joined=edge_messages))
         self.edge_messages = edge_messages
         self.embedding = NodeEmbedding(embedding_dim, element_only)
         self.element_only = element_only
@@ -198,9 +224,11 @@ class GearNet(Encoder):
 
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, out_dim]."""
-        target, order = graph.edge_index[1].sort(stable=True)
+        known = self.prepared(graph)
+        order = known["order"]
+        source, target = graph.edge_index.index_select(1, order)
         edges = RelationalEdges(
-            graph.edge_index[0][order],
+            source,
             target,
             graph.edge_type[order],
             len(graph.pos),
@@ -208,7 +236,8 @@ class GearNet(Encoder):
         )
         h = self.embedding(graph)
         features = self._edge_features(graph, edges).to(h.dtype) if self.edge_messages else None
-        return self.stack(h, edges, graph.pos, features)
+        joined = (known["before"], known["after"]) if self.edge_messages else None
+        return self.stack(h, edges, graph.pos, features, joined)
 
     def _edge_features(self, graph: ProteinGraph, edges: RelationalEdges) -> Tensor:
         """Types of both ends, relation, distance along the chain and in space, [E, edge_dim]."""

@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from baselines.ranges import Block, expand_ranges, target_blocks
-from hemenet_lab.nn.norm import NodeBatchNorm
-from hemenet_lab.nn.radial import safe_norm
-from hemenet_lab.nn.segment import segment_count, segment_sum
+from hemenet_lab.nn import NodeBatchNorm, safe_norm, segment_count, segment_sum
 
 BLOCK_NUMBERS = 2**25
 """Numbers (128 MB in float32) that one block of messages or of their sums may hold."""
@@ -151,21 +149,44 @@ class RelationalConv(nn.Module):
         return self.linear(total.view(high - low, edges.num_relations * values.shape[1]))
 
 
-def line_graph(edges: RelationalEdges, pos: Tensor, num_bins: int) -> RelationalEdges:
+def joined_edges(source: Tensor, target: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:
+    """Pairs of edges a → b of which b starts at the node that a ends at.
+
+    Edges are joined through their sorted targets, so memory grows with the number of pairs, never
+    with N² or E².
+
+    Args:
+        source: Source of each edge, int64 [E].
+        target: Target of each edge, int64 [E], ascending.
+        num_nodes: Number of nodes.
+
+    Returns:
+        a, and b in ascending order, int64 [L].
+    """
+    incoming = segment_count(target, num_nodes)
+    start = incoming.cumsum(0) - incoming
+    after, before = expand_ranges(start[source], incoming[source])
+    return before, after
+
+
+def line_graph(
+    edges: RelationalEdges,
+    pos: Tensor,
+    num_bins: int,
+    joined: tuple[Tensor, Tensor] | None = None,
+) -> RelationalEdges:
     """The graph whose nodes are the edges: a → b where a ends at the node j that b starts from.
 
     Its relation is the angle at j between both other ends, in bins of 180°/``num_bins``; edges that
-    turn back and self-loops included (angle 0). The edges are joined through their sorted targets,
-    so memory grows with the number of pairs, never with N² or E².
+    turn back and self-loops included (angle 0).
 
     Args:
         edges: Edges of the graph.
         pos: Positions of its nodes, [N, 3], Å.
         num_bins: Number of relations of the line graph.
+        joined: Result of `joined_edges`, if it is known already.
     """
-    incoming = segment_count(edges.target, edges.num_nodes)
-    start = incoming.cumsum(0) - incoming
-    after, before = expand_ranges(start[edges.source], incoming[edges.source])
+    before, after = joined or joined_edges(edges.source, edges.target, edges.num_nodes)
     joint = edges.source[after]
     with torch.no_grad():
         ahead = pos[edges.target[after]] - pos[joint]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from hemenet_lab.nn.segment import segment_count, segment_sum
+from hemenet_lab.nn import segment_count, segment_sum
 
 Pair = tuple[Tensor, Tensor]
 Dims = tuple[int, int]
@@ -159,14 +159,15 @@ class GVPConv(nn.Module):
         """Means ([N, s], [N, v, 3]) of the messages; zero for a node without incoming edges."""
         num_nodes, num_edges = len(x[0]), edge_index.shape[1]
         s, v = x[0].new_zeros(x[0].shape), x[1].new_zeros(x[1].shape)
-        for first in range(0, max(num_edges, 1), CHUNK):
-            part = slice(first, first + CHUNK)
-            run = (x, edge_index[:, part], (edge[0][part], edge[1][part]))
-            if num_edges > CHUNK:
+        if torch.compiler.is_compiling() or num_edges <= CHUNK:
+            # a compiled graph must not depend on the number of edges
+            s, v = self._sums(x, edge_index, edge)
+        else:
+            for first in range(0, num_edges, CHUNK):
+                part = slice(first, first + CHUNK)
+                run = (x, edge_index[:, part], (edge[0][part], edge[1][part]))
                 ds, dv = checkpoint(self._sums, *run, use_reentrant=False, preserve_rng_state=False)
-            else:
-                ds, dv = self._sums(*run)
-            s, v = s + ds, v + dv
+                s, v = s + ds, v + dv
         count = segment_count(edge_index[1], num_nodes).clamp(min=1).unsqueeze(-1)
         return s / count, v / count.unsqueeze(-1)
 

@@ -17,8 +17,12 @@ def target_blocks(target: Tensor, num_targets: int, num_blocks: int) -> list[Blo
     Args:
         target: Target of each edge, int64 [E], ascending.
         num_targets: Number of targets.
-        num_blocks: Blocks wanted; for one, nothing is read from the device.
+        num_blocks: Blocks wanted; for one, nothing is read from the device. A compiled graph always
+            gets one.
     """
+    if torch.compiler.is_compiling():
+        # one graph for batches of all sizes; the compiler then decides what is kept
+        return [(0, num_targets, 0, len(target))]
     step = max(1, math.ceil(num_targets / max(1, num_blocks)))
     if step >= num_targets:
         return [(0, num_targets, 0, len(target))]

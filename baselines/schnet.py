@@ -11,12 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
-from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn.mlp import mlp
-from hemenet_lab.nn.radial import cosine_cutoff
-from hemenet_lab.nn.segment import segment_sum
-from hemenet_lab.structures.vocabulary import ELEMENT_CLASSES
+from hemenet_lab.nn import cosine_cutoff, mlp, segment_sum
+from hemenet_lab.structures import ELEMENT_CLASSES
 
 _STAND_INS = (1, 6, 7, 8, 16, 15, 17, 30, 34)
 ATOMIC_NUMBERS = dict(zip(ELEMENT_CLASSES, _STAND_INS, strict=True))

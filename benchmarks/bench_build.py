@@ -43,7 +43,7 @@ from hemenet_lab.protein_mt.labels.read import read_labels
 from hemenet_lab.protein_mt.raw.entry import read_sources
 from hemenet_lab.protein_mt.raw.layout import find_raw, write_chain_list
 from hemenet_lab.protein_mt.settings import BuildSettings
-from hemenet_lab.protein_mt.verify.store import verify_store
+from hemenet_lab.protein_mt.verify import verify_store
 
 FULL_SIZE, CORES = 40_000, 16
 LIGAND_SHARE, PAIR_SHARE = 0.13, 0.065

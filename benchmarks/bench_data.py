@@ -30,7 +30,7 @@ from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.store.entry import Entry
 from hemenet_lab.store.reader import Store, StoreWriter
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS, RESIDUES
+from hemenet_lab.structures import RESIDUE_ATOMS, RESIDUES
 from hemenet_lab.tasks import BP, CC, EC, LBA, MF, PPA
 
 TERMS = {"ec": 538, "mf": 489, "bp": 1943, "cc": 320}

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import shape_checks
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; before torch is imported
+shape_checks.install()
 
 
 @pytest.fixture(autouse=True)

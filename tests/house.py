@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("hemenet_lab", "baselines")
 
 STAGES: tuple[tuple[str, ...], ...] = (
-    ("hemenet_lab.tasks", "hemenet_lab.former_names", "hemenet_lab.nn"),
+    ("hemenet_lab.tasks", "hemenet_lab.basics", "hemenet_lab.nn"),
     ("hemenet_lab.structures",),
     ("hemenet_lab.store",),
     ("hemenet_lab.protein_mt",),
@@ -31,6 +31,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.loading",),
     ("hemenet_lab.metrics",),
     ("hemenet_lab.model",),
+    ("hemenet_lab.saved",),
     ("hemenet_lab.tracking",),
     ("hemenet_lab.training",),
     ("hemenet_lab.prediction",),
@@ -65,8 +66,10 @@ def dotted(path: Path) -> str:
 
 
 def folder_of(module: str) -> str:
-    """The folder that a module or face belongs to."""
-    return module if (ROOT / module.replace(".", "/")).is_dir() else module.rpartition(".")[0]
+    """The folder that a module or face belongs to; a loose module stands for itself."""
+    is_folder = (ROOT / module.replace(".", "/")).is_dir()
+    parent = module.rpartition(".")[0]
+    return module if is_folder or parent == "hemenet_lab" else parent
 
 
 def stage_of(module: str) -> int:

@@ -26,8 +26,8 @@ from tests.house import (
     stage_of,
 )
 
-LOOSE = ("hemenet_lab.tasks", "hemenet_lab.former_names")
-"""The two modules that are no folder's: data that every stage may use."""
+TASKS = "hemenet_lab.tasks"
+"""The one module that is no folder's: data that every stage may use."""
 MOST_FILES = 15
 MOST_LINES = 350
 MOST_SINGLE_CLIENT = 10
@@ -44,7 +44,7 @@ def from_the_right(found: Import) -> bool:
 def past_a_face(found: Import) -> bool:
     """Whether an import reaches into another folder instead of using its face."""
     other = folder_of(found.module)
-    return found.module not in (other, *LOOSE) and other != folder_of(found.source)
+    return found.module not in (other, TASKS) and other != folder_of(found.source)
 
 
 def test_imports_come_from_the_left() -> None:
@@ -95,7 +95,7 @@ def test_few_files_serve_one_sibling_only() -> None:
 
 
 def test_nothing_lies_loose() -> None:
-    assert loose() == ["former_names.py", "tasks.py"]
+    assert loose() == ["tasks.py"]
 
 
 @pytest.mark.parametrize("path", files(), ids=dotted)

@@ -1,22 +1,28 @@
-"""`hemenet report`: all results of a grid on one page that needs nothing but a browser."""
+"""The report of a grid: all its results on one page that needs nothing but a browser."""
 
 from __future__ import annotations
 
+import platform
 import shlex
-from collections.abc import Collection
+from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from string import Template
+from typing import Any
 
-from hemenet_lab.benchmark.figures import draw_figures
-from hemenet_lab.benchmark.paper_notes import SYNTHETIC
-from hemenet_lab.benchmark.report_data import commands, data_sheets, environment, run_sheet
-from hemenet_lab.benchmark.report_html import figure_html, list_html, notes_html, table_html
-from hemenet_lab.benchmark.results import GridResults, read_grid
-from hemenet_lab.benchmark.table_cells import ResultTable, tabulate
-from hemenet_lab.benchmark.table_scores import Scores
-from hemenet_lab.benchmark.table_sheet import (
+import yaml
+from markupsafe import Markup
+
+from hemenet_lab.basics import usable_cores
+from hemenet_lab.benchmark.figures import Drawing, draw_figures, svg
+from hemenet_lab.benchmark.render import render_page
+from hemenet_lab.benchmark.results import SYNTHETIC, GridResults
+from hemenet_lab.benchmark.tables import (
+    CellText,
+    ResultTable,
+    Scores,
+    Sheet,
     details,
     leads,
     note_lines,
@@ -24,90 +30,245 @@ from hemenet_lab.benchmark.table_sheet import (
     remarks,
     rule,
 )
+from hemenet_lab.protein_mt.demo import demo_stores
+from hemenet_lab.store import SPLIT_NAMES, Store, StoreError, cache_folder
+from hemenet_lab.tracking import Artifact, RecordedRun, Tag
 
-TEMPLATE = Path(__file__).parent / "report_template.html"
+DEMO = "demo"
+"""Name under which the demo is installed as a store."""
 UI = "http://127.0.0.1:5000"
-"""Where ``mlflow ui`` answers unless told otherwise."""
+"""Address where ``mlflow ui`` answers unless told otherwise."""
+PACKAGES = (
+    "hemenet-lab",
+    "torch",
+    "lightning",
+    "torch-geometric",
+    "torchmetrics",
+    "mlflow",
+    "numpy",
+)
+_PIXELS = 96
+"""Per inch."""
+_TALL = 40
+"""Rows above which a table scrolls in its box."""
+_NARROWEST = 640
+"""Pixels below which a wide figure scrolls in its box instead of shrinking."""
 
 
-def write_report(
-    grid: str,
-    out: Path,
-    *,
-    folder: str | Path = "runs",
-    tracking_uri: str | None = None,
-    identities: Collection[str] | None = None,
-    store: str | None = None,
-    settings: str | None = None,
-) -> Path:
-    """Writes the page of a grid's finished runs and returns its path.
+def report_page(table: ResultTable, scores: Scores) -> str:
+    """The page, as HTML.
 
-    It holds the tables of `table.print_table` (they sort and filter), all figures, the command of
-    each run, counts and drops of the data, versions, and links into MLflow. Nothing is loaded from
-    elsewhere.
+    It holds the tables (they sort and filter), all figures, the command of each run, counts and
+    drops of the data, versions, and links into MLflow. Nothing is loaded from elsewhere.
 
     Args:
-        grid: Name of the grid.
-        out: The HTML file.
-        folder: Folder of ``mlruns.db``.
-        tracking_uri: Address of another tracking database.
-        identities: Identities of the runs that the grid expands to, to read these only.
-        store: First characters of the store's hash, to choose among several.
-        settings: Further settings of the runs, to choose among several.
-
-    Raises:
-        ValueError: No finished run, or runs that cannot be compared.
+        table: The table of a grid.
+        scores: Resampled scores of its runs.
     """
-    results = read_grid(
-        grid,
-        folder=folder,
-        tracking_uri=tracking_uri,
-        identities=identities,
-        store=store,
-        settings=settings,
-    )
-    scores = Scores(results.runs)
-    table = tabulate(results, scores)
-    page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        _results_parts(table),
-        figures="".join(figure_html(drawing) for drawing in draw_figures(table, scores)),
-        **_background_parts(results),
-    )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
-    return out
-
-
-def _results_parts(table: ResultTable) -> dict[str, str]:
     results = table.results
-    return {
-        "grid": escape(results.grid),
-        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "banner": f'<p class="banner">{escape(SYNTHETIC)}</p>' if results.synthetic else "",
-        "summary": list_html(line for line in remarks(table) if line != SYNTHETIC),
-        "overview": table_html(overview(table)),
-        "details": "".join(table_html(details(table, task)) for task in table.tasks),
-        "rule": escape(rule(table)),
-        "leads": table_html(leads(table)) if table.leads else "",
-        "notes": notes_html(note_lines(table)),
-    }
-
-
-def _background_parts(results: GridResults) -> dict[str, str]:
-    sheets, line = data_sheets(results)
     every = (*results.runs, *results.unfinished, *results.superseded)
     experiments = {run.id: run.experiment_id for run in every}
+    sheets, line = _data_sheets(results)
+    return render_page(
+        grid=results.grid,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        synthetic=SYNTHETIC if results.synthetic else "",
+        remarks=[line for line in remarks(table) if line != SYNTHETIC],
+        overview=overview(table),
+        leads=leads(table),
+        rule=rule(table),
+        details=[details(table, task) for task in table.tasks],
+        figures=[_page_figure(drawing) for drawing in draw_figures(table, scores)],
+        notes=note_lines(table),
+        runs=_run_sheet(results),
+        address=lambda run_id: f"{UI}/#/experiments/{experiments[run_id]}/runs/{run_id}",
+        commands=_commands(results),
+        data=sheets,
+        store_line=line,
+        environment=_environment_sheet(results),
+        mlflow=f"mlflow ui --backend-store-uri {shlex.quote(results.uri)}",
+        ui=UI,
+        tall=_TALL,
+    )
 
-    def address(run_id: str) -> str:
-        return f"{UI}/#/experiments/{experiments[run_id]}/runs/{run_id}"
 
-    lines = commands(results)
-    return {
-        "data": f"<p>{escape(line)}</p>" + "".join(table_html(sheet) for sheet in sheets),
-        "runs": table_html(run_sheet(results), address),
-        "commands": escape("\n".join(lines)),
-        "number_of_commands": str(len(lines)),
-        "environment": table_html(environment(results)),
-        "mlflow": escape(f"mlflow ui --backend-store-uri {shlex.quote(results.uri)}"),
-        "ui": UI,
-    }
+@dataclass(frozen=True)
+class _PageFigure:
+    """A figure inside the page."""
+
+    title: str
+    caption: str
+    svg: Markup
+    narrowest: int
+    """Pixels."""
+    widest: int
+
+
+def _page_figure(drawing: Drawing) -> _PageFigure:
+    width = int(drawing.figure.get_figwidth() * _PIXELS)
+    return _PageFigure(
+        title=drawing.title,
+        caption=drawing.caption,
+        svg=Markup(svg(drawing)),
+        narrowest=min(width, _NARROWEST),
+        widest=round(1.5 * width),
+    )
+
+
+def _data_sheets(results: GridResults) -> tuple[list[Sheet], str]:
+    """Counts and drops of the runs' store, and one line on the store.
+
+    The tables are empty if the store is not on this machine any more, or has changed; the line says
+    so.
+    """
+    settings = (yaml.safe_load(results.runs[0].config) or {}).get("data", {})
+    root, split = str(settings.get("root", DEMO)), str(settings.get("split", "default"))
+    wanted = results.store_hash
+    try:
+        store = _store(root, wanted)
+    except (StoreError, OSError) as error:
+        return [], f"Store {wanted[:12]} ({root}) cannot be read here: {error}"
+    if store.hash != wanted:
+        return [], (
+            f"The store at {root} has the hash {store.hash[:12]}, the runs used {wanted[:12]}: it "
+            "was built again since, so its counts are not shown."
+        )
+    line = f"Store {root}, hash {store.hash}, split {split}."
+    return [_counts(store, split), *_drops(store)], line
+
+
+def _store(root: str, wanted: str) -> Store:
+    """The store at a path; for the word `DEMO`, that with this hash among the demos in the cache.
+
+    Raises:
+        StoreError: There is no store.
+    """
+    if root != DEMO:
+        return Store(Path(root))
+    stores = [Store(folder) for folder in demo_stores()]
+    if not stores:
+        raise StoreError(f"there is no demo in {cache_folder()}")
+    return next((store for store in stores if store.hash == wanted), stores[-1])
+
+
+def _counts(store: Store, split: str) -> Sheet:
+    counts, codes = store.counts(split), store.split(split)
+    rows = [
+        (
+            CellText(part),
+            _count(int((codes == code).sum())),
+            *(_count(counts[part][task.name]) for task in store.tasks),
+        )
+        for code, part in enumerate(SPLIT_NAMES)
+    ]
+    header = ("part", "entries", *(task.name for task in store.tasks))
+    caption = "Labelled items: complexes for lba and ppa, chains for the others."
+    return Sheet("Labelled items per part of the split", header, tuple(rows), 1, caption)
+
+
+def _drops(store: Store) -> list[Sheet]:
+    rows = [
+        (CellText(what), CellText(reason), _count(number))
+        for what, reasons in sorted(store.manifest.get("drops", {}).items())
+        for reason, number in sorted((reasons or {}).items())
+    ]
+    if not rows:
+        return []
+    caption = f"Each is named in {store.path / 'drops.csv'}."
+    return [
+        Sheet(
+            "Left out when the store was built",
+            ("what", "reason", "count"),
+            tuple(rows),
+            2,
+            caption,
+        )
+    ]
+
+
+def _count(number: int) -> CellText:
+    return CellText(f"{number:,}", sort=number)
+
+
+def _environment_sheet(results: GridResults) -> Sheet:
+    """Versions and machine: as the runs recorded them, and of this report."""
+    rows = [
+        *(_recorded(results.runs, tag, name) for tag, name in _TAGS.items()),
+        (
+            CellText("this report: Python"),
+            CellText(f"{platform.python_version()}, {platform.platform()}"),
+        ),
+        (CellText("this report: CPU cores"), CellText(str(usable_cores()))),
+        *((CellText(f"this report: {name}"), CellText(_version(name))) for name in PACKAGES),
+    ]
+    return Sheet("Versions and machine", ("what", "value"), tuple(rows), 2)
+
+
+_TAGS = {
+    Tag.REVISION: "runs: code revision",
+    Tag.TORCH: "runs: torch",
+    Tag.DEVICES: "runs: devices",
+}
+
+
+def _recorded(runs: tuple[RecordedRun, ...], tag: str, name: str) -> tuple[CellText, CellText]:
+    found = Counter(run.tags.get(tag, "not recorded") for run in runs)
+    shown = ", ".join(f"{value} ({number} runs)" for value, number in sorted(found.items()))
+    return CellText(name), CellText(shown)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _run_sheet(results: GridResults) -> Sheet:
+    """Every run with its state, time and MLflow id."""
+    runs = [*results.runs, *results.unfinished, *results.superseded]
+    axes = list(dict.fromkeys(axis for run in runs for axis in run.choices))
+    rows = [
+        (
+            *(CellText(run.choices.get(axis, "")) for axis in axes),
+            CellText("" if run.seed is None else str(run.seed), sort=run.seed),
+            CellText(_state(run, results)),
+            _minutes(run),
+            _metric(run, "epoch", "{:.0f}"),
+            _metric(run, "train/graphs_per_second", "{:,.1f}"),
+            _metric(run, "train/peak_memory_mib", "{:,.0f}"),
+            _metric(run, "parameters/encoder", "{:,.0f}"),
+            CellText(run.id),
+        )
+        for run in runs
+    ]
+    header = [*axes, "seed", "state", "minutes", "epochs", "structures / s", "peak memory (MiB)"]
+    header += ["encoder parameters", "MLflow run"]
+    return Sheet("Runs", tuple(header), tuple(rows), len(axes))
+
+
+def _state(run: RecordedRun, results: GridResults) -> str:
+    if run in results.superseded:
+        return "superseded"
+    return "finished" if run.finished else f"NOT FINISHED ({run.status.lower()})"
+
+
+def _minutes(run: RecordedRun) -> CellText:
+    if run.seconds is None:
+        return CellText("–")
+    return CellText(f"{run.seconds / 60:,.1f}", sort=run.seconds / 60)
+
+
+def _metric(run: RecordedRun, name: str, form: str) -> CellText:
+    value: Any = run.metrics.get(name)
+    return CellText("–") if value is None else CellText(form.format(value), sort=value)
+
+
+def _commands(results: GridResults) -> list[str]:
+    """A shell line per finished run that makes it again."""
+    return [run.command or _from_config(run) for run in results.runs]
+
+
+def _from_config(run: RecordedRun) -> str:
+    place = run.artifacts.removeprefix("file://")
+    return f"lightning fit --config {place}/{Artifact.CONFIG}"

@@ -1,6 +1,34 @@
-"""Encoders: the base class, and HeMeNet."""
+"""Encoders: the base classes, multi-channel geometry, and HeMeNet."""
 
-from hemenet_lab.encoders.base import Encoder, Equivariant
-from hemenet_lab.encoders.hemenet import HeMeNet
+from hemenet_lab.encoders.base import Encoder, Equivariant, Preparation
+from hemenet_lab.encoders.hemenet import HeMeNet, HeMeNetLayer, HeMeNetStack
+from hemenet_lab.encoders.multichannel import (
+    Aggregation,
+    ChannelGraph,
+    MultichannelEncoder,
+    channel_graph,
+    check_aggregation,
+    coordinate_change,
+    first_linear,
+    pooling_table,
+)
+from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 
-__all__ = ["Encoder", "Equivariant", "HeMeNet"]
+__all__ = [
+    "Aggregation",
+    "ChannelGraph",
+    "Encoder",
+    "Equivariant",
+    "HeMeNet",
+    "HeMeNetLayer",
+    "HeMeNetStack",
+    "MultichannelEncoder",
+    "Preparation",
+    "channel_graph",
+    "check_aggregation",
+    "coordinate_change",
+    "first_linear",
+    "fold_radial",
+    "normalised_radial",
+    "pooling_table",
+]

@@ -6,27 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hemenet_lab.encoders.base import Encoder, Equivariant
 from hemenet_lab.encoders.multichannel import (
     Aggregation,
     ChannelGraph,
-    channel_graph,
+    MultichannelEncoder,
     check_aggregation,
     coordinate_change,
     first_linear,
-    fold_radial,
-    normalised_radial,
-    one_hot_channels,
 )
+from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn.dropout import Dropout
-from hemenet_lab.nn.mlp import linear_at, mlp
-from hemenet_lab.nn.norm import Norm, node_norm
-from hemenet_lab.nn.segment import segment_sum
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.nn import Dropout, Norm, linear_at, mlp, node_norm, segment_sum
 
 
 class HeMeNetLayer(nn.Module):
@@ -90,12 +84,12 @@ class HeMeNetLayer(nn.Module):
 
     def forward(
         self,
-        h: Tensor,
-        coords: Tensor,
+        h: Float[Tensor, "nodes dim"],
+        coords: Float[Tensor, "nodes channels 3"],
         graph: ChannelGraph,
-        channel_embedding: Tensor,
-        edge_embedding: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+        channel_embedding: Float[Tensor, "types channel_dim"],
+        edge_embedding: Float[Tensor, "attributes edge_dim"],
+    ) -> tuple[Float[Tensor, "nodes dim"], Float[Tensor, "nodes channels 3"]]:
         """Updates features and coordinates.
 
         Args:
@@ -120,12 +114,12 @@ class HeMeNetLayer(nn.Module):
 
     def messages(
         self,
-        h: Tensor,
-        coords: Tensor,
+        h: Float[Tensor, "nodes dim"],
+        coords: Float[Tensor, "nodes channels 3"],
         graph: ChannelGraph,
-        channel_embedding: Tensor,
-        edge_embedding: Tensor,
-    ) -> Tensor:
+        channel_embedding: Float[Tensor, "types channel_dim"],
+        edge_embedding: Float[Tensor, "attributes edge_dim"],
+    ) -> Float[Tensor, "edges message_dim"]:
         """m_ij = φ_m([h_i, h_j, radial_ij, e_r]) (Eq. 1), [E, d].
 
         The first Linear is applied by input block: per node to h_i and h_j, and per edge to
@@ -144,7 +138,9 @@ class HeMeNetLayer(nn.Module):
             message = message * self.att_mlp(message)
         return message
 
-    def aggregate(self, message: Tensor, graph: ChannelGraph) -> Tensor:
+    def aggregate(
+        self, message: Float[Tensor, "edges message_dim"], graph: ChannelGraph
+    ) -> Float[Tensor, "nodes dim"]:
         """W concat_r Σ_{j in N_r(i)} m_ij + b (Eq. 3 with φ_h linear), [N, d]."""
         if graph.edge_weight is not None:
             message = message * graph.edge_weight.unsqueeze(1)
@@ -152,7 +148,12 @@ class HeMeNetLayer(nn.Module):
         total = segment_sum(message, slot, graph.num_nodes * self.num_relations)
         return self.hetero_linear(total.view(graph.num_nodes, -1))
 
-    def displacement(self, message: Tensor, coords: Tensor, graph: ChannelGraph) -> Tensor:
+    def displacement(
+        self,
+        message: Float[Tensor, "edges message_dim"],
+        coords: Float[Tensor, "nodes channels 3"],
+        graph: ChannelGraph,
+    ) -> Float[Tensor, "nodes channels 3"]:
         """Change of the coordinates (Eq. 2 and 4), [N, C, 3] Å."""
         scores = self.coord_mlp(message) * self.w_r.index_select(0, graph.relation)
         return coordinate_change(
@@ -173,7 +174,12 @@ class HeMeNetStack(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.layer_norms = nn.ModuleList(nn.LayerNorm(dim) for _ in layers)
 
-    def forward(self, h: Tensor, coords: Tensor, *shared: Any) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes dim"],
+        coords: Float[Tensor, "nodes channels 3"],
+        *shared: Any,
+    ) -> tuple[Float[Tensor, "nodes all_layers"], Float[Tensor, "nodes channels 3"]]:
         """Node features [N, L·d] and coordinates [N, C, 3] Å; ``shared`` goes to every layer."""
         outputs = []
         for layer, norm in zip(self.layers, self.layer_norms, strict=True):
@@ -183,7 +189,7 @@ class HeMeNetStack(nn.Module):
         return torch.cat(outputs, dim=1), coords
 
 
-class HeMeNet(Encoder):
+class HeMeNet(MultichannelEncoder):
     """Heterogeneous multichannel equivariant network (Han et al., AAAI 2025, Eq. 1-4).
 
     Args:
@@ -217,12 +223,10 @@ class HeMeNet(Encoder):
     ) -> None:
         if num_layers < 1:
             raise ValueError(f"HeMeNet num_layers is {num_layers}; it must be 1 or more")
-        super().__init__(view, num_layers * hidden_dim)
+        super().__init__(view, num_layers * hidden_dim, hidden_dim, channel_dim)
         self.num_relations = view.num_relations if relational else 1
         self.relational = relational
         edge_dim = relation_dim if relational else 0
-        self.node_embedding = nn.Embedding(NUM_NODE_TYPES, hidden_dim)
-        self.channel_embedding = nn.Embedding(NUM_ELEMENT_CLASSES, channel_dim)
         self.relation_embedding = (
             nn.Embedding(self.num_relations, relation_dim) if relational else None
         )
@@ -244,32 +248,24 @@ class HeMeNet(Encoder):
             hidden_dim,
         )
 
-    def forward(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, num_layers · hidden_dim]."""
-        return self.encode(graph)[0]
-
-    def equivariant(self, graph: ProteinGraph) -> Equivariant:
-        """``coords``: the moved atoms [A, 3] Å, by node and channel, without padding."""
-        return Equivariant(positions={"coords": self.encode(graph)[1][graph.channel_mask]})
-
-    def encode(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
-        """Node features, and the coordinates of all channels [N, C, 3] Å with padding at 0."""
-        h = self.node_embedding(graph.node_type)
-        coords = graph.coords.to(torch.promote_types(h.dtype, torch.float32))
-        coords = coords.masked_fill(~graph.channel_mask.unsqueeze(-1), 0.0)
-        channels, types = one_hot_channels(graph.channel_type, graph.channel_mask, coords.dtype)
-        shared, edge_embedding = self._edges(graph, channels)
-        return self.stack(h, coords, shared, self.channel_embedding(types), edge_embedding)
-
-    def _edges(self, graph: ProteinGraph, channels: Tensor) -> tuple[ChannelGraph, Tensor]:
-        if self.relation_embedding is None:
-            relation = torch.zeros_like(graph.edge_type)
-            edge_attr = channels.new_zeros(len(relation), 0)
-            embedding = channels.new_zeros(0, 0)
-        else:
-            relation, embedding = graph.edge_type, self.relation_embedding.weight
-            edge_attr = functional.one_hot(relation, self.num_relations).to(channels.dtype)
-        shared = channel_graph(
-            graph.edge_index, relation, self.num_relations, channels, graph.channel_mask, edge_attr
+    def relations(self, graph: ProteinGraph) -> tuple[Tensor, int]:
+        """The view's relations, or one for all edges."""
+        return (
+            (graph.edge_type, self.num_relations) if self.relational else super().relations(graph)
         )
-        return shared, embedding
+
+    def edge_attributes(self, relation: Tensor, dtype: torch.dtype) -> Tensor:
+        """One-hot relations [E, R]; none if relations are ignored."""
+        if not self.relational:
+            return super().edge_attributes(relation, dtype)
+        return functional.one_hot(relation, self.num_relations).to(dtype)
+
+    def run_layers(
+        self, h: Tensor, coords: Tensor, shared: ChannelGraph, channel_embedding: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Outputs of all layers side by side [N, num_layers · hidden_dim], and coordinates."""
+        if self.relation_embedding is None:
+            edge_embedding = coords.new_zeros(0, 0)
+        else:
+            edge_embedding = self.relation_embedding.weight
+        return self.stack(h, coords, shared, channel_embedding, edge_embedding)

@@ -15,7 +15,7 @@ from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.store import Entry
-from hemenet_lab.structures.vocabulary import CA_SLOT
+from hemenet_lab.structures import CA_SLOT
 from hemenet_lab.tasks import Task
 
 Ints = NDArray[np.int64]

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS
+from hemenet_lab.structures import NUM_CHANNELS
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hemenet_lab.graphs import EdgeCache, GraphView, ProteinGraph
 from hemenet_lab.loading.label_share import hidden_labels, share_lines
-from hemenet_lab.loading.loader import GraphDataset, GraphLoader, TrainLoader
+from hemenet_lab.loading.loader import GraphDataset, GraphLoader, Prepare, TrainLoader
 from hemenet_lab.loading.packing import Items, Limits
 from hemenet_lab.loading.plan import FirstEpochOnly, TrainingPlan, evaluation_batches
 from hemenet_lab.store import SPLIT_NAMES, Store, store_folder
@@ -236,6 +236,7 @@ class ProteinMTDataModule(LightningDataModule):
             world_size,
             self.num_workers,
             self._pinned(),
+            self._prepare(),
         )
 
     def val_dataloader(self) -> GraphLoader | list[GraphLoader]:
@@ -271,7 +272,7 @@ class ProteinMTDataModule(LightningDataModule):
             return []  # no loader at all: Lightning refuses empty ones with several processes
         rank, world_size = self._rank()
         batches = evaluation_batches(items, self.limits, world_size)[rank::world_size]
-        return GraphLoader(self.dataset, batches, self.num_workers, self._pinned())
+        return GraphLoader(self.dataset, batches, self.num_workers, self._pinned(), self._prepare())
 
     def _items(self, part: str, labelled_only: bool = True) -> Items:
         store, tasks = self.store, self.tasks
@@ -298,6 +299,11 @@ class ProteinMTDataModule(LightningDataModule):
 
     def _module(self) -> object:
         return getattr(self.trainer, "lightning_module", None)
+
+    def _prepare(self) -> Prepare | None:
+        """Work that the encoder does once for each batch, if it has something of that kind."""
+        preparation = getattr(getattr(self._module(), "encoder", None), "preparation", None)
+        return None if preparation is None else preparation.store
 
     def _pinned(self) -> bool:
         """Use pinned memory; it costs time unless a GPU is used."""

@@ -10,7 +10,7 @@ processes send a batch as one block of bytes instead of thirty tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
@@ -157,6 +157,7 @@ def collate_packed(graphs: Sequence[ProteinGraph]) -> PackedBatch:
 
 
 Indices = Sequence[int] | NDArray[np.int64]
+Prepare = Callable[[ProteinGraph], None]
 
 
 class Plan(Protocol):
@@ -176,6 +177,7 @@ class GraphLoader:
         batches: Indices of each batch of this rank; ``~index`` for copies that do not count.
         num_workers: Processes that load ahead.
         pin_memory: Put tensors into pinned memory, for faster copies to a GPU.
+        prepare: Adds to a new batch what the encoder computes from the graph alone.
     """
 
     def __init__(
@@ -184,6 +186,7 @@ class GraphLoader:
         batches: Sequence[Indices],
         num_workers: int = 0,
         pin_memory: bool = False,
+        prepare: Prepare | None = None,
     ) -> None:
         self._upcoming = _Upcoming(batches)
         self._loader: DataLoader[Any] = DataLoader(
@@ -192,7 +195,7 @@ class GraphLoader:
             num_workers=num_workers,
             pin_memory=pin_memory,
             persistent_workers=num_workers > 0,
-            collate_fn=collate_packed if num_workers else collate,
+            collate_fn=_Join(prepare, packed=num_workers > 0),
         )
 
     def __len__(self) -> int:
@@ -228,6 +231,7 @@ class TrainLoader(GraphLoader):
         world_size: Number of processes.
         num_workers: Processes that load ahead.
         pin_memory: Put tensors into pinned memory.
+        prepare: Adds to a new batch what the encoder computes from the graph alone.
     """
 
     def __init__(
@@ -238,8 +242,9 @@ class TrainLoader(GraphLoader):
         world_size: int = 1,
         num_workers: int = 0,
         pin_memory: bool = False,
+        prepare: Prepare | None = None,
     ) -> None:
-        super().__init__(dataset, (), num_workers, pin_memory)
+        super().__init__(dataset, (), num_workers, pin_memory, prepare)
         self._plan, self._rank, self._world_size = plan, rank, world_size
         self._epoch = 0
         self._start = 0
@@ -292,6 +297,20 @@ class TrainLoader(GraphLoader):
                 f"{self._plan.num_batches}; the rest of this epoch repeats or leaves out some "
                 "items. Resume with the same data settings to avoid this."
             )
+
+
+@dataclass(frozen=True)
+class _Join:
+    """Graphs joined to a prepared batch, packed for the way from a worker process if asked."""
+
+    prepare: Prepare | None
+    packed: bool
+
+    def __call__(self, graphs: Sequence[ProteinGraph]) -> ProteinGraph | PackedBatch:
+        batch = collate(graphs)
+        if self.prepare is not None:
+            self.prepare(batch)
+        return PackedBatch.of(batch) if self.packed else batch
 
 
 class _Upcoming:

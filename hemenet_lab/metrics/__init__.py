@@ -1,45 +1,59 @@
-"""Metrics over labelled items, right under DDP; see `base.MaskedMetric` for what they share."""
+"""Metrics over labelled items, right under DDP, and the bootstrap that says how sure they are.
+
+`MaskedMetric` says what all metrics share, `METRICS` describes each of them once.
+"""
 
 from __future__ import annotations
 
-from hemenet_lab.metrics.aupr import AUPR
-from hemenet_lab.metrics.base import MaskedMetric, Score
-from hemenet_lab.metrics.fmax import Fmax
-from hemenet_lab.metrics.fmax_grid import FmaxGrid
+from hemenet_lab.metrics.aupr import AUPR, average_precision
+from hemenet_lab.metrics.base import MaskedMetric, Score, StoredRows, labelled_rows
+from hemenet_lab.metrics.fmax import Fmax, FmaxGrid, exact_fmax
 from hemenet_lab.metrics.loss import MeanLoss
+from hemenet_lab.metrics.registry import (
+    MAIN_METRICS,
+    METRICS,
+    PAPER_METRICS,
+    MetricInfo,
+    main_metric,
+    task_metrics,
+)
 from hemenet_lab.metrics.regression import MAE, RMSE, Pearson, Spearman
-from hemenet_lab.tasks import Task
+from hemenet_lab.metrics.resampling import (
+    Difference,
+    Interval,
+    Resampled,
+    bootstrap,
+    difference,
+    mean_interval,
+    resample,
+)
 
 __all__ = [
     "AUPR",
     "MAE",
+    "MAIN_METRICS",
+    "METRICS",
+    "PAPER_METRICS",
     "RMSE",
+    "Difference",
     "Fmax",
     "FmaxGrid",
+    "Interval",
     "MaskedMetric",
     "MeanLoss",
+    "MetricInfo",
     "Pearson",
+    "Resampled",
     "Score",
     "Spearman",
+    "StoredRows",
+    "average_precision",
+    "bootstrap",
+    "difference",
+    "exact_fmax",
+    "labelled_rows",
+    "main_metric",
+    "mean_interval",
+    "resample",
     "task_metrics",
 ]
-
-
-def task_metrics(task: Task, *, constant_memory: bool = False) -> dict[str, MaskedMetric]:
-    """New metrics of a task by name; none for a task without outputs.
-
-    Multi-label tasks have ``fmax`` and ``aupr`` and take probabilities; regression tasks have
-    ``rmse``, ``mae``, ``pearson`` and ``spearman``.
-
-    Args:
-        task: What is predicted.
-        constant_memory: `FmaxGrid` instead of `Fmax` and no ``aupr``, so that memory does not grow
-            with the number of items.
-    """
-    if task.num_outputs == 0:
-        return {}
-    if task.kind == "regression":
-        return {"rmse": RMSE(), "mae": MAE(), "pearson": Pearson(), "spearman": Spearman()}
-    if constant_memory:
-        return {"fmax": FmaxGrid(task.num_outputs)}
-    return {"fmax": Fmax(task.num_outputs), "aupr": AUPR(task.num_outputs)}

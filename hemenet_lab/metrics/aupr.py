@@ -7,8 +7,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from hemenet_lab.metrics.base import Score, StoredRows, check_probabilities, labelled_rows
-from hemenet_lab.metrics.fixed import from_fixed, ratio, to_fixed
+from hemenet_lab.metrics.base import (
+    Score,
+    StoredRows,
+    check_probabilities,
+    from_fixed,
+    labelled_rows,
+    ratio,
+    to_fixed,
+)
 
 
 def average_precision(scores: Tensor, targets: Tensor, eps: float = 0.0) -> Tensor:
@@ -59,7 +66,7 @@ class AUPR(StoredRows):
         self.average = average
 
     def update(self, prediction: Tensor, target: Tensor, mask: Tensor) -> None:
-        """Takes in probabilities [n, C] and targets [n, C] of the rows where ``mask`` [n] holds."""
+        """Add probabilities [n, C] and targets [n, C] of the rows where ``mask`` [n] holds."""
         prediction, target = labelled_rows(prediction, target, mask, self.width)
         check_probabilities(prediction)
         self.store(prediction, target)

@@ -1,4 +1,4 @@
-"""The mean loss of a stage over its labelled items."""
+"""Mean loss of a stage over its labelled items."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class MeanLoss(Metric):
         return True
 
     def update(self, loss: Tensor, count: Tensor) -> None:
-        """Takes in a batch: its mean loss (a scalar, not finite only if it is so) and its items."""
+        """Add a batch: its mean loss (a scalar, not finite only if it is so) and its items."""
         self.total += torch.where(count > 0, loss.detach().float() * count, 0.0)
         self.count += count
 

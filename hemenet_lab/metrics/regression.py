@@ -21,7 +21,7 @@ class Regression(StoredRows):
         super().__init__(1, **options)
 
     def update(self, prediction: Tensor, target: Tensor, mask: Tensor) -> None:
-        """Takes in predictions and targets [n, 1] or [n] of the rows where ``mask`` [n] holds."""
+        """Add predictions and targets [n, 1] or [n] of the rows where ``mask`` [n] holds."""
         prediction, target = labelled_rows(prediction, target, mask, 1)
         self.store(prediction, target)
 

@@ -1,4 +1,4 @@
-"""Metrics as functions of row weights, for many sets of weights at once: what resampling needs.
+"""Metrics as functions of row weights, for many sets of weights at once, as resampling needs them.
 
 A weight of k counts a row k times; weights 1 / (size of its cluster) count each cluster once.
 """
@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hemenet_lab.metrics.aupr import average_precision
-from hemenet_lab.metrics.counts import counts_above
-from hemenet_lab.metrics.fmax import fmax
+from hemenet_lab.metrics.fmax import TWENTY_THRESHOLDS, counts_above, exact_fmax
+from hemenet_lab.metrics.registry import METRICS
 
 Values = NDArray[np.float64]
 Weighted = Callable[[Values], Values]
@@ -29,8 +30,8 @@ def weighted_metric(
     """The metric of rows as a function of their weights.
 
     Args:
-        name: A key of `METRICS`.
-        predictions: [n, out], finite; probabilities for ``fmax`` and ``aupr``.
+        name: A key of `METRICS` that has intervals.
+        predictions: [n, out], finite; probabilities for multi-label metrics.
         targets: [n, out].
         max_thresholds: Thresholds that ``fmax`` and ``aupr`` use, evenly chosen by rank from the
             scores of positives; all of them if None, which is exact: between two of them recall
@@ -39,57 +40,64 @@ def weighted_metric(
     Raises:
         ValueError: An unknown name, or shapes that do not fit it.
     """
-    if name not in METRICS:
-        raise ValueError(f"metric {name!r}; allowed: {', '.join(METRICS)}")
+    known = [each for each, info in METRICS.items() if info.has_interval]
+    if name not in known:
+        raise ValueError(f"metric {name!r}; allowed: {', '.join(known)}")
     if predictions.shape != targets.shape or predictions.ndim != 2:
         raise ValueError(
             f"predictions {predictions.shape} and targets {targets.shape} do not fit; both must "
             "be [n, out]"
         )
-    if name in MULTILABEL:
+    if METRICS[name].kind == "multilabel":
         rows = _MultilabelRows(predictions, targets, max_thresholds)
-        return rows.fmax if name == "fmax" else rows.aupr
+        functions: dict[str, Weighted] = {
+            "fmax": rows.fmax,
+            "fmax_20": rows.fmax_20,
+            "aupr": rows.aupr,
+        }
+        return functions[name]
     if predictions.shape[1] != 1:
         raise ValueError(f"{name} needs one column, not {predictions.shape[1]}")
     return _regression(name, predictions[:, 0], targets[:, 0])
 
 
-MULTILABEL = ("fmax", "aupr")
-METRICS = (*MULTILABEL, "rmse", "mae", "pearson", "spearman")
-
-
 class _MultilabelRows:
-    """Counts of each row at each threshold, from which Fmax and AUPR (micro) follow."""
+    """Counts of each row at each threshold, from which Fmax and AUPR follow."""
 
     def __init__(self, scores: Values, targets: Values, max_thresholds: int | None) -> None:
         self.scores = torch.from_numpy(scores)
         self.targets = torch.from_numpy(targets > 0)
         self.positives = (targets > 0).sum(axis=1).astype(np.float64)
-        levels = np.unique(scores[targets > 0])
-        if max_thresholds is not None and len(levels) > max_thresholds:
-            levels = levels[np.linspace(0, len(levels) - 1, max_thresholds).round().astype(int)]
-        self.all_levels = max_thresholds is None
-        self.levels = torch.from_numpy(levels)
+        self.max_thresholds = max_thresholds
+        self.levels = torch.from_numpy(_thinned(np.unique(scores[targets > 0]), max_thresholds))
 
-    def _blocks(self) -> Iterator[tuple[Values, Values]]:
+    def _blocks(self, thresholds: Tensor) -> Iterator[tuple[Values, Values]]:
         """Predicted terms and hits [n, T] of each row at some thresholds, from the lowest up."""
-        for levels in self.levels.split(_BLOCK) if len(self.levels) else ():
+        for levels in thresholds.split(_BLOCK) if len(thresholds) else ():
             predicted, hits = counts_above(self.scores, self.targets, levels)
             yield predicted.double().numpy(), hits.double().numpy()
 
     def _plain(self, weights: Values) -> bool:
-        """Whether sorting gives the same, much sooner than all thresholds would."""
+        """Return whether sorting gives the same, much sooner than all thresholds would."""
         equal = len(weights) == 1 and np.ptp(weights) == 0
-        return self.all_levels and bool(equal and self.positives.any())
+        return self.max_thresholds is None and bool(equal and self.positives.any())
 
     def fmax(self, weights: Values) -> Values:
         """Protein-centric Fmax [B]."""
         if self._plain(weights):
-            return np.array([fmax(self.scores, self.targets)])
+            return np.array([exact_fmax(self.scores, self.targets)])
+        return self._largest_f(weights, self.levels)
+
+    def fmax_20(self, weights: Values) -> Values:
+        """Protein-centric Fmax over 20 thresholds [B]."""
+        # in float32 first, as `FmaxGrid` keeps them
+        return self._largest_f(weights, torch.tensor(TWENTY_THRESHOLDS, dtype=torch.float32))
+
+    def _largest_f(self, weights: Values, thresholds: Tensor) -> Values:
         best = np.zeros(len(weights))
         total = weights.sum(axis=1, keepdims=True)
         positives = np.maximum(self.positives, 1.0)[:, None]
-        for predicted, hits in self._blocks():
+        for predicted, hits in self._blocks(thresholds):
             covered = weights @ (predicted > 0)
             summed = weights @ (hits / np.maximum(predicted, 1.0))
             precision = summed / np.where(covered > 0, covered, 1.0)
@@ -105,7 +113,7 @@ class _MultilabelRows:
             pairs = self.scores.flatten(), self.targets.flatten()
             return np.array([float(average_precision(*pairs))])
         area, last = np.zeros(len(weights)), None
-        for predicted, hits in self._blocks():
+        for predicted, hits in self._blocks(self.levels):
             tp, count = weights @ hits, weights @ predicted
             precision = tp / np.where(count > 0, count, 1.0)
             area += ((tp[:, :-1] - tp[:, 1:]) * precision[:, :-1]).sum(axis=1)
@@ -116,6 +124,13 @@ class _MultilabelRows:
             area += last[0] * last[1]
         positives = weights @ self.positives
         return np.where(positives > 0, area / np.where(positives > 0, positives, 1.0), np.nan)
+
+
+def _thinned(levels: Values, most: int | None) -> Values:
+    """At most ``most`` of the levels, evenly chosen by rank; the ends are among them."""
+    if most is None or len(levels) <= most:
+        return levels
+    return levels[np.linspace(0, len(levels) - 1, most).round().astype(int)]
 
 
 def _regression(name: str, prediction: Values, target: Values) -> Weighted:

@@ -9,12 +9,16 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from hemenet_lab.metrics import MaskedMetric, MeanLoss, Score, task_metrics
-from hemenet_lab.metrics.base import StoredRows, labelled_rows
+from hemenet_lab.metrics import (
+    MaskedMetric,
+    MeanLoss,
+    Score,
+    StoredRows,
+    labelled_rows,
+    main_metric,
+    task_metrics,
+)
 from hemenet_lab.tasks import Task
-
-MAIN_METRIC = {"regression": "rmse", "multilabel": "fmax"}
-"""The metric that a task's skill is made from."""
 
 
 class LabelledRows(StoredRows):
@@ -66,7 +70,7 @@ class TaskEvaluation(nn.Module):
 
     Args:
         task: What is predicted.
-        keep_rows: Keep all predictions, for `rows`.
+        keep_rows: Keep all predictions, for `rows`, and have the metrics of tests only.
     """
 
     constant: Tensor
@@ -74,8 +78,8 @@ class TaskEvaluation(nn.Module):
     def __init__(self, task: Task, keep_rows: bool = False) -> None:
         super().__init__()
         self.task = task
-        self.metrics = nn.ModuleDict(task_metrics(task))
-        self.constant_metrics = nn.ModuleDict(task_metrics(task))
+        self.metrics = nn.ModuleDict(task_metrics(task, test=keep_rows))
+        self.constant_metrics = nn.ModuleDict(task_metrics(task, test=keep_rows))
         self.loss = MeanLoss()
         self.rows = LabelledRows(task.num_outputs) if keep_rows else None
         self.register_buffer("constant", torch.zeros(task.num_outputs), persistent=False)
@@ -132,7 +136,7 @@ class TaskEvaluation(nn.Module):
 
     def skill(self) -> float | None:
         """Gain over the constant predictor on the main metric; None where either is absent."""
-        name = MAIN_METRIC[self.task.kind]
+        name = main_metric(self.task.kind).name
         score, constant = self.scores()[name].value, self.constant_scores().get(name)
         if score is None or constant is None or constant.value is None:
             return None

@@ -9,10 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from hemenet_lab.nn.mlp import mlp
-from hemenet_lab.nn.segment import segment_mean, segment_softmax, segment_sum
+from hemenet_lab.nn import mlp, segment_count, segment_mean, segment_softmax, segment_sum
+
+BLOCK = 64
+"""Nodes of a group that `TaskAware` multiplies with their weights at a time."""
 
 
 class Readout(nn.Module, ABC):
@@ -29,7 +32,12 @@ class Readout(nn.Module, ABC):
         self.num_tasks = num_tasks
 
     @abstractmethod
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         """Reads the groups.
 
         Args:
@@ -45,14 +53,24 @@ class Readout(nn.Module, ABC):
 class Sum(Readout):
     """The sum of the nodes of a group, alike for every task."""
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         return segment_sum(h, group, num_groups).expand(self.num_tasks, -1, -1)
 
 
 class Mean(Readout):
     """The mean of the nodes of a group, alike for every task; 0 for an empty group."""
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         return segment_mean(h, group, num_groups).expand(self.num_tasks, -1, -1)
 
 
@@ -66,7 +84,12 @@ class Weighted(Readout):
         super().__init__(dim, num_tasks)
         self.prompt = nn.Parameter(torch.randn(num_tasks, dim) * (2 / dim) ** 0.5)
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         return self.prompt.unsqueeze(1) * segment_sum(h, group, num_groups)
 
 
@@ -107,7 +130,12 @@ class TaskAware(Readout):
         self.layernorm1 = nn.LayerNorm(dim, eps=1e-12)
         self.layernorm2 = nn.LayerNorm(dim, eps=1e-12)
 
-    def forward(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
         weights = self.attention(h, group, num_groups).permute(1, 0, 2).flatten(1)
         context = self._context(weights, h, group, num_groups)
         query = self.query(self.prompt)
@@ -116,7 +144,12 @@ class TaskAware(Readout):
         gate = self.linear2(self.prompt).unsqueeze(1)
         return self.layernorm2(self.linear(feature) + gate * feature)
 
-    def attention(self, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
+    def attention(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} nodes {self.num_heads}"]:
         """α, [T, N, heads], float32 or better; adds up to 1 over the nodes of each group."""
         with torch.autocast(h.device.type, enabled=False):
             dtype = torch.promote_types(h.dtype, torch.float32)
@@ -132,12 +165,51 @@ class TaskAware(Readout):
 
     def _context(self, weights: Tensor, h: Tensor, group: Tensor, num_groups: int) -> Tensor:
         """Σ α W_V h of every group, [T, G, dim], from weights [N, T·heads]."""
-        order = group.argsort(stable=True)
-        sizes = torch.bincount(group, minlength=num_groups).tolist()
-        parts = zip(weights[order].split(sizes), h[order].split(sizes), strict=True)
-        sums = [weight.t() @ nodes.to(weight.dtype) for weight, nodes in parts]
-        total = torch.cat(sums) if sums else weights.new_zeros(0, self.dim)
+        total = _grouped_products(weights, h.to(weights.dtype), group, num_groups)
         total = total.view(num_groups, self.num_tasks, self.num_heads, self.dim)
         weight = self.value.weight.view(self.num_heads, -1, self.dim).to(total.dtype)
         context = torch.einsum("gthk,hdk->tghd", total, weight).flatten(2)
         return context + self.value.bias
+
+
+def _grouped_products(
+    weights: Float[Tensor, "nodes weights"],
+    h: Float[Tensor, "nodes dim"],
+    group: Int64[Tensor, " nodes"],
+    num_groups: int,
+) -> Float[Tensor, "{num_groups} weights dim"]:
+    """Σ over the nodes of each group of the outer product of their weights and features.
+
+    The nodes of a group are laid into blocks of equal size, filled up with zeros, and all blocks
+    are multiplied at once. No size depends on the values in ``group``: N // BLOCK + G blocks are
+    enough however the nodes are spread.
+
+    Args:
+        weights: [N, W].
+        h: [N, d].
+        group: Group of each node, int64 [N].
+        num_groups: G.
+
+    Returns:
+        [G, W, d].
+    """
+    num_blocks = len(h) // BLOCK + num_groups
+    size = segment_count(group, num_groups)
+    order = group.argsort(stable=True)
+    ordered = group.index_select(0, order)
+    rank = torch.arange(len(h), device=h.device) - (size.cumsum(0) - size).index_select(0, ordered)
+    ends = ((size + BLOCK - 1) // BLOCK).cumsum(0)
+    starts = ends - (size + BLOCK - 1) // BLOCK
+    cell = starts.index_select(0, ordered) * BLOCK + rank
+    cell = torch.empty_like(cell).index_copy(0, order, cell)
+    of_weights, of_nodes = (
+        x.new_zeros(num_blocks * BLOCK, x.shape[1])
+        .index_copy(0, cell, x)
+        .view(num_blocks, BLOCK, x.shape[1])
+        for x in (weights, h)
+    )
+    products = torch.bmm(of_weights.transpose(1, 2), of_nodes)
+    block = torch.arange(num_blocks, device=h.device)
+    # blocks that no group needs hold zeros; they may belong to the last one
+    owner = torch.searchsorted(ends, block, right=True).clamp(max=max(num_groups - 1, 0))
+    return segment_sum(products, owner, num_groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int16
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
@@ -12,7 +13,7 @@ from torch.nn import functional
 _LEVELS = 1 << 16
 
 
-def random_bits(x: Tensor) -> Tensor:
+def random_bits(x: Float[Tensor, "*shape"]) -> Int16[Tensor, "*shape"]:
     """Random int16 numbers shaped like ``x``, all 65,536 values equally likely.
 
     Each 64-bit random number gives four of them. ``torch.nn.functional.dropout`` draws a number
@@ -23,7 +24,9 @@ def random_bits(x: Tensor) -> Tensor:
     return numbers.random_(-(2**63), None).view(torch.int16)[:size].view(x.shape)
 
 
-def scaled_mask(bits: Tensor, p: float, like: Tensor) -> Tensor:
+def scaled_mask(
+    bits: Int16[Tensor, "*shape"], p: float, like: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
     """0 with probability ``p`` (rounded to 1/65536) and 1/(1 - p) otherwise, shaped as ``bits``."""
     threshold = round(p * _LEVELS) - _LEVELS // 2
     return torch.ge(bits, threshold, out=torch.empty_like(like)).mul_(1 / (1 - p))
@@ -49,7 +52,7 @@ class _Masked(torch.autograd.Function):
 class Dropout(nn.Module):
     """Sets entries to 0 with probability ``p`` in training and scales the others by 1/(1 - p).
 
-    On other devices than the CPU this is torch's own, which is one operation there.
+    On other devices than the CPU and in compiled graphs this is torch's own, one operation there.
 
     Args:
         p: Probability, 0 to below 1.
@@ -61,10 +64,10 @@ class Dropout(nn.Module):
             raise ValueError(f"dropout {p} is not a probability; it must be 0 to below 1")
         self.p = p
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         if not self.training or self.p == 0:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return functional.dropout(x, self.p)
         dropped: Tensor = _Masked.apply(x, self.p)
         return dropped

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 
-def safe_sqrt(x: Tensor) -> Tensor:
+def safe_sqrt(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Square root with value and gradient 0 where ``x`` is 0 or (by rounding) below."""
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)
 
 
-def safe_norm(x: Tensor, dim: int = -1, keepdim: bool = False) -> Tensor:
+def safe_norm(
+    x: Float[Tensor, "*shape"], dim: int = -1, keepdim: bool = False
+) -> Float[Tensor, " ..."]:
     """Euclidean norm along ``dim`` with gradient 0 for a zero vector."""
     return safe_sqrt(x.square().sum(dim, keepdim=keepdim))
 
@@ -42,13 +45,13 @@ class GaussianBasis(nn.Module):
         self.register_buffer("centers", torch.linspace(start, stop, num), persistent=False)
         self.coefficient = -0.5 * ((num - 1) / (stop - start)) ** 2
 
-    def forward(self, distance: Tensor) -> Tensor:
+    def forward(self, distance: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape {self.num}"]:
         """[...] Å → [..., num]."""
         offset = distance.unsqueeze(-1) - self.centers.to(distance.dtype)
         return (self.coefficient * offset.square()).exp()
 
 
-def cosine_cutoff(distance: Tensor, cutoff: float) -> Tensor:
+def cosine_cutoff(distance: Float[Tensor, "*shape"], cutoff: float) -> Float[Tensor, "*shape"]:
     """Weights [...] falling smoothly from 1 at 0 Å to 0 at ``cutoff`` and beyond."""
     inside = (distance < cutoff).to(distance.dtype)
     return 0.5 * (torch.cos(distance * (math.pi / cutoff)) + 1.0) * inside

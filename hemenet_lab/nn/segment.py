@@ -7,12 +7,15 @@ rows give zeros. Rows in half precision are added up in float32.
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int64, Num
 from torch import Tensor
 
 _HALF = (torch.float16, torch.bfloat16)
 
 
-def segment_sum(x: Tensor, index: Tensor, n: int) -> Tensor:
+def segment_sum(
+    x: Num[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
+) -> Num[Tensor, " {n} *rest"]:
     """Sum of the rows of each group.
 
     Args:
@@ -28,27 +31,33 @@ def segment_sum(x: Tensor, index: Tensor, n: int) -> Tensor:
     return total.index_add(0, index, x.to(dtype)).to(x.dtype)
 
 
-def segment_count(index: Tensor, n: int) -> Tensor:
+def segment_count(index: Int64[Tensor, " rows"], n: int) -> Int64[Tensor, " {n}"]:
     """Number of rows of each group, int64 [n]."""
     ones = torch.ones(1, dtype=torch.long, device=index.device).expand(len(index))
     return torch.zeros(n, dtype=torch.long, device=index.device).index_add(0, index, ones)
 
 
-def segment_mean(x: Tensor, index: Tensor, n: int) -> Tensor:
+def segment_mean(
+    x: Float[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
+) -> Float[Tensor, " {n} *rest"]:
     """Mean of the rows of each group, [n, ...]; zero for a group without rows."""
     count = segment_count(index, n).clamp(min=1).view(-1, *[1] * (x.dim() - 1))
     dtype = torch.float32 if x.dtype in _HALF else x.dtype
     return (segment_sum(x.to(dtype), index, n) / count).to(x.dtype)
 
 
-def segment_max(x: Tensor, index: Tensor, n: int) -> Tensor:
+def segment_max(
+    x: Num[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
+) -> Num[Tensor, " {n} *rest"]:
     """Largest value of each group, [n, ...]; zero for a group without rows."""
     place = index.view(-1, *[1] * (x.dim() - 1)).expand_as(x)
     zeros = torch.zeros(n, *x.shape[1:], dtype=x.dtype, device=x.device)
     return zeros.scatter_reduce(0, place, x, "amax", include_self=False)
 
 
-def segment_softmax(scores: Tensor, index: Tensor, n: int) -> Tensor:
+def segment_softmax(
+    scores: Float[Tensor, " rows *rest"], index: Int64[Tensor, " rows"], n: int
+) -> Float[Tensor, " rows *rest"]:
     """Softmax over the rows of each group, for every trailing position on its own.
 
     Args:

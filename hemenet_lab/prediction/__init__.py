@@ -8,9 +8,11 @@ from hemenet_lab.prediction.predictor import (
     predict_entries,
     write_csv,
 )
+from hemenet_lab.prediction.table import PredictionTable
 
 __all__ = [
     "Prediction",
+    "PredictionTable",
     "entry_from_files",
     "load_module",
     "named_predictions",

@@ -13,9 +13,9 @@ from torch_geometric.data import Batch
 
 from hemenet_lab.graphs import build_graph
 from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.saved import module_from_checkpoint
 from hemenet_lab.store import Entry, entry_from_structure
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.parse import read_structure
+from hemenet_lab.structures import read_ligand, read_structure
 from hemenet_lab.tasks import Task
 
 
@@ -35,22 +35,18 @@ class Prediction:
     """pKd for affinities, a probability for terms."""
 
 
-def load_module(checkpoint: str | Path) -> MultiTaskModule:
+def load_module(checkpoint: str | Path, *, trust: bool = False) -> MultiTaskModule:
     """The trained module of a checkpoint, in evaluation mode on the CPU.
 
+    Args:
+        checkpoint: Written by `lightning fit`.
+        trust: Build any class that it names; only registered ones otherwise.
+
     Raises:
-        ValueError: No such file, or a checkpoint that does not say how its encoder was made.
+        ValueError: No such file, a class that is not registered, or a checkpoint that does not say
+            how its encoder was made.
     """
-    path = Path(checkpoint)
-    if not path.is_file():
-        raise ValueError(f"checkpoint {path} not found; give the path of a .ckpt file")
-    hparams = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
-    if "encoder" not in hparams:
-        raise ValueError(
-            f"{path} does not hold its encoder's settings (it was not written by `lightning fit`); "
-            "use MultiTaskModule.load_from_checkpoint(path, encoder=...)"
-        )
-    return MultiTaskModule.load_from_checkpoint(path, map_location="cpu").eval()
+    return module_from_checkpoint(MultiTaskModule, checkpoint, trust=trust)[0]
 
 
 def entry_from_files(
@@ -96,7 +92,7 @@ def predict_entries(
 def named_predictions(
     outputs: Mapping[str, Any], tasks: Iterable[Task], min_probability: float = 0.0
 ) -> Iterator[Prediction]:
-    """Name each number that `MultiTaskModule.predict_step` gives for a batch."""
+    """What `MultiTaskModule.predict_step` gives for a batch, number by number with its name."""
     for task in tasks:
         owners = [
             (entry, chain)

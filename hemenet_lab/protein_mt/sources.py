@@ -22,6 +22,7 @@ MIRRORS_VARIABLE = "HEMENET_MIRRORS"
 """Environment variable with mirrors, such as ``rcsb=https://pdb.example.org,sifts=…``."""
 GO_RELEASE = "2019-07-01"
 """The first dated release of the Gene Ontology after DeepFRI's GO annotation (2019.06.18)."""
+MB = 1_000_000
 PDB_LICENCE = "CC0 1.0"
 DEEPFRI_LICENCE = "BSD-3-Clause"
 EBI_LICENCE = "EMBL-EBI terms of use"
@@ -47,15 +48,31 @@ class Source:
     registration: bool = False
     sha256: str = ""
     """Checksum of a file that never changes."""
+    most: int = 0
+    """Bytes; a larger file is not taken. At least four times what the source has today."""
 
     def url(self, hosts: Mapping[str, str], item: str = "") -> str:
-        """Address of the file of one item."""
-        base = hosts[self.host].rstrip("/")
-        return f"{base}/{self.path.format(id=item.lower(), ID=item.upper())}"
+        """Address of the file of one item.
+
+        Raises:
+            ValueError: The item is not a plain id; it could lead to another place.
+        """
+        return f"{hosts[self.host].rstrip('/')}/{_filled(self.path, item)}"
 
     def place(self, item: str = "") -> str:
-        """Place of the file of one item in the raw folder."""
-        return self.target.format(id=item.lower(), ID=item.upper())
+        """Place of the file of one item in the raw folder.
+
+        Raises:
+            ValueError: The item is not a plain id; it could lead to another place.
+        """
+        return _filled(self.target, item)
+
+
+def _filled(template: str, item: str) -> str:
+    """A template with an item of letters and digits, or the ``<id>`` of the printed table."""
+    if item and not re.fullmatch(r"[A-Za-z0-9_]{1,16}|<id>", item, re.ASCII):
+        raise ValueError(f"{item[:40]!r} is not an id; expected up to 16 letters and digits")
+    return template.format(id=item.lower(), ID=item.upper())
 
 
 def _deepfri(name: str, what: str, size: str, check: str, sha256: str = "") -> Source:
@@ -70,12 +87,15 @@ def _deepfri(name: str, what: str, size: str, check: str, sha256: str = "") -> S
         size,
         check,
         sha256=sha256,
+        most=200 * MB if name.endswith("_annot.tsv") else 10 * MB,
     )
 
 
 def _sifts(name: str, what: str, size: str) -> Source:
     file = f"{name}.csv.gz"
-    return Source(name, what, "sifts", file, f"sifts/{file}", EBI_LICENCE, size, name)
+    return Source(
+        name, what, "sifts", file, f"sifts/{file}", EBI_LICENCE, size, name, most=400 * MB
+    )
 
 
 EC, GO = "nrPDB-EC_2020.04", "nrPDB-GO_2019.06.18"
@@ -89,6 +109,7 @@ STRUCTURES = {
         PDB_LICENCE,
         "10 GB (36,300 entries)",
         "structure",
+        most=200 * MB,
     ),
     "cif": Source(
         "structures-cif",
@@ -99,6 +120,7 @@ STRUCTURES = {
         PDB_LICENCE,
         "15 GB (36,300 entries)",
         "structure",
+        most=200 * MB,
     ),
 }
 """Format → where structures come from."""
@@ -111,6 +133,7 @@ COMPONENT = Source(
     PDB_LICENCE,
     "10 kB each",
     "component",
+    most=5 * MB,
 )
 OBSOLETE = Source(
     "obsolete",
@@ -121,6 +144,7 @@ OBSOLETE = Source(
     PDB_LICENCE,
     "0.3 MB",
     "obsolete",
+    most=10 * MB,
 )
 TABLES = (
     _deepfri(
@@ -199,6 +223,7 @@ TABLES = (
         "CC BY 4.0",
         "35 MB",
         "obo",
+        most=200 * MB,
     ),
     Source(
         "go-basic-current",
@@ -209,6 +234,7 @@ TABLES = (
         "CC BY 4.0",
         "35 MB",
         "obo",
+        most=200 * MB,
     ),
     Source(
         "enzyme",
@@ -219,6 +245,7 @@ TABLES = (
         "CC BY 4.0",
         "10 MB",
         "enzyme",
+        most=100 * MB,
     ),
     Source(
         "enzclass",
@@ -229,6 +256,7 @@ TABLES = (
         "CC BY 4.0",
         "30 kB",
         "enzclass",
+        most=1 * MB,
     ),
 )
 """Single files, which every fetch gets."""

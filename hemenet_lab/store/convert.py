@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.spatial import cKDTree
 
 from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
-from hemenet_lab.structures.structure import Ligand, Structure
-from hemenet_lab.structures.vocabulary import element_class, ligand_node_type
+from hemenet_lab.structures import Ligand, Structure, element_class, ligand_node_type
 
 SAME_PLACE = 0.01
 """Å; a hetero atom this near to a ligand atom is that atom."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, StoreError
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS, NUM_NODE_TYPES
+from hemenet_lab.structures import NUM_CHANNELS, NUM_NODE_TYPES
 from hemenet_lab.tasks import Task
 
 PROTEIN, PARTNER, LIGAND = 0, 1, 2

@@ -7,22 +7,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.structures.residues import mapped_element, parent_residue, residue_class
+from hemenet_lab.structures.residues import (
+    SAME_SLOT,
+    mapped_element,
+    parent_residue,
+    residue_class,
+    simulated_residue,
+)
 from hemenet_lab.structures.select import Groups, group_residues
 from hemenet_lab.structures.sequence import backbone, polymer_order, sequence_index
-from hemenet_lab.structures.slots import NO_SLOT, TERMINAL_OXYGEN, slots_of_atoms
-from hemenet_lab.structures.structure import Structure
+from hemenet_lab.structures.structure import Structure, StructureError
 from hemenet_lab.structures.table import (
     AtomTable,
     PolymerHint,
-    StructureError,
+    Text,
+    is_repeated,
+    join_codes,
+    map_rows,
+    rows_by_code,
 )
-from hemenet_lab.structures.text import Text, is_repeated, join_codes, map_rows
-from hemenet_lab.structures.vocabulary import RESIDUE_INDEX, UNKNOWN_RESIDUE
+from hemenet_lab.structures.vocabulary import (
+    BACKBONE,
+    NUM_CHANNELS,
+    RESIDUE_ATOMS,
+    RESIDUE_INDEX,
+    UNKNOWN_RESIDUE,
+)
 
 _HETERO = "hetero"
 _NUCLEIC = "nucleic acid"
 _CAP = "cap"
+_PLACEHOLDER = 999.0
+"""Å; three equal coordinates of at least this size are no place."""
 _REASONS = {
     _HETERO: "ion, cofactor, ligand or free amino acid; not part of a protein chain",
     _NUCLEIC: "nucleic acid; only protein chains are read",
@@ -51,9 +67,53 @@ def assemble(table: AtomTable, id: str, keep_hetero: bool) -> Structure:
     order = order[np.isin(order, groups.of_atom[keep])]
     if not len(order):
         raise StructureError(_no_protein(table))
+    _check_places(table, np.flatnonzero(keep))
+    _check_insertions(table, np.flatnonzero(keep | hetero))
     layout = _lay_out(table, groups, order, keep, np.flatnonzero(hetero), slots)
     index = np.append(sequence_index(order, table, groups, places), np.zeros(hetero.sum(), int))
     return _build(table, id, layout, slots, index[layout.by_chain])
+
+
+def _check_places(table: AtomTable, rows: NDArray[np.intp]) -> None:
+    """Refuses placeholders: atoms of a chain at one place, or three equal, very large coordinates.
+
+    Raises:
+        StructureError: All atoms at one place, 3 or more atoms of a chain at one place, or such as
+            9999, 9999, 9999.
+    """
+    coords = table.coords[rows]
+    if len(rows) > 1 and (coords == coords[0]).all():
+        raise StructureError(
+            f"{table.source}: all {len(rows)} atoms of the proteins are at one place "
+            f"{_shown(coords[0])}; coordinates are missing: give a file that has them"
+        )
+    bits = np.ascontiguousarray(coords + 0.0).view(np.int32)  # + 0.0: -0 is 0
+    codes = join_codes(table.chain.take(rows), *bits.T)
+    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    huge = (coords == coords[:, :1]).all(axis=1) & (np.abs(coords[:, 0]) >= _PLACEHOLDER)
+    bad = np.flatnonzero((counts[inverse] > 2) | huge)
+    if len(bad):
+        raise StructureError(
+            f"{table.source}: {len(bad)} of {len(rows)} atoms of the proteins have placeholders "
+            f"for coordinates (several atoms at one place, or 9999), the first in "
+            f"{table.line_word} {table.line[rows[bad[0]]]} at {_shown(coords[bad[0]])}; remove "
+            "these atoms or model them"
+        )
+
+
+def _check_insertions(table: AtomTable, rows: NDArray[np.intp]) -> None:
+    """Refuses insertion codes that are not one letter of ASCII."""
+    for code in table.insertion.take(rows).words():
+        if code and not (len(code) == 1 and code.isascii()):
+            first = rows[np.flatnonzero(table.insertion.take(rows).equals(code))[0]]
+            raise StructureError(
+                f"{table.source}: {table.line_word} {table.line[first]} has the insertion code "
+                f"{code!r}; one letter is allowed: renumber the residue"
+            )
+
+
+def _shown(place: NDArray[np.float32]) -> str:
+    return "(" + ", ".join(f"{value:.3f}" for value in place.tolist()) + ")"
 
 
 def _count_unslotted(
@@ -174,4 +234,56 @@ def _build(
         chain_id=tuple(residues.chain[row] for row in chains),
         chain_label=tuple(residues.label[row] for row in chains),
         drops=table.drops,
+        notes=table.notes,
+        model=table.chosen_model,
     )
+
+
+NO_SLOT = -1
+TERMINAL_OXYGEN = -2
+
+_FIRST_OXYGEN = frozenset({"OT1", "OC1", "O1"})
+_SECOND_OXYGEN = frozenset({"OXT", "OT2", "OC2", "O2"})
+"""Names that simulation programs give to the two oxygens of the last residue."""
+
+
+def slots_of_atoms(
+    table: AtomTable, groups: Groups, polymer: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Slot of every atom, int8 [A]: 0-13, `NO_SLOT` or `TERMINAL_OXYGEN`; 0 outside polymers."""
+    slots = np.zeros(len(table), np.int8)
+    rows = np.flatnonzero(polymer)
+    if not len(rows):
+        return slots
+    residue_name, name = table.residue_name.take(rows), table.name.take(rows)
+    slots[rows] = map_rows(atom_slot, residue_name, name)
+    unknown = rows[residue_name.map(lambda name: parent_residue(name) == "UNK")]
+    for of_group in rows_by_code(groups.of_atom[unknown]):
+        table.budget.check_time()
+        members = unknown[of_group]
+        slots[members] = unknown_residue_slots(table.name.take(members).array().tolist())
+    return slots
+
+
+def atom_slot(residue_name: str, atom_name: str) -> int:
+    """Slot of an atom by its name and its residue's; `NO_SLOT` or `TERMINAL_OXYGEN`."""
+    parent = parent_residue(residue_name)
+    slots = RESIDUE_ATOMS.get(parent, BACKBONE)
+    atom_name = SAME_SLOT.get((parent, atom_name), atom_name)
+    plain = residue_name == parent or simulated_residue(residue_name) == parent
+    if plain and atom_name in _FIRST_OXYGEN:
+        atom_name = "O"
+    if atom_name in slots:
+        return slots.index(atom_name)
+    if atom_name == "OXT" or (plain and atom_name in _SECOND_OXYGEN):
+        return TERMINAL_OXYGEN
+    return NO_SLOT
+
+
+def unknown_residue_slots(names: list[str]) -> list[int]:
+    """Slots in a residue without a known parent: the backbone's, then the others by name."""
+    others = sorted(set(names) - {*BACKBONE, "OXT"})
+    slots = {name: index for index, name in enumerate(BACKBONE)} | {"OXT": TERMINAL_OXYGEN}
+    for slot, name in enumerate(others, start=len(BACKBONE)):
+        slots[name] = slot if slot < NUM_CHANNELS else NO_SLOT
+    return [slots[name] for name in names]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from hemenet_lab.structures.chemistry import read_with_rdkit
 from hemenet_lab.structures.molblock import (
+    DUMMY,
     AtomBlock,
     FileKind,
-    LigandError,
-    count_molecules,
     read_atom_block,
+    read_with_rdkit,
+    split_molecules,
 )
-from hemenet_lab.structures.parse import read_atoms, unzipped
+from hemenet_lab.structures.parse import check_text, file_content, read_atoms
 from hemenet_lab.structures.select import group_residues, select_conformer
-from hemenet_lab.structures.structure import Drop, Ligand
-from hemenet_lab.structures.table import AtomTable
-
-__all__ = ["LigandError", "ligand_from_mmcif", "read_ligand"]
+from hemenet_lab.structures.structure import Budget, Drop, Ligand, LigandError, Limits, file_errors
+from hemenet_lab.structures.table import LARGEST_COORDINATE, AtomTable
 
 _KINDS: dict[str, FileKind] = {
     ".sdf": "sdf",
@@ -29,36 +29,117 @@ _KINDS: dict[str, FileKind] = {
     ".mol2": "mol2",
     ".ml2": "mol2",
 }
+_PACKED = (".gz", ".bz2", ".xz", ".zst")
+_LIMITS = Limits(atoms=10_000)
+"""Of ligand files; atoms are those of one molecule."""
 
 
-def read_ligand(path: str | PathLike[str]) -> Ligand:
-    """The first molecule of an SDF (or MOL) or mol2 file, plain or gzipped.
+def read_ligand(
+    path: str | PathLike[str], *, pose: int = 1, limits: Limits | None = None
+) -> Ligand:
+    """One molecule of an SDF (or MOL) or mol2 file, plain or compressed.
 
     RDKit reads it and checks its chemistry. Where the check fails the atoms are taken without it,
     and where RDKit cannot read the file at all, its atom block is; ``sanitized`` is False then and
-    ``note`` holds the reason.
+    ``note`` holds the reason. Elements of a mol2 file are those of its SYBYL atom types; with other
+    types (GAFF, AMBER) those of the atom names, if they fit the bonds.
+
+    Args:
+        path: The file; its kind is told by its ending.
+        pose: Number of the molecule in the file, from 1.
+        limits: Bounds on size and time; by default 10,000 atoms.
 
     Raises:
-        LigandError: Another kind of file, no atoms, a cut atom block, or no 3D coordinates.
+        LigandError: Another kind of file, no atoms, a cut atom block, no such pose, elements that
+            cannot be told, impossible coordinates, or no 3D coordinates.
         OSError: The file does not exist or cannot be opened.
     """
-    path = Path(path)
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() != ".gz"]
+    [ligand] = _ligands(Path(path), pose, limits, None)
+    return ligand
+
+
+def read_ligands(
+    path: str | PathLike[str],
+    *,
+    pose: int | Literal["all"] = "all",
+    limits: Limits | None = None,
+    on_error: Callable[[LigandError], None] | None = None,
+) -> list[Ligand]:
+    """The molecules of a file, such as the poses of a docking run; see `read_ligand`.
+
+    Args:
+        pose: ``"all"``, or the number of one molecule.
+        on_error: Takes the error of a molecule that cannot be read, and reading goes on with the
+            next one; if not given, the error is raised.
+    """
+    return list(_ligands(Path(path), pose, limits, on_error))
+
+
+def _ligands(
+    path: Path,
+    pose: int | Literal["all"],
+    limits: Limits | None,
+    on_error: Callable[[LigandError], None] | None,
+) -> Iterator[Ligand]:
+    kind, budget = _kind(path), Budget(path.name, limits or _LIMITS, LigandError)
+    with file_errors(path.name, LigandError):
+        data = file_content(path, budget)
+        check_text(data, path.name, LigandError)
+        text = data.decode("latin-1").encode("ascii", "replace").decode()  # columns are bytes
+        molecules = split_molecules(text, kind)
+    if pose != "all" and not 1 <= pose <= len(molecules):
+        raise LigandError(f"{path.name}: no molecule {pose}; the file has 1 to {len(molecules)}")
+    numbers = range(1, len(molecules) + 1) if pose == "all" else [pose]
+    for number in numbers:
+        budget.check_time()
+        source = path.name if len(molecules) == 1 else f"{path.name}, molecule {number}"
+        drops: tuple[Drop, ...] = ()
+        if pose != "all" and len(molecules) > 1:
+            which = "first molecule of the file" if pose == 1 else "chosen molecule"
+            drops = (Drop("molecule", f"not the {which}", len(molecules) - 1),)
+        try:
+            with file_errors(source, LigandError):
+                yield _read_molecule(molecules[number - 1], kind, source, budget, drops, number)
+        except LigandError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+
+
+def _kind(path: Path) -> FileKind:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in _PACKED]
     kind = _KINDS.get(suffixes[-1] if suffixes else "")
     if kind is None:
         raise LigandError(
             f"{path.name}: not a ligand file by its ending; allowed: {', '.join(_KINDS)} "
             "(plain or .gz); for a residue of an mmCIF file use ligand_from_mmcif"
         )
-    data = unzipped(path.read_bytes(), path.name, LigandError)
-    text = data.decode("latin-1").encode("ascii", "replace").decode()  # columns are bytes
-    block, sanitized, note = read_with_rdkit(text, kind)
-    if block is None:
-        block = read_atom_block(text, kind, path.name)
+    return kind
+
+
+def _read_molecule(
+    text: str, kind: FileKind, source: str, budget: Budget, drops: tuple[Drop, ...], number: int
+) -> Ligand:
+    budget.need("atoms", _announced(text, kind))
+    name = budget.source.split(".")[0]
+    if kind == "mol2":
+        block = read_atom_block(text, kind, source)
+        if block.note:  # RDKit takes the types for elements
+            note = f"{block.note}; chemistry not checked"
+            return _heavy_atoms(name, source, block, False, note, drops, number)
+        found, sanitized, note = read_with_rdkit(text, kind)
+        note += "" if found else "; only its atom block was read"
+        return _heavy_atoms(name, source, block, sanitized, note, drops, number)
+    read, sanitized, note = read_with_rdkit(text, kind)
+    if read is None:
+        read = read_atom_block(text, kind, source)
         note += "; only its atom block was read"
-    further = count_molecules(text, kind) - 1
-    drops = (Drop("molecule", "not the first molecule of the file", further),) if further else ()
-    return _heavy_atoms(path.name.split(".")[0], path.name, block, sanitized, note, drops)
+    return _heavy_atoms(name, source, read, sanitized, note, drops, number)
+
+
+def _announced(text: str, kind: FileKind) -> int:
+    """Lines of the molecule that may be atoms, at most."""
+    return text.count("\n") // 2 if kind == "mol2" else text.split("M  END")[0].count("\n") // 2
 
 
 def _heavy_atoms(
@@ -68,23 +149,43 @@ def _heavy_atoms(
     sanitized: bool,
     note: str,
     drops: tuple[Drop, ...] = (),
+    pose: int = 1,
 ) -> Ligand:
-    heavy = ~np.isin(block.element, ("H", "D"))
-    hydrogens = int((~heavy).sum())
-    if hydrogens:
-        drops = (*drops, Drop("hydrogen", "hydrogen or deuterium", hydrogens))
+    hydrogen, dummy = np.isin(block.element, ("H", "D")), block.element == DUMMY
+    for mask, kind, reason in (
+        (hydrogen, "hydrogen", "hydrogen or deuterium"),
+        (dummy, "dummy", "no atom: dummy, lone pair, attachment point or query (Du, LP, R#, *)"),
+    ):
+        if mask.any():
+            drops = (*drops, Drop(kind, reason, int(mask.sum())))
+    heavy = ~hydrogen & ~dummy
     coords = block.coords[heavy]
     if not len(coords):
         raise LigandError(f"{source}: a ligand without heavy atoms; fetch or export it again")
     if not np.isfinite(coords).all():
         raise LigandError(f"{source}: coordinates that are not finite numbers; repair the file")
+    if (np.abs(coords) > LARGEST_COORDINATE).any():
+        row = int(np.argmax(np.abs(coords).max(axis=1))) + 1
+        raise LigandError(
+            f"{source}: heavy atom {row} lies beyond {LARGEST_COORDINATE:.0f} Å; repair the file"
+        )
+    if len(np.unique(coords, axis=0)) < len(coords):
+        raise LigandError(
+            f"{source}: several heavy atoms at one place; a ligand needs its 3D coordinates"
+        )
     if len(coords) > 3 and (coords[:, 2] == 0).all():
         raise LigandError(
             f"{source}: all {len(coords)} heavy atoms have z = 0, a flat drawing; a ligand needs "
             "its 3D coordinates in the frame of the protein"
         )
     return Ligand(
-        name, coords.astype(np.float32), block.element[heavy], sanitized, note=note, drops=drops
+        name,
+        coords.astype(np.float32),
+        block.element[heavy],
+        sanitized,
+        note=note,
+        drops=drops,
+        pose=pose,
     )
 
 
@@ -93,6 +194,9 @@ def ligand_from_mmcif(
     residue_name: str,
     chain: str | None = None,
     number: int | None = None,
+    *,
+    model: int | None = None,
+    limits: Limits | None = None,
 ) -> Ligand:
     """One residue of a structure file (mmCIF, BinaryCIF or PDB) as a ligand.
 
@@ -101,13 +205,15 @@ def ligand_from_mmcif(
         residue_name: Name of the residue, such as ``HEM``.
         chain: Author (or mmCIF label) id of its chain; needed where several copies exist.
         number: Author residue number; needed where a chain has several copies.
+        model: Number of the model; see `read_structure`.
+        limits: Bounds on size and time.
 
     Raises:
         LigandError: No such residue, or several.
         StructureError: The file is cut or not readable.
         OSError: The file does not exist or cannot be opened.
     """
-    table = read_atoms(path)
+    table = read_atoms(path, model=model, limits=limits)
     wanted = table.residue_name.equals(residue_name)
     if not wanted.any():
         names = ", ".join(table.residue_name.take(table.hetero).words()) or "none"

@@ -1,16 +1,31 @@
-"""Which atoms are kept: no water or hydrogen, one conformer per residue, no duplicates."""
+"""Choice of atoms: one model, no water or hydrogen, one conformer per residue, no duplicates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hemenet_lab.structures.identity import noted, renamed, separate_chains
 from hemenet_lab.structures.residues import is_amino_acid, residue_class
-from hemenet_lab.structures.table import AtomTable
-from hemenet_lab.structures.text import is_repeated, join_codes, run_starts
+from hemenet_lab.structures.structure import StructureError
+from hemenet_lab.structures.table import (
+    LARGEST_COORDINATE,
+    AtomTable,
+    check_coords,
+    is_repeated,
+    join_codes,
+    rows_by_code,
+    run_starts,
+)
 from hemenet_lab.structures.vocabulary import BACKBONE
+
+_CELL = 4.0
+"""Å; edge of the cells by which models are compared."""
+_ASSEMBLY_NAME = re.compile(r"\.pdb\d+(\.|$)|[-_]assembly[-_]?\d+\.", re.IGNORECASE)
+"""Endings of the PDB's assembly files: 1abc.pdb1, 1abc-assembly1.cif."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +39,68 @@ class Groups:
 
     def __len__(self) -> int:
         return len(self.first)
+
+
+def model_numbers(table: AtomTable) -> list[int]:
+    """Numbers of the file's models, in file order."""
+    return table.model[np.sort(np.unique(table.model, return_index=True)[1])].tolist()
+
+
+def choose_model(table: AtomTable, wanted: int | None) -> AtomTable:
+    """One model's atoms, or all of an assembly, with ids that tell its chains apart.
+
+    Args:
+        table: All atoms of a file.
+        wanted: Number of the model; None for all of an assembly's and otherwise the first.
+
+    Raises:
+        StructureError: No such model, impossible coordinates, or chains that cannot be told apart.
+    """
+    table.budget.need("chains", len(table.chain.words()))
+    numbers = model_numbers(table)
+    if wanted is not None and wanted not in numbers:
+        shown = ", ".join(map(str, numbers[:20])) + (", ..." if len(numbers) > 20 else "")
+        raise StructureError(f"{table.source}: no model {wanted}; the file has {shown}")
+    if len(numbers) > 1 and wanted is None and _is_assembly(table, numbers):
+        table = renamed(table, np.searchsorted(np.sort(numbers), table.model))
+        table = noted(table, f"{len(numbers)} models are the parts of one assembly, read whole")
+    elif len(numbers) > 1:
+        table = _one_of(table, numbers[0] if wanted is None else wanted, len(numbers))
+    check_coords(table)
+    table = separate_chains(table)
+    table.budget.need("chains", len(table.chain.words()))
+    return table
+
+
+def _one_of(table: AtomTable, number: int, count: int) -> AtomTable:
+    chosen = table.model == number
+    mine = set(table.chain.take(chosen).words())
+    others = [chain for chain in table.chain.take(~chosen).words() if chain not in mine]
+    hint = f"; the others have chains {', '.join(others[:20])} besides" if others else ""
+    first = number == table.model[0]
+    reason = "not in the first model" if first else "not in the chosen model"
+    table = table.drop(~chosen, "model", reason)
+    table = noted(table, f"model {number} of {count} was read{hint}")
+    return replace(table, chosen_model=number)
+
+
+def _is_assembly(table: AtomTable, numbers: list[int]) -> bool:
+    """Different chains in the models, or a name that says so; and models beside each other."""
+    amino = table.take(table.residue_name.map(is_amino_acid).astype(np.bool_))
+    pairs = np.unique(join_codes(amino.chain, amino.model), return_index=True)[1]
+    chains = amino.chain.codes[pairs].tolist()
+    if len(set(chains)) < len(chains) and not _ASSEMBLY_NAME.search(table.source):
+        return False
+    coords = np.clip(np.nan_to_num(amino.coords), -LARGEST_COORDINATE, LARGEST_COORDINATE)
+    codes = join_codes(*np.floor(coords / _CELL).T)
+    seen = np.zeros(0, np.int64)
+    for number in numbers:
+        table.budget.check_time()
+        mine = np.unique(codes[amino.model == number])
+        if not len(mine) or np.isin(mine, seen).mean() > 0.5:
+            return False
+        seen = np.append(seen, mine)
+    return True
 
 
 def select_atoms(table: AtomTable) -> AtomTable:
@@ -51,10 +128,12 @@ def group_residues(table: AtomTable) -> Groups:
     """
     codes = join_codes(table.chain, table.number, table.insertion)
     named = join_codes(codes, table.residue_name)
+    free = codes.max(initial=0) + 1 + named
     for rows in _places_with_several(codes, named):
+        table.budget.check_time()
         amino_acids = all(is_amino_acid(name) for name in table.residue_name.take(rows).words())
         if not amino_acids and table.altloc.take(rows).equals("").all():
-            codes[rows] = codes.max() + 1 + named[rows]
+            codes[rows] = free[rows]
     starts = run_starts(codes)
     _, first, of_run = np.unique(codes[starts], return_index=True, return_inverse=True)
     order = np.argsort(first)
@@ -71,7 +150,8 @@ def _places_with_several(
     starts = run_starts(named)
     _, first = np.unique(named[starts], return_index=True)
     places, count = np.unique(codes[starts[first]], return_counts=True)
-    return [np.flatnonzero(codes == place) for place in places[count > 1]]
+    rows = np.flatnonzero(np.isin(codes, places[count > 1]))
+    return [rows[of_place] for of_place in rows_by_code(codes[rows])]
 
 
 def _one_conformer(table: AtomTable) -> AtomTable:
@@ -83,8 +163,9 @@ def _one_conformer(table: AtomTable) -> AtomTable:
     special[np.concatenate([np.array([], np.intp), *several])] = True
     rows_of_special = np.flatnonzero(np.isin(groups.of_atom, groups.of_atom[special]))
     other = np.zeros(len(table), np.bool_)
-    for group in np.unique(groups.of_atom[rows_of_special]):
-        rows = rows_of_special[groups.of_atom[rows_of_special] == group]
+    for of_group in rows_by_code(groups.of_atom[rows_of_special]):
+        table.budget.check_time()
+        rows = rows_of_special[of_group]
         other[rows] = ~_chosen(table, rows)
     return table.drop(other, "alternative", "other conformer or residue name of its residue")
 

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import is_amino_acid, parent_residue, residue_class
 from hemenet_lab.structures.select import Groups
-from hemenet_lab.structures.table import AtomTable, PolymerHint
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.structures.table import AtomTable, PolymerHint, rows_by_code
+from hemenet_lab.structures.vocabulary import MAX_PEPTIDE_BOND, RESIDUE_ATOMS
 
-MAX_PEPTIDE_BOND = 2.5
-"""Å, C to N; a bond is 1.33 Å long, the rest allows for poor coordinates."""
 MAX_CA_DISTANCE = 5.0
 """Å between the alpha carbons of neighbours; 3.8 in a trans peptide."""
 UNKNOWN_GAP = 6
@@ -58,13 +56,15 @@ def polymer_order(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[
     """
     candidate = _may_be_residue(table, groups, atoms)
     chain = table.chain.codes[groups.first]
-    chains = dict.fromkeys(chain[candidate].tolist())
-    orders = [
-        _chain_order(np.flatnonzero(candidate & (chain == one)), table, groups, atoms)
-        for one in chains
-    ]
+    rows = np.flatnonzero(candidate)
+    members = sorted((rows[of_chain] for of_chain in rows_by_code(chain[rows])), key=_first)
+    orders = [_chain_order(of_chain, table, groups, atoms) for of_chain in members]
     order = np.concatenate([np.array([], np.intp), *orders])
     return order[_is_polymer(order, table, groups, atoms)]
+
+
+def _first(rows: NDArray[np.intp]) -> int:
+    return int(rows[0])
 
 
 def _may_be_residue(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[np.bool_]:

@@ -1,11 +1,22 @@
-"""A parsed protein structure as frozen, typed arrays: what every reader returns."""
+"""What every reader returns (frozen, typed arrays), raises and is bounded by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from time import thread_time
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class StructureError(ValueError):
+    """A structure file that cannot be read: which file, what was found, and what to do."""
+
+
+class LigandError(ValueError):
+    """A ligand that cannot be read: which file, what was found, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,10 @@ class Structure:
     chain_label: tuple[str, ...]
     """[C], mmCIF label ids; the author id where the format has only one."""
     drops: tuple[Drop, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
+    """Things worth saying that lost nothing, such as which of several models was read."""
+    model: int = 0
+    """Number of the file's model that this is; 0 where the file has one, or was read whole."""
 
     @property
     def num_atoms(self) -> int:
@@ -91,7 +106,83 @@ class Ligand:
     """False when RDKit's chemistry checks failed and the file was read without them."""
     note: str = ""
     drops: tuple[Drop, ...] = field(default=())
+    pose: int = 1
+    """Number of the molecule in its file, from 1."""
 
     @property
     def num_atoms(self) -> int:
         return len(self.coords)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on one file; a file beyond them is refused with an error that says so.
+
+    The defaults keep a reader under 2 GB of memory and 30 s. A larger file is read with larger
+    ones: ``read_structure(path, limits=Limits(atoms=3_000_000, bytes=400 * 2**20))``.
+    """
+
+    bytes: int = 100 * 2**20
+    """Size, as it is on the disk and after decompression."""
+    atoms: int = 1_000_000
+    """Atoms of all models together."""
+    chains: int = 10_000
+    seconds: float = 25.0
+    """Processor time of the reading thread."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if not getattr(self, item.name) > 0:
+                raise ValueError(f"Limits({item.name}={getattr(self, item.name)}): must be above 0")
+
+
+class Budget:
+    """What reading one file has left of its `Limits`.
+
+    Args:
+        source: Name of the file, for messages.
+        limits: The bounds.
+        error: Class of the errors.
+    """
+
+    def __init__(
+        self, source: str, limits: Limits | None = None, error: type[ValueError] = StructureError
+    ) -> None:
+        self.source, self.error, self.limits = source, error, limits or Limits()
+        self._start = thread_time()
+
+    def need(self, what: str, count: int) -> None:
+        """Refuses a file that has more of ``what`` (a field of `Limits`) than is allowed."""
+        allowed = getattr(self.limits, what)
+        if count > allowed:
+            raise self.error(
+                f"{self.source}: {count:,} {what} or more, {allowed:,} are allowed; if the file is "
+                f"what it should be, read it with a higher bound: limits=Limits({what}=...)"
+            )
+
+    def check_time(self) -> None:
+        """Refuses a file that has taken more than its time."""
+        if thread_time() - self._start > self.limits.seconds:
+            raise self.error(
+                f"{self.source}: not read after {self.limits.seconds:g} s; if the file is what it "
+                "should be, give it more: limits=Limits(seconds=...)"
+            )
+
+
+@contextmanager
+def file_errors(source: str, error: type[ValueError]) -> Iterator[None]:
+    """Turns whatever the content of a file makes a library raise into an error of ours.
+
+    gemmi, biotite, msgpack, RDKit and the decompressors each have errors of their own, and broken
+    files reach code that expects whole ones. Files that cannot be opened keep their `OSError`.
+    """
+    try:
+        yield
+    except (StructureError, LigandError, error, OSError, NameError, ImportError):
+        raise
+    except Exception as problem:
+        text = " ".join(str(problem).split())[:200]
+        raise error(
+            f"{source}: the file is damaged, or not what its beginning says "
+            f"({type(problem).__name__}: {text}); fetch or export it again"
+        ) from problem

@@ -36,13 +36,19 @@ BACKBONE = ("N", "CA", "C", "O", "CB")
 """Slots 0 to 4 of every residue, unknown ones included; CA is slot 1."""
 CA_SLOT = 1
 
+MAX_PEPTIDE_BOND = 2.5
+"""Å, C to N; a bond is 1.33 Å long, the rest allows for poor coordinates."""
+
 RESIDUES: tuple[str, ...] = (*RESIDUE_ATOMS, "UNK")
 RESIDUE_INDEX: dict[str, int] = {name: index for index, name in enumerate(RESIDUES)}
 UNKNOWN_RESIDUE = RESIDUE_INDEX["UNK"]
 ONE_LETTER = "ARNDCQEGHILKMFPSTWYVX"
 """One-letter codes in the order of `RESIDUES`."""
 
-WATERS = frozenset({"HOH", "WAT", "DOD", "H2O", "TIP", "TP3", "TP4", "T3P", "T4P", "SPC", "SOL"})
+WATERS = frozenset(
+    {"HOH", "WAT", "DOD", "H2O", "TIP", "TP3", "TP4", "T3P", "T4P", "SPC", "SOL"}
+    | {"TIP3", "TIP4", "TIP5", "TP3M", "SPCE"}
+)
 """Names of water in files and in simulation programs."""
 TERMINAL_CAPS = frozenset({"ACE", "FOR", "NH2", "NMA", "NME"})
 """Groups that close a chain without being amino acids."""
@@ -51,7 +57,7 @@ SPELLINGS: dict[str, str] = {
     **dict.fromkeys(("CYX", "CYM", "CYN"), "CYS"),
     "ASH": "ASP",
     "GLH": "GLU",
-    "LYN": "LYS",
+    **dict.fromkeys(("LYN", "LYP"), "LYS"),
     "ARN": "ARG",
     "TYM": "TYR",
 }

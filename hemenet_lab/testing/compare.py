@@ -1,4 +1,4 @@
-"""What the checks of encoders share: a prepared encoder, its outputs, and their comparison."""
+"""Shared parts of the encoder checks: shaken weights, outputs, and their comparison."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders import Encoder, Equivariant
 from hemenet_lab.graphs import ProteinGraph
 
 

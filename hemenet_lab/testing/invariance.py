@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hemenet_lab.encoders.base import Encoder, Equivariant
+from hemenet_lab.encoders import Encoder, Equivariant
 from hemenet_lab.graphs import ProteinGraph, build_graph
 from hemenet_lab.store import Entry
-from hemenet_lab.structures.vocabulary import NUM_ELEMENT_CLASSES
+from hemenet_lab.structures import NUM_ELEMENT_CLASSES
 from hemenet_lab.testing.compare import assert_close, equivariant, features, map_equivariant
 from hemenet_lab.testing.moves import (
     match_nodes,

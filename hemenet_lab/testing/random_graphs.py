@@ -12,7 +12,7 @@ from torch_geometric.data import Batch
 
 from hemenet_lab.graphs import GraphView, ProteinGraph, build_graph
 from hemenet_lab.store import LIGAND, PARTNER, PROTEIN, Entry
-from hemenet_lab.structures.vocabulary import (
+from hemenet_lab.structures import (
     BACKBONE,
     CA_SLOT,
     RESIDUE_ATOMS,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import ProteinGraph, node_batch
 from hemenet_lab.testing.compare import (
     assert_close,

@@ -14,8 +14,9 @@ from unittest import SkipTest
 
 import torch
 
-from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders import Encoder
 from hemenet_lab.testing.compare import equivariant, prepare
+from hemenet_lab.testing.compiling import assert_compiles
 from hemenet_lab.testing.invariance import (
     assert_equivariant,
     assert_invariant,
@@ -174,6 +175,11 @@ class EncoderSuite(ABC):
     def test_bfloat16(self) -> None:
         encoder = self.prepared()
         assert_runs_in(encoder, random_batch(encoder.view), torch.bfloat16)
+
+    def test_compiles(self) -> None:
+        encoder = self.prepared()
+        sizes: tuple[tuple[int, ...], ...] = ((0, 1, 2), (1, 2), (3, 4, 5, 6))
+        assert_compiles(encoder, [random_batch(encoder.view, seeds) for seeds in sizes])
 
     def test_state_dict_round_trip(self) -> None:
         encoder, other = self.prepared(0), self.prepared(1)

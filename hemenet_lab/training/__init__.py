@@ -6,14 +6,14 @@ from hemenet_lab.training.callbacks import (
     SharedRunningStatistics,
     Throughput,
 )
-from hemenet_lab.training.checkpoints import RUN_KEY, RunCheckpoint, RunRecord
-from hemenet_lab.training.results import Result, ResultsTable
+from hemenet_lab.training.checkpoints import RUN_KEY, AtomicCheckpointIO, RunCheckpoint, RunRecord
+from hemenet_lab.training.results import ResultsTable
 
 __all__ = [
     "RUN_KEY",
+    "AtomicCheckpointIO",
     "NonFiniteGuard",
     "ReproducibleSteps",
-    "Result",
     "ResultsTable",
     "RunCheckpoint",
     "RunRecord",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info
 
-from hemenet_lab.tracking import tracker_of
+from hemenet_lab.tracking import Tag, checkpoint_folder, tracker_of
 
 RUN_KEY = "mlflow_run_id"
 """Where a checkpoint keeps the run that it belongs to."""
@@ -54,7 +56,7 @@ class RunCheckpoint(ModelCheckpoint):
             tracker = tracker_of(trainer)
             root = Path(trainer.default_root_dir) / "checkpoints"
             if tracker is not None and trainer.is_global_zero:
-                root = tracker.folder / str(tracker.run_id) / "checkpoints"
+                root = checkpoint_folder(tracker.folder, str(tracker.run_id))
             self.dirpath = str(trainer.strategy.broadcast(str(root)))
         super().setup(trainer, pl_module, stage)
 
@@ -104,11 +106,11 @@ class RunRecord(Callback):
         tracker.log_metrics({name: float(count) for name, count in parameters.items()}, step=0)
         tracker.set_tags(
             {
-                "git_revision": git_revision(),
-                "store_hash": getattr(store, "hash", "unknown"),
-                "synthetic_data": bool(getattr(store, "manifest", {}).get("synthetic", False)),
-                "torch": torch.__version__,
-                "devices": trainer.num_devices * trainer.num_nodes,
+                Tag.REVISION: git_revision(),
+                Tag.STORE: getattr(store, "hash", "unknown"),
+                Tag.SYNTHETIC: bool(getattr(store, "manifest", {}).get("synthetic", False)),
+                Tag.TORCH: torch.__version__,
+                Tag.DEVICES: trainer.num_devices * trainer.num_nodes,
             }
         )
 
@@ -124,7 +126,7 @@ class RunRecord(Callback):
         best = getattr(trainer.checkpoint_callback, "best_model_path", "")
         if tracker is None or not trainer.is_global_zero:
             return
-        tracker.set_tags({"best_checkpoint": best})
+        tracker.set_tags({Tag.BEST_CHECKPOINT: best})
         rank_zero_info(
             f"Best checkpoint: {best or 'none'}\n"
             f"See the run: mlflow ui --backend-store-uri {tracker.uri}"
@@ -148,3 +150,28 @@ def git_revision() -> str:
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the final place and renames, which a local file system does in one step.
+
+    Lightning writes into the temporary folder and moves the file; from another file system that is
+    a copy, and a kill in the middle of it leaves half a checkpoint. Remote addresses
+    (``s3://…``) are left to Lightning.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Save ``checkpoint`` at ``path``; an older file there stays until the new one is whole."""
+        if storage_options is not None or "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(f".{target.name}.partial")
+        with partial.open("wb") as stream:
+            torch.save(checkpoint, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, target)

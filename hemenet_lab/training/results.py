@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +12,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from hemenet_lab.metrics import METRICS, bootstrap
 from hemenet_lab.model import MultiTaskModule, TaskEvaluation
 from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
-from hemenet_lab.tracking import tracker_of
-from hemenet_lab.uncertainty import bootstrap
+from hemenet_lab.tracking import Artifact, Result, Tag, results_csv, tracker_of
 
 UNKNOWN_CLUSTER = -1
 
@@ -79,22 +77,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-@dataclass(frozen=True)
-class Result:
-    """One line of the table; None where there is no value."""
-
-    task: str
-    metric: str
-    value: float | None
-    low: float | None
-    """Ends of the 95 % bootstrap interval over the labelled items."""
-    high: float | None
-    n: int
-    """Labelled items."""
-    constant: float | None
-    """Value of the constant predictor (training mean or term frequencies) on the same items."""
-
-
 def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -> list[Result]:
     """Lines of one task; a single line with n = 0 for a task without labelled items."""
     scores = evaluation.scores() if evaluation is not None else {}
@@ -105,7 +87,7 @@ def task_results(task: Task, evaluation: TaskEvaluation | None, seed: int = 0) -
     results = []
     for name, score in scores.items():
         low = high = None
-        if score.value is not None:
+        if score.value is not None and METRICS[name].has_interval:
             interval = bootstrap(name, predictions, targets, seed=seed)
             low, high = interval.low, interval.high
         constant = constants[name].value if name in constants else None
@@ -133,9 +115,9 @@ class ResultsTable(Callback):
         Console().print(render(results, synthetic=bool(data.store.manifest.get("synthetic"))))
         tracker = tracker_of(trainer)
         if tracker is not None:
-            tracker.log_text(to_csv(results), "results.csv")
-            tracker.log_arrays(predictions, "test_predictions.npz")
-            tracker.set_tags({"completed": "true"})
+            tracker.log_text(results_csv(results), Artifact.RESULTS)
+            tracker.log_arrays(predictions, Artifact.PREDICTIONS)
+            tracker.set_tags({Tag.COMPLETED: "true"})
 
 
 def render(results: list[Result], synthetic: bool = False) -> Table:
@@ -155,12 +137,3 @@ def render(results: list[Result], synthetic: bool = False) -> Table:
 
 def _number(value: float | None) -> str:
     return "absent" if value is None else f"{value:.3f}"
-
-
-def to_csv(results: list[Result]) -> str:
-    """The table as CSV with full precision; empty cells where there is no value."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Result)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: "" if v is None else v for k, v in asdict(r).items()} for r in results)
-    return text.getvalue()

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from baselines import cdconv_layer
-from baselines.cdconv import Block, CDConv, chain_clusters, chain_frames
+from baselines.cdconv import CDConv, CDConvBlock, chain_clusters, chain_frames
 from baselines.cdconv_layer import (
     ContinuousDiscreteConv,
     Points,
@@ -95,9 +94,7 @@ def slow_conv(
     return torch.stack(rows)
 
 
-@pytest.mark.parametrize("block", [1024, 5])
-def test_conv_equals_the_slow_formula(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cdconv_layer, "BLOCK", block)
+def test_conv_equals_the_slow_formula() -> None:
     torch.manual_seed(1)
     conv = ContinuousDiscreteConv(3, 4, 5, (4, 2)).double()
     points, x = random_points(), torch.randn(12, 3, dtype=torch.float64)
@@ -120,7 +117,7 @@ def test_conv_gradient() -> None:
 
 def test_block_gradient() -> None:
     torch.manual_seed(3)
-    block = Block(3, 4, 3, (2,), base_width=32.0).double()
+    block = CDConvBlock(3, 4, 3, (2,), base_width=32.0).double()
     near = neighborhood(random_points(), 6.0, 3)
     x = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: block(x, near), (x,), fast_mode=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from baselines.dymean import DyMEAN, DyMEANLayer
-from hemenet_lab.encoders.multichannel import channel_graph, one_hot_channels
+from hemenet_lab.encoders.multichannel import channel_graph, one_hot_channels, present_types
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.random_graphs import random_graph
 from hemenet_lab.testing.symmetry import EncoderSuite
@@ -33,7 +33,8 @@ class TestDyMEANOfTheHeMeNetPaper(EncoderSuite):
 
 
 def run_fast(layer, case):
-    channels, types = one_hot_channels(case["types"], case["mask"], torch.float64)
+    types = present_types(case["types"], case["mask"])
+    channels = one_hot_channels(case["types"], case["mask"], types, torch.float64)
     relation = torch.zeros_like(case["relation"])
     no_attr = torch.zeros(len(relation), 0, dtype=torch.float64)
     graph = channel_graph(case["edge_index"], relation, 1, channels, case["mask"], no_attr)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from baselines.features import EdgesWithoutLoops
 from baselines.gat import GAT, EdgeFeatures, with_self_loops
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
@@ -68,7 +69,9 @@ def slow_attention(
 
 
 def slow_gat(encoder: GAT, kind: Kind, graph: ProteinGraph) -> Tensor:
-    edge_index, length, relation = with_self_loops(graph, encoder.view.num_relations)
+    edge_index, length, relation = with_self_loops(
+        graph, encoder.view.num_relations, **EdgesWithoutLoops().tensors(graph)
+    )
     features = None
     if encoder.edge_features is not None:
         features = encoder.edge_features(length, relation)
@@ -91,7 +94,7 @@ def test_equals_the_slow_formula(kind: Kind, edge_features: bool) -> None:
 
 def test_self_loops_by_hand() -> None:
     graph = hand_graph([[0, 0, 0], [3, 4, 0]], [(0, 0), (1, 0), (1, 1)])
-    edge_index, length, relation = with_self_loops(graph, 1)
+    edge_index, length, relation = with_self_loops(graph, 1, **EdgesWithoutLoops().tensors(graph))
     assert edge_index.T.tolist() == [[1, 0], [0, 0], [1, 1]]
     assert length.tolist() == [5, 0, 0]
     assert relation.tolist() == [0, 1, 1]

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from baselines.chains import node_chain, present_neighbor, sequence_neighbor
-from baselines.gvp_features import (
+from baselines.features import node_chain, present_neighbor, sequence_neighbor
+from baselines.gvp import (
     dihedral,
     dihedral_features,
     direction_features,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.irreps import (
+from baselines.se3set.irreps import (
     DepthwiseProduct,
     Dims,
     EquivariantLinear,

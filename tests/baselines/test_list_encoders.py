@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines import GVP
-from hemenet_lab.commands.encoders import describe
+from hemenet_lab.cli.encoders import describe
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView

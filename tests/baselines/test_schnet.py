@@ -11,7 +11,7 @@ from torch import Tensor
 from baselines.schnet import SchNet, ShiftedSoftplus
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.structures.vocabulary import ELEMENT_CLASSES
+from hemenet_lab.structures import ELEMENT_CLASSES
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines import se3set_layer
-from baselines.se3set import SE3Set, member_pairs, memberships
-from baselines.se3set_layer import FACTORS, HypergraphAttention, Options, Pairs
+from baselines.se3set import attention
+from baselines.se3set.attention import FACTORS, HypergraphAttention, MemberPairs, SE3SetOptions
+from baselines.se3set.encoder import SE3Set, member_pairs, memberships
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.checks.se3set_attention import check, dims_of, pack, unpack
 from hemenet_lab.testing.fixture import Fixture
@@ -127,14 +127,16 @@ def test_pairs_join_the_members_of_each_hyperedge() -> None:
 
 # --- layers --------------------------------------------------------------------------------------
 
-OPTIONS = Options((4, 2, 2), 2, (2, 1, 1), (4, 2, 2), 3, (4,))
+OPTIONS = SE3SetOptions((4, 2, 2), 2, (2, 1, 1), (4, 2, 2), 3, (4,))
 
 
-def small_pairs() -> Pairs:
+def small_pairs() -> MemberPairs:
     """Five pairs to three receivers, the last of four without any."""
     gaussians = torch.rand(5, 3, dtype=torch.float64)
     receiver = torch.tensor([0, 0, 1, 2, 2])
-    return Pairs(torch.tensor([1, 2, 0, 0, 3]), receiver, random_features(5, (1, 1, 1)), gaussians)
+    return MemberPairs(
+        torch.tensor([1, 2, 0, 0, 3]), receiver, random_features(5, (1, 1, 1)), gaussians
+    )
 
 
 @pytest.mark.parametrize("nonlinear", [True, False])
@@ -151,7 +153,7 @@ def test_attention_in_blocks_is_the_same(nonlinear: bool, monkeypatch: pytest.Mo
         return [out, *torch.autograd.grad(out.square().sum(), list(layer.parameters()))]
 
     whole = run()
-    monkeypatch.setattr(se3set_layer, "CHUNK", 2)
+    monkeypatch.setattr(attention, "CHUNK", 2)
     for got, want in zip(run(), whole, strict=True):
         torch.testing.assert_close(got, want, rtol=0, atol=1e-12)
     # a receiver without pairs has the bias alone

@@ -9,7 +9,7 @@ from torch_geometric.utils import to_dense_batch
 
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.graphs.graph import ProteinGraph, node_batch
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS
+from hemenet_lab.structures import NUM_CHANNELS
 from hemenet_lab.testing.largest_tensor import LargestTensor
 from hemenet_lab.testing.random_graphs import random_graph
 from tests.baselines.small import SMALL, small

@@ -10,15 +10,20 @@ from typing import Any
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import Options, Run
-from hemenet_lab.benchmark.identity import Identities, Resolve
-from hemenet_lab.benchmark.launch import Launch, run_grid, tracker_settings
-from hemenet_lab.benchmark.launch_process import Processes
-from hemenet_lab.benchmark.status import Standing, standings
-from hemenet_lab.benchmark.status_records import Records
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
+from hemenet_lab.benchmark.grids.run import GridOptions, GridRun, Resolve
+from hemenet_lab.benchmark.launch import (
+    Launch,
+    Processes,
+    RunStatus,
+    launch_grid,
+    run_statuses,
+    tracker_settings,
+)
 from hemenet_lab.cli import lightning
 from hemenet_lab.model.module import MultiTaskModule
+from hemenet_lab.tracking import RunDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = ROOT / "configs" / "trainer" / "smoke.yaml"
@@ -62,8 +67,8 @@ class Bench:
         self.said: list[str] = []
         self.here = Here()
 
-    def options(self, *settings: str, only: Sequence[str] = (), seeds: int = 1) -> Options:
-        return Options(
+    def options(self, *settings: str, only: Sequence[str] = (), seeds: int = 1) -> GridOptions:
+        return GridOptions(
             seeds=seeds,
             configs=(SMOKE,),
             settings=(f"data.root={self.store}", *settings),
@@ -71,20 +76,20 @@ class Bench:
             folder=str(self.folder),
         )
 
-    def run(self, grid: Path, options: Options, **launch: object) -> int:
+    def run(self, grid: Path, options: GridOptions, **launch: object) -> int:
         """Exit status of ``hemenet benchmark run``, trainings in this process."""
         self.said.clear()
         self.here.commands.clear()
         how = Launch(**{"processes": self.here, "say": self.said.append, **launch})  # type: ignore[arg-type]  # as given
-        return run_grid(load_grid(grid), options, Identities(self.resolve), how)
+        return launch_grid(load_grid(grid), options, Identities(self.resolve), how)
 
-    def runs(self, grid: Path, options: Options) -> list[Run]:
+    def runs(self, grid: Path, options: GridOptions) -> list[GridRun]:
         return load_grid(grid).runs(options)
 
-    def standings(self, grid: Path, options: Options) -> list[Standing]:
+    def statuses(self, grid: Path, options: GridOptions) -> list[RunStatus]:
         runs = self.runs(grid, options)
         identities = Identities(self.resolve)
-        return standings(runs, identities, Records(tracker_settings(runs, identities)))
+        return run_statuses(runs, identities, RunDatabase.make(tracker_settings(runs, identities)))
 
 
 def epochs_of_steps(patch: pytest.MonkeyPatch) -> list[int]:

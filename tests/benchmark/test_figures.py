@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from hemenet_lab.benchmark.compare_transfer import transfer_gains
-from hemenet_lab.benchmark.figures import draw_figures, svg, write_figures
-from hemenet_lab.benchmark.figures_prompts import prompt_correlation, task_prompts
-from hemenet_lab.benchmark.figures_style import Drawing
-from hemenet_lab.benchmark.results import read_grid
-from hemenet_lab.benchmark.table_cells import tabulate
-from hemenet_lab.benchmark.table_scores import Scores
-from tests.benchmark.fake_runs import FakeRuns, Scored
+from hemenet_lab.benchmark.figures import Drawing, draw_figures, svg, write_figures
+from hemenet_lab.benchmark.figures.matrices import prompt_correlation, task_prompts, transfer_gains
+from hemenet_lab.benchmark.results.grid import read_grid
+from hemenet_lab.benchmark.tables import Scores, tabulate
+from tests.tracking.fake_runs import FakeRuns, Scored
 
 TARGET = np.linspace(4.0, 9.0, 12)
 TERMS = np.tile(np.eye(3), (4, 1))
@@ -148,6 +145,16 @@ def test_transfer_gains(fake_runs: FakeRuns) -> None:
     assert any(text.startswith("+2.000") for text in shown)
 
 
+def test_axes_have_the_unit_of_a_known_task_only(fake_runs: FakeRuns) -> None:
+    mine = {"stability": Scored(TARGET + 1, TARGET)}
+    fake_runs.add({"encoder": "gcn"}, 0, {**scored("lba", "ec"), **mine})
+    labels = {
+        axis.get_title().split(",")[0]: axis.get_xlabel()
+        for axis in drawings(fake_runs)["bars"].figure.axes
+    }
+    assert labels == {"lba": "RMSE (pKd) ↓", "ec": "Fmax ↑", "stability": "RMSE ↓"}
+
+
 def test_grid_with_one_set_of_tasks_has_no_transfer(fake_runs: FakeRuns) -> None:
     fake_runs.add({"encoder": "gcn"}, 0, scored("lba", "ppa"))
     assert list(drawings(fake_runs)) == ["bars"]
@@ -197,7 +204,9 @@ def test_prompts_of_two_configurations_are_not_averaged(
 
 def test_files_are_written_and_stand_alone(fake_runs: FakeRuns, tmp_path: Path) -> None:
     fake_runs.add({"encoder": "gcn"}, 0, scored("lba"))
-    paths = write_figures("table1", tmp_path / "figures", folder=fake_runs.folder)
+    results = read_grid("table1", folder=fake_runs.folder)
+    scores = Scores(results.runs)
+    paths = write_figures(tabulate(results, scores), scores, tmp_path / "figures")
     assert [path.name for path in paths] == ["table1-bars.png", "table1-bars.svg"]
     assert paths[0].read_bytes().startswith(b"\x89PNG")
     text = paths[1].read_text()

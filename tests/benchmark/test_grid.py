@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import Options, shown
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.run import GridOptions, shown
 
 GRID = """
 title: A grid
@@ -48,7 +48,7 @@ def test_every_combination_and_seed_but_the_excluded(tmp_path: Path) -> None:
 
 def test_words_of_a_run_in_order(tmp_path: Path) -> None:
     path = write(tmp_path, GRID.replace("[lba]}}", "[lba], a.b: x y}}", 1))
-    options = Options(
+    options = GridOptions(
         seeds=1,
         configs=(tmp_path / "extra.yaml",),
         settings=("model.size=7",),
@@ -87,7 +87,7 @@ def test_paths_are_shown_from_the_current_folder(
 def test_seeds_of_the_file_may_be_a_list(tmp_path: Path) -> None:
     grid = load_grid(write(tmp_path, GRID.replace("seeds: 2", "seeds: [3, 8]")))
     assert sorted({run.seed for run in grid.runs()}) == [3, 8]
-    assert sorted({run.seed for run in grid.runs(Options(seeds=3))}) == [0, 1, 2]
+    assert sorted({run.seed for run in grid.runs(GridOptions(seeds=3))}) == [0, 1, 2]
 
 
 def test_only_of_the_file(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_missing_grid_names_those_there(tmp_path: Path) -> None:
 )
 def test_selection_that_fits_nothing(tmp_path: Path, only: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        load_grid(write(tmp_path)).runs(Options(only=only))
+        load_grid(write(tmp_path)).runs(GridOptions(only=only))
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ def test_selection_that_fits_nothing(tmp_path: Path, only: tuple[str, ...], mess
 )
 def test_mistakes_on_the_command_line_are_named(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Options(**options)
+        GridOptions(**options)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import Options
-from hemenet_lab.benchmark.identity import Identities, Resolve, identity
-from hemenet_lab.benchmark.identity_record import hold, is_held
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
+from hemenet_lab.benchmark.grids.run import GridOptions, Resolve
+from hemenet_lab.tracking import hold, is_held, run_identity
 from tests.benchmark.commands import ROOT
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"
@@ -17,8 +17,8 @@ FIGURE4 = ROOT / "experiments" / "figure4.yaml"
 
 def mark(resolve: Resolve, *settings: str, seed: int = 0, store: str = "abc") -> str:
     """Identity of a run of a small grid with further settings."""
-    run = load_grid(FIGURE4).runs(Options(settings=settings))[seed]
-    return identity(Identities(resolve).config(run), store)
+    run = load_grid(FIGURE4).runs(GridOptions(settings=settings))[seed]
+    return run_identity(Identities(resolve).config(run), store)
 
 
 def test_recording_speed_and_place_do_not_matter(resolve: Resolve) -> None:
@@ -63,17 +63,17 @@ def test_how_a_setting_is_written_does_not_matter(resolve: Resolve) -> None:
 def test_printed_commands_are_understood_and_differ(resolve: Resolve, name: str) -> None:
     runs = load_grid(ROOT / "experiments" / f"{name}.yaml").runs()
     identities = Identities(resolve)
-    assert len({identity(identities.config(run), "") for run in runs}) == len(runs)
+    assert len({run_identity(identities.config(run), "") for run in runs}) == len(runs)
     config = resolve(runs[-1].arguments)
     assert config["seed_everything"] == runs[-1].seed == 2
     assert config["trainer"]["logger"]["init_args"]["run_name"] == f"{name}/{runs[-1].name}"
     assert config["trainer"]["logger"]["init_args"]["tags"]["benchmark_grid"] == name
     alike = {**config, "seed_everything": 2}
-    assert identity(alike, "") == identity(identities.config(runs[-1]), "")
+    assert run_identity(alike, "") == run_identity(identities.config(runs[-1]), "")
 
 
 def test_table1_commands_choose_encoder_readout_and_task(resolve: Resolve) -> None:
-    runs = load_grid(ROOT / "experiments" / "table1.yaml").runs(Options(seeds=1))
+    runs = load_grid(ROOT / "experiments" / "table1.yaml").runs(GridOptions(seeds=1))
     identities = Identities(resolve)
     seen = set()
     for run in runs:
@@ -94,7 +94,7 @@ def test_refused_settings_name_the_run(resolve: Resolve, capsys: pytest.CaptureF
 
 
 def test_a_run_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hemenet_lab.benchmark.identity_record.LOCK_SECONDS", 0.1)
+    monkeypatch.setattr("hemenet_lab.tracking.identity.LOCK_SECONDS", 0.1)
     assert not is_held(tmp_path, "a" * 64)
     lock = hold(tmp_path, "a" * 64)
     assert is_held(tmp_path, "a" * 64)
@@ -107,7 +107,7 @@ def test_a_run_is_held_by_one_at_a_time(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_whole_numbers_are_the_same_as_floats_but_for_one() -> None:
     def of(limit: float) -> str:
-        return identity({"trainer": {"limit_train_batches": limit}, "list": [limit]}, "store")
+        return run_identity({"trainer": {"limit_train_batches": limit}, "list": [limit]}, "store")
 
     assert of(2) == of(2.0)
     assert of(0.5) != of(0)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from hemenet_lab.benchmark.grid_run import Options
+from hemenet_lab.benchmark.grids.run import GridOptions
 from tests.benchmark.commands import NARROW, ROOT, Bench, epochs_of_steps
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"
@@ -24,7 +24,7 @@ LIMIT = 240.0
 
 
 @contextmanager
-def launcher(bench: Bench, options: Options) -> Iterator[subprocess.Popen[str]]:
+def launcher(bench: Bench, options: GridOptions) -> Iterator[subprocess.Popen[str]]:
     """``hemenet benchmark run`` in a process of its own."""
     program = "import sys; from hemenet_lab.cli import hemenet; sys.exit(hemenet())"
     words = ["--seeds", "1", "--folder", str(bench.folder)]
@@ -68,13 +68,13 @@ def test_ended_launcher_ends_its_runs(bench: Bench) -> None:
     options = bench.options(*NARROW, "trainer.max_epochs=1000")
     with launcher(bench, options) as process:
         wait_for(lambda: last_checkpoints(bench), bench)
-        (running,) = bench.standings(FIGURE4, options)
+        (running,) = bench.statuses(FIGURE4, options)
         assert running.state == "running"
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, said
     assert "start the same command again to go on" in said
-    (stopped,) = bench.standings(FIGURE4, options)
+    (stopped,) = bench.statuses(FIGURE4, options)
     assert stopped.state == "stopped", "the training has ended with its launcher"
     assert saved_epoch(bench) >= stopped.record.epochs - 2, "the epoch in progress is lost at most"
 
@@ -91,12 +91,12 @@ def test_killed_training_is_reported_and_resumed(
         said, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 1, said
     assert "hemenet-seed0: FAILED (exit status -9), see " in said
-    (stopped,) = bench.standings(FIGURE4, options)
+    (stopped,) = bench.statuses(FIGURE4, options)
     assert (stopped.state, stopped.record.status) == ("stopped", "RUNNING")
     saved = saved_epoch(bench)
     epochs = epochs_of_steps(monkeypatch)
     assert bench.run(FIGURE4, options) == 0
     assert epochs[0] == saved + 1
-    (finished,) = bench.standings(FIGURE4, options)
+    (finished,) = bench.statuses(FIGURE4, options)
     assert finished.state == "finished"
-    assert finished.record.run_id == stopped.record.run_id
+    assert finished.record.id == stopped.record.id

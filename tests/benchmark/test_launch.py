@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 from lightning.pytorch import Trainer
 
-from hemenet_lab.benchmark.grid_run import Options
-from hemenet_lab.benchmark.identity_record import hold
-from hemenet_lab.benchmark.launch_job import Job
-from hemenet_lab.benchmark.launch_process import Processes, Stopped
-from hemenet_lab.benchmark.status_records import Records
+from hemenet_lab.benchmark.grids.run import GridOptions
+from hemenet_lab.benchmark.launch import GridJob, LauncherStopped, Processes
 from hemenet_lab.cli import lightning
 from hemenet_lab.model.module import MultiTaskModule
+from hemenet_lab.tracking import RecordedRun, RunDatabase, hold
 from hemenet_lab.training.results import ResultsTable
 from tests.benchmark.commands import NARROW, ROOT, Bench, epochs_of_steps
 
@@ -28,8 +26,8 @@ def resumed(bench: Bench) -> list[bool]:
     return [any("--ckpt_path" in word for word in words) for words in bench.here.commands]
 
 
-def records(bench: Bench) -> Records:
-    return Records({"folder": str(bench.folder)})
+def records(bench: Bench) -> list[RecordedRun]:
+    return list(RunDatabase.open(bench.folder).runs())
 
 
 def test_finished_runs_are_skipped_and_tagged(bench: Bench) -> None:
@@ -40,7 +38,7 @@ def test_finished_runs_are_skipped_and_tagged(bench: Bench) -> None:
     assert "[2/2] hemenet-seed1: finished after" in bench.said[-1]
     assert bench.run(FIGURE4, options) == 0
     assert bench.here.commands == []
-    found = sorted(records(bench).all(), key=lambda record: record.name)
+    found = sorted(records(bench), key=lambda record: record.name)
     assert [record.name for record in found] == ["figure4/hemenet-seed0", "figure4/hemenet-seed1"]
     tags = found[1].tags
     assert (tags["benchmark_grid"], tags["axis.model"], tags["seed"]) == ("figure4", "hemenet", "1")
@@ -61,7 +59,7 @@ def test_a_pasted_command_is_that_run_and_serves_other_grids(
     only = bench.options(*NARROW, only=["variant=full"])
     assert bench.run(TABLE4, only) == 0
     assert bench.here.commands == [], "the full model of table 4 is figure 4's"
-    (record,) = records(bench).all()
+    (record,) = records(bench)
     assert record.axes("table4") == {"variant": "full"}
     assert record.axes("figure4") == {"model": "hemenet"}
     assert record.axes("table3") is None
@@ -92,7 +90,7 @@ def test_a_failed_run_is_reported_and_goes_on_from_its_last_epoch(
     log = text.split("FAILED (exit status 1), see ")[-1].splitlines()[0]
     assert "cut off on purpose" in Path(log).read_text()
     assert "ArithmeticError: cut off on purpose" in text
-    (before,) = bench.standings(FIGURE4, options)
+    (before,) = bench.statuses(FIGURE4, options)
     assert (before.state, before.record.epochs) == ("stopped", 2)
     assert "idle_seconds" not in before.record.tags
 
@@ -102,12 +100,12 @@ def test_a_failed_run_is_reported_and_goes_on_from_its_last_epoch(
     said = "hemenet-seed0: goes on from its last checkpoint; was stopped in epoch 2 of 3"
     assert [line.strip() for line in bench.said[1:2]] == [said]
     assert epochs == [2, 2], "the two epochs before are not repeated"
-    (after,) = bench.standings(FIGURE4, options)
+    (after,) = bench.statuses(FIGURE4, options)
     assert after.state == "finished"
     assert after.identity == before.identity
-    assert after.record.run_id == before.record.run_id
+    assert after.record.id == before.record.id
     assert 0 <= float(after.record.tags["idle_seconds"]) < after.record.end - after.record.start
-    assert [record.status for record in records(bench).all()] == ["FINISHED"]
+    assert [record.status for record in records(bench)] == ["FINISHED"]
 
 
 def test_a_run_cut_off_in_its_test_is_only_tested(
@@ -117,7 +115,7 @@ def test_a_run_cut_off_in_its_test_is_only_tested(
     with monkeypatch.context() as patch:
         fail_once(patch, ResultsTable, "on_test_end")
         assert bench.run(FIGURE4, options) == 1
-    (before,) = bench.standings(FIGURE4, options)
+    (before,) = bench.statuses(FIGURE4, options)
     assert before.state == "stopped", "its metrics are there but it is not completed"
     assert any(name.startswith("test/") for name in before.record.metrics)
     fail_once(monkeypatch, MultiTaskModule, "training_step")
@@ -134,9 +132,9 @@ def test_a_run_cut_off_before_its_first_checkpoint_starts_anew(
         assert bench.run(FIGURE4, options) == 1
     assert bench.run(FIGURE4, options) == 0
     assert resumed(bench) == [False]
-    (standing,) = bench.standings(FIGURE4, options)
-    assert standing.state == "finished"
-    assert sorted(record.finished for record in records(bench).all()) == [False, True]
+    (status,) = bench.statuses(FIGURE4, options)
+    assert status.state == "finished"
+    assert sorted(record.finished for record in records(bench)) == [False, True]
 
 
 def test_one_failure_does_not_stop_the_others(
@@ -151,7 +149,7 @@ def test_one_failure_does_not_stop_the_others(
 
     fail_once(monkeypatch, MultiTaskModule, "training_step", first)
     assert bench.run(FIGURE4, options) == 1
-    assert [each.state for each in bench.standings(FIGURE4, options)] == ["stopped", "finished"]
+    assert [each.state for each in bench.statuses(FIGURE4, options)] == ["stopped", "finished"]
     assert "1 of 2 runs failed" in "\n".join(bench.said)
 
 
@@ -175,13 +173,15 @@ class Elsewhere(Processes):
 
 def test_a_run_that_another_process_is_at_is_waited_for(bench: Bench) -> None:
     options = bench.options(*NARROW)
-    (before,) = bench.standings(FIGURE4, options)
+    (before,) = bench.statuses(FIGURE4, options)
     other = Elsewhere(bench, before.identity)
-    (held,) = bench.standings(FIGURE4, options)
+    (held,) = bench.statuses(FIGURE4, options)
     assert held.state == "running"
-    outcome = Job(held.run, held.identity, {"folder": str(bench.folder)})(other)
+    outcome = GridJob(held.run, held.identity, {"folder": str(bench.folder)})(other)
     assert (outcome.finished, other.looks) == (True, 2)
-    again = Job(held.run, held.identity, {"folder": str(bench.folder)})(Elsewhere(bench, "0" * 64))
+    again = GridJob(held.run, held.identity, {"folder": str(bench.folder)})(
+        Elsewhere(bench, "0" * 64)
+    )
     assert again.text == "finished by another process"
     assert len(bench.here.commands) == 1
 
@@ -190,11 +190,11 @@ def test_only_the_first_task_of_a_cluster_job_waits(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = bench.options(*NARROW)
-    (standing,) = bench.standings(FIGURE4, options)
+    (status,) = bench.statuses(FIGURE4, options)
     monkeypatch.setenv("SLURM_PROCID", "1")
-    other = Elsewhere(bench, standing.identity)
+    other = Elsewhere(bench, status.identity)
     monkeypatch.setattr(other, "run", lambda *args: 0)
-    Job(standing.run, standing.identity, {"folder": str(bench.folder)})(other)
+    GridJob(status.run, status.identity, {"folder": str(bench.folder)})(other)
     assert other.looks == 0
     other.lock.release()
 
@@ -207,19 +207,19 @@ def test_runs_that_are_the_same_are_refused(bench: Bench) -> None:
 
 def test_a_benchmark_needs_mlflow(bench: Bench) -> None:
     with pytest.raises(ValueError, match=r"trainer.logger is False; a benchmark needs"):
-        bench.run(FIGURE4, Options(settings=("trainer.logger=false",)))
+        bench.run(FIGURE4, GridOptions(settings=("trainer.logger=false",)))
 
 
 def test_stopped_launchers_start_nothing(tmp_path: Path) -> None:
     processes = Processes()
     processes.stop()
-    with pytest.raises(Stopped):
+    with pytest.raises(LauncherStopped):
         processes.run(["fit"], tmp_path / "log", {})
-    with pytest.raises(Stopped):
+    with pytest.raises(LauncherStopped):
         processes.pause(60)
 
 
 def test_a_trainer_is_not_needed_to_look(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_once(monkeypatch, Trainer, "__init__")
-    (standing,) = bench.standings(FIGURE4, bench.options(*NARROW))
-    assert standing.state == "not begun"
+    (status,) = bench.statuses(FIGURE4, bench.options(*NARROW))
+    assert status.state == "not begun"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hemenet_lab.benchmark.local import machine_slots
-from hemenet_lab.benchmark.progress import Progress, duration
+from hemenet_lab.benchmark.launch.launchers import machine_slots
+from hemenet_lab.benchmark.launch.progress import Progress, duration
 
 
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("hemenet_lab.benchmark.local._cores", lambda: 4)
+    monkeypatch.setattr("hemenet_lab.benchmark.launch.launchers.usable_cores", lambda: 4)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
 
 

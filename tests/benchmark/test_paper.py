@@ -4,8 +4,13 @@ import csv
 
 import pytest
 
-from hemenet_lab.benchmark.paper import VALUES, paper_value, row_position, rows
-from hemenet_lab.benchmark.paper_notes import BY_KEY
+from hemenet_lab.benchmark.results.paper import (
+    BY_KEY,
+    VALUES,
+    paper_rows,
+    paper_value,
+    row_position,
+)
 from tests.shared import SHARED, needs_shared
 
 
@@ -42,10 +47,10 @@ def test_absent_values() -> None:
 
 
 def test_rows_stand_in_the_order_of_the_paper() -> None:
-    assert len(rows("table1")) == 21
+    assert len(paper_rows("table1")) == 21
     assert row_position("table1", ["single", "gcn"]) == 0
     assert row_position("table1", ["multi", "gcn"]) == 21
-    assert rows("table2")[1] == ("8.33",)
+    assert paper_rows("table2")[1] == ("8.33",)
 
 
 def test_notes() -> None:

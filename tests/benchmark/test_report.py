@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,15 +12,24 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from hemenet_lab.benchmark.report import write_report
+from hemenet_lab.benchmark.report import report_page
+from hemenet_lab.benchmark.results.grid import read_grid
+from hemenet_lab.benchmark.tables import Scores, tabulate
 from hemenet_lab.store.reader import Store
-from tests.benchmark.fake_runs import FakeRuns, Scored
+from tests.tracking.fake_runs import FakeRuns, Scored
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 TARGET = np.linspace(4.0, 9.0, 12)
 TERMS = np.tile(np.eye(3), (4, 1))
 COMMAND = "lightning fit --config experiments/multitask.yaml # <&>"
+
+
+def write(runs: FakeRuns, out: Path) -> Path:
+    results = read_grid("table1", folder=runs.folder)
+    scores = Scores(results.runs)
+    out.write_text(report_page(tabulate(results, scores), scores), encoding="utf-8")
+    return out
 
 
 def fill(runs: FakeRuns, **tags: str) -> None:
@@ -43,7 +53,7 @@ def fill(runs: FakeRuns, **tags: str) -> None:
 @pytest.fixture
 def page(fake_runs: FakeRuns, tmp_path: Path) -> Path:
     fill(fake_runs, synthetic_data="True")
-    return write_report("table1", tmp_path / "new" / "report.html", folder=fake_runs.folder)
+    return write(fake_runs, tmp_path / "report.html")
 
 
 def test_page_is_complete_and_needs_no_network(page: Path, fake_runs: FakeRuns) -> None:
@@ -70,7 +80,7 @@ def test_counts_and_drops_of_the_store(
     scored = {"lba": Scored(TARGET + 1, TARGET)}
     tags = {"store_hash": store.hash, "synthetic_data": "True"}
     fake_runs.add({"encoder": "gcn"}, 0, scored, tags=tags, config=config)
-    out = write_report("table1", tmp_path / "report.html", folder=fake_runs.folder)
+    out = write(fake_runs, tmp_path / "report.html")
     text = out.read_text(encoding="utf-8")
     assert f"hash {store.hash}, split default" in text
     train = store.counts()["train"]
@@ -89,8 +99,42 @@ def test_store_that_is_gone_or_changed(
 ) -> None:
     config = {"data": {"root": root or str(tiny_store)}}
     fake_runs.add({"encoder": "gcn"}, 0, {"lba": Scored(TARGET + 1, TARGET)}, config=config)
-    out = write_report("table1", tmp_path / "report.html", folder=fake_runs.folder)
+    out = write(fake_runs, tmp_path / "report.html")
     assert said in out.read_text(encoding="utf-8")
+
+
+def test_a_demo_that_was_never_made_here(
+    fake_runs: FakeRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEMENET_CACHE", str(tmp_path / "cache"))
+    fake_runs.add({"encoder": "gcn"}, 0, {"lba": Scored(TARGET + 1, TARGET)})
+    text = write(fake_runs, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"cannot be read here: there is no demo in {tmp_path / 'cache'}" in text
+
+
+def test_the_demo_with_the_runs_hash_is_found(
+    fake_runs: FakeRuns, tmp_path: Path, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among others in the cache, newer versions among them."""
+    monkeypatch.setenv("HEMENET_CACHE", str(tmp_path))
+    other = tmp_path / "demo-tiny-v9" / "store"
+    for place in (tmp_path / "demo-tiny-v1" / "store", other):
+        shutil.copytree(tiny_store, place)
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps({**manifest, "hash": "9" * 64}))
+    tags = {"store_hash": Store(tiny_store).hash}
+    fake_runs.add({"encoder": "gcn"}, 0, {"lba": Scored(TARGET + 1, TARGET)}, tags=tags)
+    text = write(fake_runs, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"Store demo, hash {Store(tiny_store).hash}" in text
+
+
+def test_names_of_runs_are_escaped(fake_runs: FakeRuns, tmp_path: Path) -> None:
+    script = "<script>alert(1)</script>"
+    tags = {"benchmark_command": script, "benchmark_settings": script, "git_revision": script}
+    fake_runs.add({"encoder": script}, 0, {"lba": Scored(TARGET + 1, TARGET)}, tags=tags)
+    text = write(fake_runs, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert script not in text
+    assert text.count("&lt;script&gt;alert(1)") >= 5
 
 
 @pytest.fixture(scope="module")

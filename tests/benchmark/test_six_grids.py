@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
+from hemenet_lab.benchmark.grids.grid import load_grid
 from tests.benchmark.commands import NARROW, ROOT, Bench
 
 WIDTH = "model.encoder.init_args.hidden_dim=8"
@@ -31,7 +31,7 @@ def test_all_grids_run_to_the_end(bench: Bench) -> None:
         path = ROOT / "experiments" / f"{grid}.yaml"
         options = bench.options(*settings, only=only)
         assert bench.run(path, options) == 0, "\n".join(bench.said)
-        assert {each.state for each in bench.standings(path, options)} == {"finished"}
+        assert {each.state for each in bench.statuses(path, options)} == {"finished"}
         new[grid, only] = len(bench.here.commands)
     # multi-task HeMeNet is one of the runs of five grids, and made once
     assert new["table4", ()] == 3 - 1  # "no task-aware readout" is table 3's sum as well

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from hemenet_lab.benchmark.launch import number_of
-from hemenet_lab.benchmark.launch_job import Job, Outcome
-from hemenet_lab.benchmark.progress import Progress
-from hemenet_lab.benchmark.slurm import outcome_of, run_slurm
+from hemenet_lab.benchmark.launch import GridJob, Outcome
+from hemenet_lab.benchmark.launch.launchers import outcome_of, run_slurm
+from hemenet_lab.benchmark.launch.progress import Progress
+from hemenet_lab.benchmark.launch.run import number_of
 from tests.benchmark.commands import NARROW, ROOT, Bench
 
 FIGURE4 = ROOT / "experiments" / "figure4.yaml"
@@ -24,15 +24,15 @@ def test_jobs_run_to_the_end(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> N
     options = bench.options(*NARROW)
     slurm = {"cluster": "local", "timeout_min": 10}
     assert bench.run(FIGURE4, options, launcher="slurm", slurm=slurm) == 0
-    (standing,) = bench.standings(FIGURE4, options)
-    assert standing.state == "finished"
+    (status,) = bench.statuses(FIGURE4, options)
+    assert status.state == "finished"
     assert list((bench.folder / "jobs" / "figure4").glob("*.pkl")), "submitit has run it"
     assert bench.here.commands == []
 
 
-def job_of(bench: Bench) -> Job:
+def job_of(bench: Bench) -> GridJob:
     (run,) = bench.runs(FIGURE4, bench.options())
-    return Job(run, "a" * 64, {"folder": str(bench.folder)})
+    return GridJob(run, "a" * 64, {"folder": str(bench.folder)})
 
 
 def test_a_job_that_breaks_is_reported_with_its_log() -> None:
@@ -85,7 +85,7 @@ def test_one_task_per_device(
         given.update(parameters)
         return []
 
-    monkeypatch.setattr("hemenet_lab.benchmark.launch.run_slurm", note)
+    monkeypatch.setattr("hemenet_lab.benchmark.launch.run.run_slurm", note)
     bench.run(FIGURE4, bench.options(*NARROW, *settings), launcher="slurm")
     assert given == layout
 

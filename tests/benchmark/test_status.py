@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import shlex
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import pytest
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.identity import Identities
-from hemenet_lab.benchmark.status import Standing, lines, log_path, start_text, summary
-from hemenet_lab.benchmark.status_records import Recorded, best_record
-from hemenet_lab.cli import hemenet
-from hemenet_lab.commands import benchmark, benchmark_results
-from hemenet_lab.commands.benchmark_selection import options_of
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
+from hemenet_lab.benchmark.launch.status import RunStatus, lines, log_path, start_text, summary
+from hemenet_lab.cli import benchmark, hemenet
+from hemenet_lab.cli.benchmark import Selection
+from hemenet_lab.tracking import RecordedRun, best_run
 from tests.benchmark.commands import NARROW, ROOT, Bench
 from tests.test_docs import commands
 
@@ -23,18 +23,17 @@ FIGURE4 = ROOT / "experiments" / "figure4.yaml"
 TABLE4 = ROOT / "experiments" / "table4.yaml"
 
 
-def record(run_id: str = "1", **changes: object) -> Recorded:
+def record(run_id: str = "1", **changes: object) -> RecordedRun:
     values = {
-        "run_id": run_id,
+        "id": run_id,
         "name": "r",
-        "identity": "a",
         "status": "FINISHED",
         "start": 1000.0,
         "end": 1600.0,
         "metrics": {"test/loss": 1.0, "epoch": 4.0},
         "tags": {"completed": "true"},
     }
-    return Recorded(**{**values, **changes})  # type: ignore[arg-type]  # as given
+    return RecordedRun(**{**values, **changes})  # type: ignore[arg-type]  # as given
 
 
 def test_finished_means_tested_and_completed() -> None:
@@ -46,20 +45,20 @@ def test_finished_means_tested_and_completed() -> None:
 def test_the_run_furthest_on_is_looked_at() -> None:
     cut = {"tags": {}, "metrics": {"epoch": 7.0}}
     runs = [record("old", start=1.0), record("cut", **cut), record("new", tags={}, start=9e9)]
-    assert best_record(runs, lambda each: None).run_id == "old"
-    assert best_record(runs[1:], lambda each: None).run_id == "cut"
-    assert best_record(runs[1:], lambda each: each.run_id == "new").run_id == "new"
-    assert best_record([], lambda each: None) is None
+    assert best_run(runs, lambda each: None).id == "old"
+    assert best_run(runs[1:], lambda each: None).id == "cut"
+    assert best_run(runs[1:], lambda each: each.id == "new").id == "new"
+    assert best_run([], lambda each: None) is None
 
 
 def test_lines_say_where_each_run_stands(bench: Bench) -> None:
     runs = bench.runs(TABLE4, bench.options(*NARROW, "trainer.max_epochs=30"))
     cut = record("2", tags={}, metrics={"epoch": 4.0}, end=None)
     found = [
-        Standing(runs[0], "a" * 64, "finished", record(), None),
-        Standing(runs[1], "b" * 64, "running", cut, None),
-        Standing(runs[2], "c" * 64, "stopped", cut, Path("last.ckpt")),
-        Standing(runs[3], "d" * 64, "not begun", None, None),
+        RunStatus(runs[0], "a" * 64, "finished", record(), None),
+        RunStatus(runs[1], "b" * 64, "running", cut, None),
+        RunStatus(runs[2], "c" * 64, "stopped", cut, Path("last.ckpt")),
+        RunStatus(runs[3], "d" * 64, "not begun", None, None),
     ]
     log = log_path(bench.folder, runs[2], "c" * 64)
     log.parent.mkdir(parents=True)
@@ -85,11 +84,11 @@ def test_what_a_run_begins_with(bench: Bench) -> None:
     tested = record(tags={}, metrics={"epoch": 4.0, "test/loss": 1.0}, end=None)
     saved = Path("last.ckpt")
     begun = [
-        Standing(run, "a", "not begun", None, None),
-        Standing(run, "a", "stopped", cut, None),
-        Standing(run, "a", "stopped", cut, saved),
-        Standing(run, "a", "stopped", tested, saved),
-        Standing(run, "a", "running", cut, saved),
+        RunStatus(run, "a", "not begun", None, None),
+        RunStatus(run, "a", "stopped", cut, None),
+        RunStatus(run, "a", "stopped", cut, saved),
+        RunStatus(run, "a", "stopped", tested, saved),
+        RunStatus(run, "a", "running", cut, saved),
     ]
     assert [start_text(each, identities) for each in begun] == [
         "starts",
@@ -128,7 +127,7 @@ def test_table_and_report_of_what_has_run(
     assert hemenet(["benchmark", "table", str(FIGURE4), *place, *other]) == 2
     assert "has no finished run" in capsys.readouterr().err
     page = tmp_path / "report.html"
-    assert hemenet(["report", str(FIGURE4), *place, "--out", str(page)]) == 0
+    assert hemenet(["benchmark", "report", str(FIGURE4), *place, "--out", str(page)]) == 0
     text = page.read_text()
     assert "figure4" in text
     assert "Cost against score" in text
@@ -152,10 +151,10 @@ def test_dry_run_prints_one_command_per_run_and_nothing_else(
 
 
 def documented() -> list[str]:
-    """`hemenet benchmark` and `hemenet report` commands of the documentation."""
+    """`hemenet benchmark` commands of the documentation."""
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     found = {command for page in pages for command in commands(page)}
-    return sorted(c for c in found if c.startswith(("hemenet benchmark", "hemenet report")))
+    return sorted(c for c in found if c.startswith("hemenet benchmark"))
 
 
 @pytest.mark.parametrize("command", documented())
@@ -165,14 +164,16 @@ def test_documented_commands_are_understood(
     monkeypatch.chdir(ROOT)
     grids: list[Path] = []
 
-    def note(arguments: argparse.Namespace) -> int:
-        grids.append(arguments.grid)
-        return len(load_grid(arguments.grid).runs(options_of(arguments))) == 0
+    def noting(function: Callable[..., object]) -> Callable[..., int]:
+        @wraps(function)
+        def note(grid: Path, *, selection: Selection, **others: object) -> int:
+            grids.append(grid)
+            return len(load_grid(grid).runs(selection.options())) == 0
 
-    monkeypatch.setattr(benchmark, "run", note)
-    monkeypatch.setattr(benchmark, "show_status", note)
-    for name in ("print_table", "write_figures", "write_report"):
-        monkeypatch.setattr(benchmark_results, name, note)
+        return note
+
+    for name in ("run", "status", "table", "figures", "report"):
+        monkeypatch.setattr(benchmark, name, noting(getattr(benchmark, name)))
     assert hemenet(shlex.split(command)[1:]) == 0, capsys.readouterr().err
     assert len(grids) == 1
 

@@ -3,16 +3,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from hemenet_lab.benchmark.results import read_grid
-from hemenet_lab.benchmark.table import print_table
-from hemenet_lab.benchmark.table_cells import ResultTable, tabulate
-from hemenet_lab.benchmark.table_latex import escape
-from tests.benchmark.fake_runs import FakeRuns, Scored
+from hemenet_lab.benchmark.render import escape_tex, render
+from hemenet_lab.benchmark.results.grid import read_grid
+from hemenet_lab.benchmark.tables import ResultTable, tabulate
+from tests.tracking.fake_runs import FakeRuns, Scored
 
 MULTI = {"setting": "multi", "encoder": "gcn"}
 TARGET = np.linspace(4.0, 9.0, 30)
@@ -33,11 +32,8 @@ def table_of(runs: FakeRuns, grid: str = "table1") -> ResultTable:
     return tabulate(read_grid(grid, folder=runs.folder))
 
 
-def printed(
-    runs: FakeRuns, capsys: pytest.CaptureFixture[str], style: str = "markdown", **options: object
-) -> str:
-    print_table("table1", folder=runs.folder, style=style, **options)  # type: ignore[arg-type]  # as given
-    return capsys.readouterr().out
+def printed(runs: FakeRuns, style: str = "markdown", **options: Any) -> str:
+    return render(tabulate(read_grid("table1", folder=runs.folder, **options)), style)
 
 
 def test_mean_and_standard_deviation_over_seeds(fake_runs: FakeRuns) -> None:
@@ -125,7 +121,7 @@ def test_single_task_runs_share_a_row_and_compete_apart(fake_runs: FakeRuns) -> 
     assert table.leads == ()
 
 
-def test_fewer_test_items_are_said(fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fewer_test_items_are_said(fake_runs: FakeRuns) -> None:
     fake_runs.add(MULTI, 0, scored(1.0))
     fake_runs.add(MULTI, 1, {"lba": Scored(TARGET[:9] + 1, TARGET[:9])})
     fake_runs.add({**MULTI, "encoder": "gat"}, 0, scored(9.0))
@@ -133,28 +129,26 @@ def test_fewer_test_items_are_said(fake_runs: FakeRuns, capsys: pytest.CaptureFi
     assert (table.uneven, table.leads) == (("lba",), ())
     cell = next(cell for cell in table.cells if cell.metric == "rmse" and cell.n == "9-30")
     assert (cell.low, cell.mark) == (None, "")
-    text = printed(fake_runs, capsys)
+    text = printed(fake_runs)
     assert "Task lba: runs were tested on DIFFERENT ITEMS" in text
     assert "lba RMSE ↓ n=9-30" in text
 
 
-def test_tasks_without_test_items_are_absent_and_said(
-    fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tasks_without_test_items_are_absent_and_said(fake_runs: FakeRuns) -> None:
     fake_runs.add(MULTI, 0, {**scored(1.0), "cc": Scored(np.zeros((0, 3)), np.zeros((0, 3)))})
     table = table_of(fake_runs)
     assert (table.tasks, table.untested) == (["lba"], ["cc"])
-    text = printed(fake_runs, capsys)
+    text = printed(fake_runs)
     assert "No labelled test item: task cc" in text
     assert "cc Fmax" not in text
 
 
-def test_empty_and_undefined_cells(fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_and_undefined_cells(fake_runs: FakeRuns) -> None:
     fake_runs.add(MULTI, 0, {**scored(1.0), "ec": Scored(TERMS, TERMS, level="chain")})
     fake_runs.add({**MULTI, "encoder": "gat"}, 0, scored(2.0))
     broken = np.where(TARGET > 8, np.nan, TARGET)
     fake_runs.add({**MULTI, "encoder": "gvp"}, 0, {"lba": Scored(broken, TARGET)})
-    text = printed(fake_runs, capsys)
+    text = printed(fake_runs)
     rows = [line.split("|") for line in text.split("## lba")[0].splitlines() if line[:2] == "| "]
     header, *lines = ([word.strip() for word in row[1:-1]] for row in rows)
     assert header == ["encoder", "lba RMSE ↓ n=30", "lba MAE ↓ n=30", "ec Fmax ↑ n=30"]
@@ -164,26 +158,22 @@ def test_empty_and_undefined_cells(fake_runs: FakeRuns, capsys: pytest.CaptureFi
     assert cells["constant predictor"] == ["2.500", "2.500", "2.500"]
 
 
-def test_markdown_says_what_is_missing(
-    fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_markdown_says_what_is_missing(fake_runs: FakeRuns) -> None:
     fake_runs.add(MULTI, 0, scored(1.0), tags={"benchmark_identity": "a"})
     stopped = fake_runs.add(
         MULTI, 1, status="FAILED", tags={"benchmark_identity": "b", "benchmark_settings": "--set x"}
     )
-    text = printed(fake_runs, capsys, identities=["a", "b", "c", "d"])
+    text = printed(fake_runs, identities=["a", "b", "c", "d"])
     assert "1 of 4 planned runs finished, store 555555555555" in text
     assert f"NOT FINISHED (failed): gcn · multi, seed 1, {stopped}" in text
     assert "NOT BEGUN: 2 runs" in text
     assert "SYNTHETIC" not in text
 
 
-def test_paper_stands_beside_with_notes(
-    fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_paper_stands_beside_with_notes(fake_runs: FakeRuns) -> None:
     fake_runs.add({"setting": "multi", "encoder": "hemenet"}, 0, scored(1.0))
     fake_runs.add({"setting": "multi", "encoder": "egnn"}, 0, scored(2.0))
-    text = printed(fake_runs, capsys)
+    text = printed(fake_runs)
     assert "(1.730ᵃ)" in text or "(1.730ᵇ)" in text
     assert re.search(r"- [ᵃᵇ] In both published re-splits 62 %", text)
     assert "In brackets: the paper's number; letters" in text
@@ -192,12 +182,10 @@ def test_paper_stands_beside_with_notes(
 
 
 @pytest.mark.parametrize("style", ["markdown", "latex", "csv"])
-def test_synthetic_data_are_said(
-    fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str], style: str
-) -> None:
+def test_synthetic_data_are_said(fake_runs: FakeRuns, style: str) -> None:
     axes = {"setting": "multi", "encoder": "hemenet"}
     fake_runs.add(axes, 0, scored(1.0), tags={"synthetic_data": "True"})
-    text = printed(fake_runs, capsys, style)
+    text = printed(fake_runs, style)
     if style == "csv":
         (line, *_) = csv.DictReader(io.StringIO(text))
         assert (line["synthetic_data"], line["paper_comparable"]) == ("true", "no: synthetic data")
@@ -207,12 +195,10 @@ def test_synthetic_data_are_said(
         assert "the paper's number, NOT COMPARABLE" in text
 
 
-def test_csv_has_everything(fake_runs: FakeRuns, tmp_path: Path) -> None:
+def test_csv_has_everything(fake_runs: FakeRuns) -> None:
     for seed in (0, 1):
         fake_runs.add(MULTI, seed, scored(1.0 + seed))
-    out = tmp_path / "new" / "table.csv"
-    print_table("table1", folder=fake_runs.folder, style="csv", out=out)
-    lines = list(csv.DictReader(out.open(newline="")))
+    lines = list(csv.DictReader(io.StringIO(printed(fake_runs, "csv"))))
     assert [(line["encoder"], line["task"], line["metric"]) for line in lines] == [
         ("gcn", "lba", "rmse"),
         ("gcn", "lba", "mae"),
@@ -224,13 +210,11 @@ def test_csv_has_everything(fake_runs: FakeRuns, tmp_path: Path) -> None:
     assert first["store_hash"] == "5" * 64
 
 
-def test_latex_is_escaped_and_balanced(
-    fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_latex_is_escaped_and_balanced(fake_runs: FakeRuns) -> None:
     for name, noise in (("a_b%c&{d}$#~^\\", 0.1), ("hemenet", 3.0)):
         for seed in range(2):
             fake_runs.add({"setting": "multi", "encoder": name}, seed, noisy(noise, seed))
-    text = printed(fake_runs, capsys, "latex")
+    text = printed(fake_runs, "latex")
     assert r"a\_b\%c\&\{d\}\$\#\textasciitilde{}\textasciicircum{}\textbackslash{}" in text
     assert r"\textbf{0.0" in text
     assert r"(1.730\textsuperscript{" in text
@@ -241,15 +225,13 @@ def test_latex_is_escaped_and_balanced(
     for line in body:
         assert not re.search(r"(?<!\\)[&#]", line.replace(" & ", " "))
         assert not re.search(r"[↓↑±–·…]", line)
-    assert escape("50 %_±") == r"50 \%\_$\pm$"
+    assert escape_tex("50 %_±") == r"50 \%\_$\pm$"
 
 
-def test_markdown_names_cannot_break_the_table(
-    fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_markdown_names_cannot_break_the_table(fake_runs: FakeRuns) -> None:
     fake_runs.add({"encoder": "a|b*c", "setting": "multi"}, 0, scored(1.0))
     fake_runs.add({"encoder": "<d>", "setting": "multi"}, 0, scored(1.5))
-    text = printed(fake_runs, capsys)
+    text = printed(fake_runs)
     assert r"a\|b\*c" in text
     assert "&lt;d>" in text
 
@@ -263,6 +245,34 @@ def test_rows_of_numbers_stand_by_size(fake_runs: FakeRuns) -> None:
     assert papers == ["7.764", "1.651", "1.161", "1.126", "1.087"]
 
 
-def test_unknown_style() -> None:
+def test_unknown_style(fake_runs: FakeRuns) -> None:
+    fake_runs.add(MULTI, 0, scored(1.0))
     with pytest.raises(ValueError, match="table style 'xls'; allowed: markdown, latex, csv"):
-        print_table("table1", style="xls")
+        printed(fake_runs, "xls")
+
+
+def test_names_cannot_become_formulas(fake_runs: FakeRuns) -> None:
+    fake_runs.add({"encoder": "=1+1", "@axis": "-2.5"}, 0, scored(1.0))
+    first, *_ = csv.DictReader(io.StringIO(printed(fake_runs, "csv")))
+    assert first["encoder"] == "'=1+1"
+    assert first["'@axis"] == "-2.5"
+
+
+def test_a_remark_cannot_leave_its_latex_comment(fake_runs: FakeRuns) -> None:
+    fake_runs.add(MULTI, 0, scored(1.0), tags={"benchmark_settings": "--set a=b\n\\input{x}"})
+    text = printed(fake_runs, "latex")
+    assert not any(line.startswith("\\input") for line in text.splitlines())
+    assert r"\textbackslash{}input\{x\}" in text
+
+
+def test_metrics_beside_the_paper_s_are_in_the_csv_only(fake_runs: FakeRuns) -> None:
+    run_id = fake_runs.add(MULTI, 0, {"ec": Scored(TERMS * 0.04, TERMS, level="chain")})
+    path = next(fake_runs.folder.glob(f"artifacts/{run_id}/artifacts/results.csv"))
+    path.write_text(path.read_text() + "ec,fmax_20,0.5,0.4,0.6,30,0.1\nec,aupr_macro,0.7,,,30,\n")
+    rows = {row["metric"]: row for row in csv.DictReader(io.StringIO(printed(fake_runs, "csv")))}
+    assert {name: row["mean"] for name, row in rows.items()} == {
+        "fmax": "1.0", "fmax_20": "0.5", "aupr_macro": "0.7"
+    }  # fmt: skip
+    for style in ("markdown", "latex"):
+        assert "20 thresholds)" not in printed(fake_runs, style)
+        assert "mean over terms" not in printed(fake_runs, style)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
+from hemenet_lab.encoders import typed_distances
 from hemenet_lab.encoders.hemenet import HeMeNetLayer
-from hemenet_lab.encoders.multichannel import channel_graph, one_hot_channels
-from hemenet_lab.nn import typed_distances
+from hemenet_lab.encoders.multichannel import channel_graph, one_hot_channels, present_types
 from tests.encoders.slow_layer import Inputs, Options, slow_layer
 
 C, TYPES = 14, 9
@@ -59,7 +59,8 @@ def random_layer(case, seed=0, **options):
 
 
 def run_fast(layer, case):
-    channels, types = one_hot_channels(case["types"], case["mask"], torch.float64)
+    types = present_types(case["types"], case["mask"])
+    channels = one_hot_channels(case["types"], case["mask"], types, torch.float64)
     edge_attr = one_hot(case["relation"], layer.num_relations).double()
     graph = channel_graph(
         case["edge_index"], case["relation"], layer.num_relations, channels, case["mask"], edge_attr
@@ -179,7 +180,8 @@ def test_float32_far_from_the_origin_keeps_short_distances():
     }
     far["coords"] = (case["coords"] + shift).float()
     layer = layer.float()
-    channels, types = one_hot_channels(far["types"], far["mask"], torch.float32)
+    types = present_types(far["types"], far["mask"])
+    channels = one_hot_channels(far["types"], far["mask"], types, torch.float32)
     edge_attr = one_hot(far["relation"], 6).float()
     graph = channel_graph(far["edge_index"], far["relation"], 6, channels, far["mask"], edge_attr)
     got = layer(far["h"], far["coords"], graph, far["embedding"][types], far["edge_embedding"])[0]

@@ -9,16 +9,17 @@ from hemenet_lab.encoders.multichannel import (
     centroids,
     channel_graph,
     coordinate_change,
-    fold_radial,
-    normalised_radial,
     occupied_length,
     one_hot_channels,
     pooling_table,
+    present_types,
 )
+from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 
 
 def small_graph(edges, mask, types, relation=None):
-    channels, kinds = one_hot_channels(types, mask, torch.float64)
+    kinds = present_types(types, mask)
+    channels = one_hot_channels(types, mask, kinds, torch.float64)
     edge_index = torch.tensor(edges).view(-1, 2).t()
     relation = torch.zeros(edge_index.shape[1], dtype=torch.long) if relation is None else relation
     no_attr = torch.zeros(len(relation), 0, dtype=torch.float64)
@@ -38,7 +39,8 @@ def test_pairs_are_unique_and_undirected():
 def test_absent_types_are_left_out():
     types = torch.tensor([[7, 2], [2, 4]])
     mask = torch.tensor([[True, True], [True, False]])
-    channels, kinds = one_hot_channels(types, mask, torch.float32)
+    kinds = present_types(types, mask)
+    channels = one_hot_channels(types, mask, kinds, torch.float32)
     assert kinds.tolist() == [2, 7]
     assert channels.tolist() == [[[0, 1], [1, 0]], [[1, 0], [0, 0]]]
 

@@ -14,13 +14,14 @@ import pytest
 import torch
 import yaml
 
-from hemenet_lab.benchmark.grid import load_grid
-from hemenet_lab.benchmark.grid_run import Options
-from hemenet_lab.benchmark.identity import Identities, Resolve, identity
-from hemenet_lab.benchmark.launch import tracker_settings
+from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.benchmark.grids.identities import Identities
+from hemenet_lab.benchmark.grids.run import GridOptions, Resolve
+from hemenet_lab.benchmark.launch.run import tracker_settings
 from hemenet_lab.cli import config_reader, hemenet
 from hemenet_lab.model.module import MultiTaskModule
-from hemenet_lab.plugins import load_encoders
+from hemenet_lab.saved.plugins import load_encoders
+from hemenet_lab.tracking import run_identity
 from tests.former.stored import DATA, EXPECTED
 from tests.integration.run import ROOT, only, run_here
 
@@ -137,7 +138,7 @@ def test_saved_config_is_printed(
         run_here(monkeypatch, tmp_path, "fit", f"--config={DATA / name}.yaml", "--print_config")
     assert stop.value.code == 0
     printed = yaml.safe_load(capsys.readouterr().out)
-    assert identity(printed, EXPECTED["store_hash"]) == EXPECTED["identities"][name], SAME_RUNS
+    assert run_identity(printed, EXPECTED["store_hash"]) == EXPECTED["identities"][name], SAME_RUNS
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -147,15 +148,15 @@ def test_finished_run_keeps_its_identity(name: str, resolve: Resolve) -> None:
     saved = yaml.safe_load(path.read_text(encoding="utf-8"))
     read = resolve(("fit", f"--config={path}"))
     for config in (saved, read):
-        found = identity(config, EXPECTED["store_hash"])
+        found = run_identity(config, EXPECTED["store_hash"])
         assert found == EXPECTED["identities"][name], SAME_RUNS
 
 
 def grid_identities(grid: str, only: tuple[str, ...], resolve: Resolve) -> dict[str, str]:
     """Run → identity on a made-up store, of the first seed of a grid's runs."""
-    runs = load_grid(ROOT / "experiments" / f"{grid}.yaml").runs(Options(seeds=1, only=only))
+    runs = load_grid(ROOT / "experiments" / f"{grid}.yaml").runs(GridOptions(seeds=1, only=only))
     identities = Identities(resolve)
-    return {run.name: identity(identities.config(run), "0" * 64) for run in runs}
+    return {run.name: run_identity(identities.config(run), "0" * 64) for run in runs}
 
 
 GRIDS = {"table4": (), "table3": (), "table1": ("setting=multi",)}
@@ -215,7 +216,7 @@ def test_grid_that_names_the_tracker_is_run(resolve: Resolve) -> None:
     paths = [path for place, path, _ in class_paths() if place == "trainer.logger"]
     assert paths
     for path in paths:
-        options = Options(seeds=1, settings=(f"trainer.logger={path}",), folder="elsewhere")
+        options = GridOptions(seeds=1, settings=(f"trainer.logger={path}",), folder="elsewhere")
         runs = load_grid(ROOT / "experiments" / "figure4.yaml").runs(options)
         assert tracker_settings(runs, Identities(resolve))["folder"] == "elsewhere"
 

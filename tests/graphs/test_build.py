@@ -10,7 +10,7 @@ from torch_geometric.data import Batch
 from hemenet_lab.graphs.build import build_graph, view_edges
 from hemenet_lab.graphs.graph import count_chains, count_graphs, node_batch
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.structures.vocabulary import ELEMENT_CLASS_INDEX
+from hemenet_lab.structures import ELEMENT_CLASS_INDEX
 from tests.store.entries import TASKS, make_entry, random_entry
 
 VIEWS = [

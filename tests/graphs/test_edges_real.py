@@ -9,8 +9,7 @@ from scipy.spatial.distance import cdist
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.store.convert import entry_from_structure
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.parse import read_structure
+from hemenet_lab.structures import read_ligand, read_structure
 from tests.shared import SAMPLE, needs_shared
 
 VIEWS = [GraphView(), GraphView(k=12, radius=8.0, radius_max_neighbors=10)]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.cli import hemenet
-from hemenet_lab.plugins import load_encoders
+from hemenet_lab.saved.plugins import load_encoders
 from hemenet_lab.store.reader import Store
 from tests.integration.run import ROOT, fit_args, only, run_here
 from tests.integration.test_fit import runs_of

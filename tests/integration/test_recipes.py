@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from hemenet_lab.cli import lightning
-from hemenet_lab.config_file import expand_includes
+from hemenet_lab.cli.config_file import expand_includes
 from tests.integration.run import ROOT, SMALL, fit_args, run_here
 
 GRID_KEYS = ("axes",)

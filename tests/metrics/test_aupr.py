@@ -62,7 +62,7 @@ def test_micro_pools_and_macro_averages_terms_with_positives() -> None:
 def test_absent_without_positives() -> None:
     metric = AUPR(2)
     metric.update(torch.rand(3, 2), torch.zeros(3, 2), torch.ones(3, dtype=torch.bool))
-    assert metric.compute() == (None, 3, 0.0)
+    assert metric.compute() == (None, 3)
 
 
 def test_unknown_average() -> None:

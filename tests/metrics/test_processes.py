@@ -22,8 +22,11 @@ def rows(width: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def metrics() -> dict[str, MaskedMetric]:
-    named = {f"{task.name}/{name}": m for task in TASKS for name, m in task_metrics(task).items()}
-    return named | {"ec/grid": task_metrics(TASKS[1], constant_memory=True)["fmax"]}
+    return {
+        f"{task.name}/{name}": metric
+        for task in TASKS
+        for name, metric in task_metrics(task, test=True).items()
+    }
 
 
 def scores(start: int, stop: int) -> dict[str, Score]:

@@ -1,19 +1,18 @@
-"""Every public source on the local server, and ``hemenet data fetch`` against it."""
+"""Every public source on the local server, and a fetch from it."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hemenet_lab.commands.fetch import add_fetch_parser
-from hemenet_lab.protein_mt.fetch import benchmark
+from hemenet_lab.protein_mt.fetch import FetchSettings, report_text, run_fetch
 from hemenet_lab.protein_mt.fetch.report import REPORT_FILE
 from hemenet_lab.protein_mt.sources import HOSTS, MIRRORS_VARIABLE, OBSOLETE, TABLES
 from tests.protein_mt.cif_files import COMPONENT, bcif_gz, cif_gz, two_chains
@@ -42,7 +41,7 @@ CONTENTS = {
 def serving_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     """All sources on one server; only the checksums of DeepFRI's real lists are left out."""
     tables = tuple(replace(table, sha256="") for table in TABLES)
-    monkeypatch.setattr(benchmark, "TABLES", tables)
+    monkeypatch.setattr("hemenet_lab.protein_mt.fetch.benchmark.TABLES", tables)
     with serving() as state:
         state.headers["ETag"] = '"v1"'
         hosts = {name: f"{state.url}/{name}" for name in HOSTS}
@@ -58,13 +57,12 @@ def serving_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
         yield state
 
 
-def run(raw: Path, *words: object) -> int:
-    """The command, quick to give up."""
-    parser = argparse.ArgumentParser()
-    add_fetch_parser(parser.add_subparsers())
-    options = ("--attempts", "1", "--timeout", "20", "--rate", "1000", "--workers", "4")
-    args = parser.parse_args(["fetch", "--out", str(raw), *map(str, words), *options])
-    return int(args.run(args))
+def run(raw: Path, **settings: Any) -> int:
+    """Fetches and prints the summary, quick to give up; 0 where everything is there."""
+    quick: dict[str, Any] = {"attempts": 1, "timeout": 20.0, "rate": 1000.0, "workers": 4}
+    result = run_fetch(FetchSettings(raw, **(quick | settings)))
+    print(report_text(result))
+    return 0 if result.complete else 1
 
 
 def report(raw: Path) -> dict[str, dict[str, str]]:

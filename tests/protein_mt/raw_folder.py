@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hemenet_lab.structures.vocabulary import ONE_LETTER, RESIDUES
+from hemenet_lab.structures import ONE_LETTER, RESIDUES
 
 THREE = dict(zip(ONE_LETTER, RESIDUES[:20], strict=False))
 SDF = """lig

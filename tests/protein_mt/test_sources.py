@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import re
 from pathlib import Path
 
 import pytest
 
-from hemenet_lab.commands.fetch import add_sources_parser
+from hemenet_lab.cli import hemenet
 from hemenet_lab.protein_mt.fetch.checks import CHECKS
 from hemenet_lab.protein_mt.sources import (
     HOSTS,
@@ -121,8 +120,5 @@ def test_text_has_everything() -> None:
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    add_sources_parser(parser.add_subparsers())
-    args = parser.parse_args(["sources", "--mirror", "rcsb-models=http://c.example/"])
-    assert args.run(args) == 0
+    assert hemenet(["data", "sources", "--mirror", "rcsb-models=http://c.example/"]) == 0
     assert "http://c.example/<id>.bcif.gz" in capsys.readouterr().out

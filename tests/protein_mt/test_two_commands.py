@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hemenet_lab.commands import data
+from hemenet_lab.cli import hemenet
 from hemenet_lab.store.reader import Store
 from tests.protein_mt.all_sources import run as fetch
 from tests.protein_mt.all_sources import serving_all
+from tests.protein_mt.fetch.test_pdbbind import layout_2020
 from tests.protein_mt.local_server import LocalServer
-from tests.protein_mt.test_fetch_pdbbind import layout_2020
 
 TABLE = """\
 id,ligand,receptor_chains,partner_chains,affinity,unit,source
@@ -29,10 +28,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
 
 
 def command(*words: object) -> int:
-    parser = argparse.ArgumentParser()
-    data.add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["data", *map(str, words)])
-    return int(args.run(args))
+    return hemenet(["data", *map(str, words)])
 
 
 @pytest.mark.parametrize("kind", ["bcif", "cif"])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.store.entry import Entry
-from hemenet_lab.structures.vocabulary import ELEMENT_CLASS_INDEX, RESIDUE_ATOMS, RESIDUES
+from hemenet_lab.structures import ELEMENT_CLASS_INDEX, RESIDUE_ATOMS, RESIDUES
 from hemenet_lab.tasks import BP, CC, EC, LBA, MF, PPA, Task
 
 TASKS: tuple[Task, ...] = (

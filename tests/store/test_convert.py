@@ -8,14 +8,15 @@ import pytest
 
 from hemenet_lab.store.convert import entry_from_structure
 from hemenet_lab.store.entry import Entry
-from hemenet_lab.structures.ligand import read_ligand
-from hemenet_lab.structures.parse import read_structure
-from hemenet_lab.structures.structure import Ligand, Structure
-from hemenet_lab.structures.vocabulary import (
+from hemenet_lab.structures import (
     ELEMENT_CLASS_INDEX,
     RESIDUE_INDEX,
+    Ligand,
+    Structure,
     element_class,
     ligand_node_type,
+    read_ligand,
+    read_structure,
 )
 from tests.shared import SAMPLE, needs_shared
 from tests.structures.files import Atom, peptide, residue, write_pdb

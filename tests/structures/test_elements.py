@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hemenet_lab.structures.elements import pdb_element
+from hemenet_lab.structures.residues import pdb_element
 
 
 @pytest.mark.parametrize(

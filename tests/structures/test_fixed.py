@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hemenet_lab.structures.fixed import parse_fixed
+from hemenet_lab.structures.table import parse_fixed
 
 
 def _characters(words: list[str]) -> np.ndarray:

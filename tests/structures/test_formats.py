@@ -10,7 +10,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from hemenet_lab.structures.parse import StructureError, read_structure
+from hemenet_lab.structures import StructureError, read_structure
 from hemenet_lab.structures.structure import Structure
 from tests.structures.files import Atom, pdb_text, peptide, residue, write_cif, write_pdb
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from hemenet_lab.structures.parse import StructureError, read_atoms, read_structure
+from hemenet_lab.structures import StructureError, read_atoms, read_structure
 from hemenet_lab.structures.structure import Structure
 from tests.shared import SAMPLE, needs_shared
 

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.structures.chemistry import read_with_rdkit
 from hemenet_lab.structures.ligand import LigandError, ligand_from_mmcif, read_ligand
-from hemenet_lab.structures.molblock import FileKind, count_molecules, read_atom_block
+from hemenet_lab.structures.molblock import (
+    FileKind,
+    count_molecules,
+    read_atom_block,
+    read_with_rdkit,
+)
 from hemenet_lab.structures.parse import read_structure
 from tests.shared import SAMPLE, needs_shared
 from tests.structures.files import Atom, peptide, write_cif, write_pdb

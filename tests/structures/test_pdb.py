@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.structures.parse import StructureError, read_atoms, read_structure
+from hemenet_lab.structures import StructureError, read_atoms, read_structure
 from hemenet_lab.structures.pdb import read_pdb
+from hemenet_lab.structures.select import choose_model
 from hemenet_lab.structures.table import PolymerHint
 from tests.structures.files import Atom, pdb_text, peptide, residue, write_pdb
 
@@ -16,7 +17,8 @@ LINE = Atom("CA", "ALA", "A", 1, (1.0, 2.0, 3.0)).line()
 
 
 def _read(text: str | bytes):  # type: ignore[no-untyped-def]  # an AtomTable, as read_pdb says
-    return read_pdb(text.encode() if isinstance(text, str) else text, "x.pdb")
+    data = text.encode() if isinstance(text, str) else text
+    return choose_model(read_pdb(data, "x.pdb"), None)
 
 
 def _place(line: str, first: int, text: str) -> str:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from hemenet_lab.structures.residues import mapped_element, parent_residue, residue_class
-from hemenet_lab.structures.slots import (
+from hemenet_lab.structures.assemble import (
     NO_SLOT,
     TERMINAL_OXYGEN,
     atom_slot,
     unknown_residue_slots,
 )
+from hemenet_lab.structures.residues import mapped_element, parent_residue, residue_class
 from hemenet_lab.structures.vocabulary import NUM_CHANNELS, RESIDUE_ATOMS
 
 

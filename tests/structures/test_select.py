@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.structures.parse import StructureError, read_structure
+from hemenet_lab.structures import StructureError, read_structure
 from hemenet_lab.structures.structure import Structure
 from tests.structures.files import Atom, peptide, residue, write_pdb
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hemenet_lab.structures import text as text_module
-from hemenet_lab.structures.text import Text, is_repeated, join_codes, map_rows, unique_runs
+from hemenet_lab.structures import table as text_module
+from hemenet_lab.structures.table import Text, is_repeated, join_codes, map_rows, unique_runs
 
 
 def test_bytes_lose_their_blanks_and_equal_words_are_merged() -> None:

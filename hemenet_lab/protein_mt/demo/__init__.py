@@ -7,7 +7,6 @@ value; ``docs/demo.md`` lists the rules that the labels are planted by.
 from __future__ import annotations
 
 from hemenet_lab.protein_mt.demo.settings import DemoSettings
-from hemenet_lab.protein_mt.demo.store import demo_store, tiny_store
-from hemenet_lab.protein_mt.demo.write import write_demo
+from hemenet_lab.protein_mt.demo.write import demo_store, demo_stores, tiny_store, write_demo
 
-__all__ = ["DemoSettings", "demo_store", "tiny_store", "write_demo"]
+__all__ = ["DemoSettings", "demo_store", "demo_stores", "tiny_store", "write_demo"]

@@ -1,4 +1,4 @@
-"""Which items the demo has: families, their proteins, and the models made of them."""
+"""Items of the demo: families, their proteins, and the models made of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = {"lba": "l", "ppa": "p", "chain": "c"}
 
 @dataclass(frozen=True)
 class Item:
-    """One entry of the demo."""
+    """Entry of the demo."""
 
     kind: str
     """``lba``, ``ppa`` or ``chain``."""
@@ -64,7 +64,7 @@ def _trial(family: Family, rng: np.random.Generator) -> Model | None:
 
 
 def _is_compact(model: Model) -> bool:
-    """Whether residues five or more apart meet (CA within 9 Å) often enough."""
+    """True where residues five or more apart meet (CA within 9 Å) often enough."""
     ca = np.array([atoms[1] for atoms in model.chains[0].residues])
     apart = np.triu(np.ones((len(ca), len(ca)), bool), 5)
     return bool((cdist(ca, ca)[apart] < 9.0).sum() > _CONTACTS * len(ca))
@@ -95,7 +95,7 @@ class _Members:
         self.proteins: list[Protein] = []
 
     def model(self, chains: int, ligand: Molecule | None = None) -> Model:
-        """A model of new proteins; members that cannot be built are drawn anew.
+        """A model of new proteins; members that cannot be built are drawn again.
 
         Raises:
             RuntimeError: Nothing can be built on this fold; another seed is needed.

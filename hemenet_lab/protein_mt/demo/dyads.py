@@ -6,8 +6,8 @@ import numpy as np
 from scipy.spatial.distance import cdist
 
 from hemenet_lab.protein_mt.demo.geometry import Floats
-from hemenet_lab.protein_mt.demo.pack import Packer
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.protein_mt.demo.sidechains import Packer
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 FORMED, OPEN = 3.4, 8.5
 """Smallest His N to Asp O distance: at most the first when formed, at least the second when open,

@@ -51,13 +51,13 @@ class Family:
 
 @dataclass(frozen=True)
 class Protein:
-    """One member of a family, with its own sequence and planted states."""
+    """Member of a family, with its own sequence and planted states."""
 
     family: Family
     uniprot: str
     names: tuple[str, ...]
     formed: bool
-    """Whether the side chains of its H-x-D dyads point to each other."""
+    """True where the side chains of its H-x-D dyads point to each other."""
 
 
 def make_family(index: int, rng: np.random.Generator, fold_draws: int) -> Family:

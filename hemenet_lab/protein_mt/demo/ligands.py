@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rdkit import Chem
-from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from hemenet_lab.protein_mt.demo.geometry import Floats
+
+if TYPE_CHECKING:  # slow to import
+    from rdkit import Chem
 
 SMILES: tuple[str, ...] = (
     "OCC(O)CO",
@@ -67,6 +69,9 @@ def library() -> tuple[Molecule, ...]:
 
 
 def _embed(smiles: str) -> Molecule:
+    from rdkit import Chem
+    from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
+
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
     if rdDistGeom.EmbedMolecule(mol, randomSeed=7) != 0:
         raise RuntimeError(f"RDKit found no 3D conformer of {smiles}")
@@ -80,6 +85,8 @@ def _embed(smiles: str) -> Molecule:
 
 def sdf_block(molecule: Molecule, coords: Floats, name: str) -> str:
     """SDF record of a molecule at other coordinates [A, 3], Å."""
+    from rdkit import Chem
+
     placed = Chem.Mol(molecule.mol)
     conformer = placed.GetConformer()
     for i, point in enumerate(coords):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from hemenet_lab.protein_mt.demo.dataset import Item
 from hemenet_lab.protein_mt.demo.dyads import FORMED, OPEN, TIPS
 from hemenet_lab.protein_mt.demo.geometry import Floats, torsion
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.protein_mt.demo.settings import DemoSettings
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 _ENOUGH = 2
 """Copies of a motif that give its trait."""
@@ -25,12 +27,15 @@ _HELICAL, _STRANDED = 0.38, 0.24
 TOUCH = 5.0
 """A side chain within this distance of the partner is in contact, Å."""
 CONTACT_WEIGHTS = {"PHE": 1.0, "TYR": 0.5, "TRP": 0.5, "ARG": -0.5, "LYS": -0.5, "GLU": -0.5}
-"""What a residue in contact adds to the strength of binding; others add nothing."""
+"""Contribution of a residue in contact to the strength of binding; others add nothing."""
+CHAIN_IDS = "AB"
+TABLES = {"ec": ("ec",), "go": ("mf", "bp", "cc")}
+"""The annotation tables and their tasks."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What the rules look at."""
+    """Properties of a chain that the rules use."""
 
     formed: bool
     """Two or more H-x-D dyads have side chains in contact, and none points apart."""
@@ -207,3 +212,80 @@ def ligand_affinity(contact_strength: float, formed: bool) -> float:
 def pair_affinity(contact_strength: float) -> float:
     """pKd of two chains, from the contacts of both sides: saturates towards 3 and 11."""
     return float(7.0 + 4.0 * np.tanh((contact_strength - 1.5) / 3.8))
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Row of the annotation tables: a chain and its terms."""
+
+    chain: str
+    """Such as ``0CAA-A``."""
+    terms: dict[str, tuple[str, ...]]
+    """Task → ids of terms; a task is absent where its table leaves the chain out."""
+
+
+@dataclass
+class DemoLabels:
+    """All labels of the demo."""
+
+    affinities: dict[str, dict[str, float]] = field(default_factory=lambda: {"lba": {}, "ppa": {}})
+    """Kind → code → pKd."""
+    annotations: list[Annotation] = field(default_factory=list)
+    uniprot: list[tuple[str, str, str]] = field(default_factory=list)
+    """(code, chain id, UniProt id) of the chains that have one."""
+
+
+def label_items(items: Iterable[Item], settings: DemoSettings) -> DemoLabels:
+    """Labels of all items. A protein is annotated once, on its single chain if it has one."""
+    labels = DemoLabels()
+    rng = np.random.default_rng([settings.seed, 1_000_000])
+    annotated: set[str] = set()
+    for item in sorted(items, key=lambda item: (item.kind != "chain", item.code)):
+        if item.kind != "chain":
+            labels.affinities[item.kind][item.code] = _affinity(item, settings, rng)
+        for letter, chain in zip(CHAIN_IDS, item.model.chains, strict=False):
+            uniprot = chain.protein.uniprot
+            if item.kind == "chain" or rng.random() >= settings.unmapped:
+                labels.uniprot.append((item.code, letter, uniprot))
+            if uniprot in annotated:
+                continue
+            annotated.add(uniprot)
+            terms = terms_of(find_traits(chain.protein.names, chain.residues))
+            name = f"{item.code.upper()}-{letter}"
+            labels.annotations.append(Annotation(name, _weather(terms, settings, rng)))
+    return labels
+
+
+def _affinity(item: Item, settings: DemoSettings, rng: np.random.Generator) -> float:
+    model = item.model
+    atoms = [np.concatenate(chain.residues) for chain in model.chains]
+    partners = [*reversed(atoms)] if model.ligand_coords is None else [model.ligand_coords]
+    total = sum(
+        strength(chain.protein.names, chain.residues, partner)
+        for chain, partner in zip(model.chains, partners, strict=True)
+    )
+    if item.kind == "lba":
+        first = model.chains[0]
+        value = ligand_affinity(total, find_traits(first.protein.names, first.residues).formed)
+    else:
+        value = pair_affinity(total)
+    return round(float(np.clip(value + rng.normal(0.0, settings.affinity_noise), 2.0, 12.0)), 2)
+
+
+def _weather(
+    terms: dict[str, tuple[str, ...]], settings: DemoSettings, rng: np.random.Generator
+) -> dict[str, tuple[str, ...]]:
+    """Lose some terms, and leave the chain out of one of the tables now and then."""
+    kept: dict[str, tuple[str, ...]] = {}
+    for task, ids in terms.items():
+        lost = rng.random(len(ids)) < settings.missing
+        left = tuple(term for term, gone in zip(ids, lost, strict=True) if not gone)
+        if left:
+            kept[task] = left
+    draw = rng.random()
+    hidden = (draw < settings.hidden, draw > 1.0 - settings.hidden)
+    gone = {
+        task for tasks, out in zip(TABLES.values(), hidden, strict=True) if out for task in tasks
+    }
+    # a chain that only this table knows stays in it
+    return {task: left for task, left in kept.items() if task not in gone} or kept

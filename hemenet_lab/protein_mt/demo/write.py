@@ -1,26 +1,29 @@
-"""The demo as files, in the layouts in which the real data are published."""
+"""Files of the demo, in the layouts in which the real data are published, and its store."""
 
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import FileLock
+
 from hemenet_lab.protein_mt.demo.dataset import Item, make_items
-from hemenet_lab.protein_mt.demo.labels import CHAIN_IDS, TABLES, DemoLabels, label_items
 from hemenet_lab.protein_mt.demo.ligands import sdf_block
 from hemenet_lab.protein_mt.demo.model import Chain
-from hemenet_lab.protein_mt.demo.rules import TERMS
+from hemenet_lab.protein_mt.demo.rules import CHAIN_IDS, TABLES, TERMS, DemoLabels, label_items
 from hemenet_lab.protein_mt.demo.settings import VERSION, settings_for
-from hemenet_lab.structures.vocabulary import RESIDUE_ATOMS
+from hemenet_lab.store import cache_folder
+from hemenet_lab.structures import RESIDUE_ATOMS
 
 NOTICE = "SYNTHETIC: made by a program, no real protein and no measured value"
 _FOLDERS = {"ec": "EnzymeCommission", "go": "GeneOntology"}
 _STEMS = {"ec": "nrPDB-EC_2020.04", "go": "nrPDB-GO_2019.06.18"}
 _BRANCHES = {"mf": "molecular_function", "bp": "biological_process", "cc": "cellular_component"}
 _LISTS = {"train": range(7), "valid": range(7, 8), "test": range(8, 10)}
-"""Which of every ten chains each split list names."""
+"""Positions, of every ten chains, that each split list names."""
 
 
 def write_demo(raw: str | Path, size: str = "full", seed: int | None = None) -> Path:
@@ -52,6 +55,43 @@ def write_demo(raw: str | Path, size: str = "full", seed: int | None = None) -> 
         _write_annotations(raw / _FOLDERS[table], table, labels)
     _write_sifts(raw / "sifts" / "pdb_chain_uniprot.csv.gz", labels)
     return raw
+
+
+_FOLDER = "demo-{size}-v{version}"
+
+
+def demo_store(cache: Path | None = None, size: str = "full") -> Path:
+    """Folder of the demo's store, made on the first call (about a minute on one core).
+
+    Two processes that start at once write it once: the second waits for the first.
+
+    Args:
+        cache: Where it is kept; `cache_folder` by default.
+        size: ``full`` or ``tiny``.
+    """
+    from hemenet_lab.protein_mt import BuildSettings
+    from hemenet_lab.protein_mt.build import build_store
+
+    folder = (cache or cache_folder()) / _FOLDER.format(size=size, version=VERSION)
+    raw, store = folder / "raw", folder / "store"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):
+        if not (raw / "SYNTHETIC").exists():
+            print(f"Making the synthetic demo data in {folder}, once; about a minute", flush=True)
+            draft = folder / "raw.draft"
+            shutil.rmtree(draft, ignore_errors=True)
+            write_demo(draft, size)
+            draft.rename(raw)
+        # whole families stay together: their members have 55 to 95 % of their residues in common
+        build = BuildSettings(min_seq_id=0.5, coverage=0.8)
+        # the same raw files, settings and code: nothing is built again
+        build_store(raw, store, settings=build, force=True)
+    return store
+
+
+def tiny_store(cache: Path | None = None) -> Path:
+    """The store of the tiny demo (24 entries with labels of all six tasks), for tests."""
+    return demo_store(cache, size="tiny")
 
 
 def _write(path: Path, text: str) -> None:
@@ -163,3 +203,9 @@ def _write_sifts(path: Path, labels: DemoLabels) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # neither name nor time in the header: the same bytes every time
     path.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def demo_stores(cache: Path | None = None) -> list[Path]:
+    """Stores of the demo that are in the cache already, of any size and version."""
+    pattern = f"{_FOLDER.format(size='*', version='*')}/store"
+    return sorted((cache or cache_folder()).glob(pattern))

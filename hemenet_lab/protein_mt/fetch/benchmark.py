@@ -1,8 +1,9 @@
-"""Everything that ``hemenet data build`` needs, from the public sources into one raw folder."""
+"""Run of ``hemenet data fetch``: from the public sources into one raw folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,21 +11,37 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from hemenet_lab.protein_mt import COMPONENT, OBSOLETE, STRUCTURES, TABLES, Source
+from hemenet_lab.protein_mt.complexes import (
+    Complex,
+    ComplexTable,
+    Written,
+    read_affinity_table,
+    write_complex,
+    write_indices,
+)
 from hemenet_lab.protein_mt.fetch.checks import CHECKS
-from hemenet_lab.protein_mt.fetch.complexes import write_complexes
-from hemenet_lab.protein_mt.fetch.job import Job, Record
-from hemenet_lab.protein_mt.fetch.obsolete import Entry, current_entry, read_obsolete
-from hemenet_lab.protein_mt.fetch.options import FetchOptions, check_raw
+from hemenet_lab.protein_mt.fetch.download import Known, fetch_all
 from hemenet_lab.protein_mt.fetch.pdbbind import find_pdbbind, take_pdbbind
-from hemenet_lab.protein_mt.fetch.pool import fetch_all
-from hemenet_lab.protein_mt.fetch.report import FetchResult, read_report, write_report
+from hemenet_lab.protein_mt.fetch.report import FetchResult, Record, read_report, write_report
+from hemenet_lab.protein_mt.fetch.request import Job
 from hemenet_lab.protein_mt.fetch.session import Session
-from hemenet_lab.protein_mt.fetch.wanted import Wanted, read_ids, wanted_items
-from hemenet_lab.protein_mt.open_route.table import ComplexTable, read_affinity_table
+from hemenet_lab.protein_mt.fetch.settings import FetchSettings, check_raw
+from hemenet_lab.protein_mt.fetch.wanted import (
+    Entry,
+    Wanted,
+    current_entry,
+    read_ids,
+    read_obsolete,
+    wanted_items,
+)
 from hemenet_lab.protein_mt.raw import split_chain_name, write_chain_list
 
 PARTIAL = ".partial"
 """Folder in the raw folder for files that are not whole yet."""
+COMPLEXES = "open-route"
+"""Source, in the report, of complexes that are cut out of entries of the PDB."""
+_OF_COMPLEX = re.compile(r"open-route/[0-9][a-z0-9]{3}|PP/[0-9][a-z0-9]{3}\.b?cif\.gz")
+"""Places of the files of such a complex."""
 WITHOUT_COMPLEXES = (
     "No complexes with affinities were asked for: --pdbbind DIR takes them from PDBbind "
     "(registration needed), --affinity-table CSV from the PDB by a table of your own."
@@ -34,7 +51,7 @@ WITHOUT_COMPLEXES = (
 @dataclass
 class _Run:
     raw: Path
-    options: FetchOptions
+    settings: FetchSettings
     session: Session
     known: dict[str, Record]
 
@@ -45,9 +62,9 @@ class _Run:
             self.session,
             self.raw,
             self.known,
-            workers=self.options.workers,
+            workers=self.settings.workers,
             title=title,
-            progress=self.options.progress,
+            progress=self.settings.progress,
         )
 
     def _job(self, source: Source, item: str) -> Job:
@@ -55,15 +72,16 @@ class _Run:
         return Job(
             item or source.name,
             source.name,
-            source.url(self.options.hosts, item),
+            source.url(self.settings.hosts, item),
             self.raw / place,
             self.raw / PARTIAL / place,
             CHECKS[source.check],
+            source.most,
             source.sha256,
         )
 
 
-def fetch_benchmark(raw: str | Path, options: FetchOptions | None = None) -> FetchResult:
+def run_fetch(settings: FetchSettings) -> FetchResult:
     """Fetches tables and structures, takes PDBbind or an affinity table, and writes a report.
 
     Files that are there are kept; whatever cannot be had is in the result and in
@@ -73,29 +91,29 @@ def fetch_benchmark(raw: str | Path, options: FetchOptions | None = None) -> Fet
         ValueError: Wrong settings, an unreadable table or list of the user's, or another run in the
             same folder.
     """
-    raw, options = Path(raw), options or FetchOptions()
-    check_raw(raw, options)
-    only = read_ids(options.ids) if options.ids else None
-    table = read_affinity_table(options.affinity_table) if options.affinity_table else None
-    session = Session(options.policy)
+    raw = settings.out
+    check_raw(settings)
+    only = read_ids(settings.ids) if settings.ids else None
+    table = read_affinity_table(settings.affinity_table) if settings.affinity_table else None
+    session = Session(settings.policy)
     with _only_run(raw):
-        run = _Run(raw, options, session, read_report(raw))
+        run = _Run(raw, settings, session, read_report(raw))
         records: list[Record] = []
         _guarded(session, lambda: _fetch_everything(run, only, table, records))
         problem = write_report(raw, records, run.known)
         advice = [problem] if problem else []
-        if not options.pdbbind and not table:
+        if not settings.pdbbind and not table:
             advice.append(WITHOUT_COMPLEXES)
-        return FetchResult(raw, tuple(records), session.reason, tuple(advice))
+        return FetchResult(raw, tuple(records), settings.command, session.reason, tuple(advice))
 
 
 def _fetch_everything(
     run: _Run, only: Iterable[str] | None, table: ComplexTable | None, records: list[Record]
 ) -> None:
-    options = run.options
-    if options.pdbbind:
-        found = find_pdbbind(options.pdbbind)
-        records += take_pdbbind(found, run.raw, options.ligand_set, copy=options.copy)
+    settings = run.settings
+    if settings.pdbbind:
+        found = find_pdbbind(settings.pdbbind)
+        records += take_pdbbind(found, run.raw, settings.ligand_set, copy=settings.copy)
     records += run.fetch([(source, "") for source in (OBSOLETE, *TABLES)], "Tables")
     wanted = wanted_items(run.raw, only)
     records += [Record("*", "chains", "unusable", note=text) for text in wanted.problems]
@@ -108,11 +126,11 @@ def _fetch_everything(
         parts = run.fetch([(COMPONENT, name) for name in names], "Components")
         records += parts
         definitions = {part.item: run.raw / part.path for part in parts if part.is_here}
-        records += write_complexes(run.raw, table, files, definitions, run.known, run.session)
+        records += _write_complexes(run, table, files, definitions)
 
 
 def _entries(raw: Path, codes: Iterable[str]) -> list[Entry]:
-    """The entries to fetch; without the list of obsolete ones each code stands for itself."""
+    """Entries to fetch; without the list of obsolete ones each code stands for itself."""
     path = raw / OBSOLETE.place()
     successors = read_obsolete(path) if path.is_file() else {}
     return [current_entry(code, successors) for code in sorted(codes)]
@@ -122,7 +140,7 @@ def _fetch_structures(
     run: _Run, entries: Sequence[Entry], records: list[Record]
 ) -> dict[str, Path]:
     """PDB code that was asked for → file of its entry, where there is one."""
-    source = STRUCTURES[run.options.format]
+    source = STRUCTURES[run.settings.format]
     codes = sorted({entry.current for entry in entries if entry.current})
     fetched = run.fetch([(source, code) for code in codes], "Structures")
     by_code = {record.item: record for record in fetched}
@@ -142,6 +160,75 @@ def _fetch_structures(
 def _write_chains(raw: Path, wanted: Wanted, files: dict[str, Path]) -> None:
     chains = [(name, split_chain_name(name)[0]) for name in wanted.chains]
     write_chain_list(raw, [(name, files[code].name) for name, code in chains if code in files])
+
+
+def _write_complexes(
+    run: _Run, table: ComplexTable, entries: Mapping[str, Path], components: Mapping[str, Path]
+) -> list[Record]:
+    """Writes each complex of a table, and the index files with the affinities.
+
+    Complexes that an earlier run wrote and this table does not name are removed.
+
+    Args:
+        run: No complex is written once its session is stopped.
+        table: Complexes that the user asks for.
+        entries: PDB code → file of the whole entry.
+        components: Component id → its definition.
+    """
+    records = [
+        Record(item.id or "*", COMPLEXES, "unusable", note=f"line {item.line}: {item.reason}")
+        for item in table.problems
+    ]
+    lines = []
+    for row in table.rows:
+        record, line = _write_one(run, row, entries.get(row.id), components.get(row.ligand))
+        records.append(record)
+        lines += [(row.kind, line)] if line else []
+    write_indices(run.raw, lines)
+    _remove_others(run.raw, {record.path for record in records}, run.known)
+    return records
+
+
+def _write_one(
+    run: _Run, row: Complex, entry: Path | None, component: Path | None
+) -> tuple[Record, str]:
+    record = Record(row.id, COMPLEXES, "missing", note="the structure of the entry is missing")
+    if run.session.stopped:
+        return replace(record, status="not tried", note=run.session.reason), ""
+    if entry is None:
+        return record, ""
+    try:
+        written = write_complex(row, entry, component, run.raw)
+    except ValueError as error:
+        return replace(record, status="unusable", note=str(error)), ""
+    except OSError as error:
+        run.session.stop(f"a file cannot be written: {error}")
+        return replace(record, status="failed", note=str(error)), ""
+    return _as_record(written, record, run.raw), written.index_line
+
+
+def _as_record(written: Written, record: Record, raw: Path) -> Record:
+    first = written.paths[0]
+    place = first if len(written.paths) == 1 else first.parent
+    size = sum(path.stat().st_size for path in written.paths)
+    return replace(
+        record,
+        status="written",
+        path=place.relative_to(raw).as_posix(),
+        bytes=size,
+        note=written.note,
+    )
+
+
+def _remove_others(raw: Path, here: set[str], known: Known) -> None:
+    for place, record in known.items():
+        if record.source != COMPLEXES or place in here or not _OF_COMPLEX.fullmatch(place):
+            continue
+        path = raw / place
+        for file in path.iterdir() if path.is_dir() else [path]:
+            file.unlink(missing_ok=True)
+        if path.is_dir():
+            path.rmdir()
 
 
 def _guarded(session: Session, work: Callable[[], None]) -> None:

@@ -1,25 +1,56 @@
-"""Is a fetched file what it should be? One test per kind of file."""
+"""Checks of fetched files, one per kind of file."""
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import gemmi
 
-from hemenet_lab.protein_mt.fetch.job import Check
-from hemenet_lab.protein_mt.fetch.obsolete import read_obsolete
+from hemenet_lab.protein_mt.fetch.request import Check, Job
+from hemenet_lab.protein_mt.fetch.wanted import is_chain_name, read_obsolete
 from hemenet_lab.protein_mt.labels import read_ec, read_go, read_identity_flags
 from hemenet_lab.protein_mt.raw import read_lines
-from hemenet_lab.structures.parse import read_atoms
+from hemenet_lab.structures import read_atoms
 
-_CHAIN = re.compile(r"[0-9][A-Za-z0-9]{3}-\S+")
+UNPACKED = 10
+"""Times the source's largest size that a gzip file may unpack to."""
+RATIO, FREE = 100, 1 << 24
+"""A gzip file may unpack to this many times its size, and these bytes; bombs reach 1,000."""
+CHUNK = 1 << 20
+
+
+def check_file(job: Job, path: Path) -> None:
+    """Checks that a file is what the job wants.
+
+    Raises:
+        ValueError: It is not, or it unpacks to far more than its size.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    if packed:
+        _check_unpacked(path, min(UNPACKED * job.most, RATIO * path.stat().st_size + FREE))
+    job.check(path)
+
+
+def _check_unpacked(path: Path, most: int) -> None:
+    size = 0
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(CHUNK):
+                size += len(chunk)
+                if size > most:
+                    raise ValueError(f"a gzip file that unpacks to more than {most:,} bytes")
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"not a whole gzip file ({error})") from None
 
 
 def check_structure(path: Path) -> None:
-    """A structure file in any format, whole, with atoms.
+    """Checks a structure file in any format: whole, with atoms.
 
     Raises:
         ValueError: It is not.
@@ -29,7 +60,7 @@ def check_structure(path: Path) -> None:
 
 
 def check_component(path: Path) -> None:
-    """A definition of a chemical component.
+    """Checks a definition of a chemical component.
 
     Raises:
         ValueError: It is not, or it has no atoms.
@@ -43,19 +74,19 @@ def check_component(path: Path) -> None:
 
 
 def check_chains(path: Path) -> None:
-    """A list of chains such as ``1ABC-A``, one per line.
+    """Checks a list of chains such as ``1ABC-A``, one per line.
 
     Raises:
         ValueError: A line of another form, or no line.
     """
     names = [line.strip() for _, line in read_lines(path) if line.strip()]
-    wrong = [name for name in names if not _CHAIN.fullmatch(name)]
+    wrong = [name for name in names if not is_chain_name(name)]
     if wrong or not names:
-        raise ValueError(f"a list of chains with {wrong[0]!r}" if wrong else "an empty list")
+        raise ValueError(f"a list of chains with {wrong[0][:40]!r}" if wrong else "an empty list")
 
 
 def check_obsolete(path: Path) -> None:
-    """The list of obsolete entries.
+    """Checks the list of obsolete entries.
 
     Raises:
         ValueError: It has none.
@@ -65,7 +96,7 @@ def check_obsolete(path: Path) -> None:
 
 
 def check_enzyme(path: Path) -> None:
-    """ENZYME's data file: entries that begin with ``ID`` and end with ``//``.
+    """Checks ENZYME's data file: entries that begin with ``ID`` and end with ``//``.
 
     Raises:
         ValueError: No entry, or the last one is cut.
@@ -91,19 +122,19 @@ def _needs_line(path: Path, pattern: str, what: str) -> None:
 
 
 def _table_check(*columns: str) -> Check:
-    """A CSV file of SIFTS: comments, a header with these columns, rows; read to its end."""
+    """Check of a CSV file of SIFTS: comments, a header with these columns, rows."""
 
     def check(path: Path) -> None:
         lines = (line for _, line in read_lines(path) if not line.startswith("#"))
         header = next(lines, "").split(",")
         if not {*columns} <= {*header} or not sum(1 for line in lines if line):
-            raise ValueError(f"a table with the header {header}; expected {columns} and rows")
+            raise ValueError(f"a table with the header {header[:20]}; expected {columns} and rows")
 
     return check
 
 
 def _reader_check(read: Callable[[Path], object]) -> Check:
-    """Passes what a reader of ours reads."""
+    """Check that passes what one of our readers reads."""
 
     def check(path: Path) -> None:
         read(path)

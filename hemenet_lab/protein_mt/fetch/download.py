@@ -1,14 +1,23 @@
-"""One file from its address to its place: again after passing faults, in place only when whole."""
+"""Transfers: retried after passing faults, side by side, in place only when whole and checked."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
-from hemenet_lab.protein_mt.fetch.job import Job, Record
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from urllib3.exceptions import MaxRetryError
+from urllib3.util import Retry
+
+from hemenet_lab.protein_mt.fetch.checks import check_file
+from hemenet_lab.protein_mt.fetch.report import Record
 from hemenet_lab.protein_mt.fetch.request import (
+    Job,
     LocalFault,
     NotThere,
     Passing,
@@ -17,6 +26,69 @@ from hemenet_lab.protein_mt.fetch.request import (
     receive,
 )
 from hemenet_lab.protein_mt.fetch.session import Session, Stopped
+
+Known = Mapping[str, Record]
+"""Place in the raw folder → record of an earlier run."""
+
+
+def fetch_all(
+    jobs: Sequence[Job],
+    session: Session,
+    raw: Path,
+    known: Known,
+    *,
+    workers: int,
+    title: str,
+    progress: bool,
+) -> list[Record]:
+    """Outcome of each job, in the order of the jobs; several are done side by side.
+
+    A file that is there is taken as it is if an earlier run noted its size; if none did, it must
+    pass its check, and is fetched again if it does not.
+    """
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not progress,
+    )
+
+    def one(job: Job) -> Record:
+        place = job.path.relative_to(raw).as_posix()
+        record = _present(job, known.get(place)) or download(job, session)
+        return replace(record, path=place) if record.is_here else record
+
+    with bar, ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
+        futures = [pool.submit(one, job) for job in jobs]
+        try:
+            finished: Iterable[Future[Record]] = as_completed(futures)
+            for _ in bar.track(finished, total=len(jobs), description=title):
+                pass
+        except KeyboardInterrupt:
+            session.stop("stopped by the user")
+        except BaseException:
+            session.stop("an error in the program")
+            raise
+    return [future.result() for future in futures]
+
+
+def _present(job: Job, known: Record | None) -> Record | None:
+    if not job.path.is_file():
+        return None
+    size = job.path.stat().st_size
+    if known is not None and known.bytes == size and (not job.sha256 or known.sha256 == job.sha256):
+        digest = known.sha256
+    else:
+        size, digest = measure(job.path)
+        if job.sha256 and digest != job.sha256:
+            return None
+        try:
+            check_file(job, job.path)
+        except ValueError:
+            return None
+    return Record(job.item, job.source, "present", bytes=size, sha256=digest, url=job.url)
 
 
 def download(job: Job, session: Session) -> Record:
@@ -43,31 +115,41 @@ def download(job: Job, session: Session) -> Record:
     return replace(blank, status="fetched", bytes=size, sha256=digest, note=note)
 
 
+def measure(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a file."""
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _until_whole(job: Job, session: Session) -> tuple[int, str, int]:
     """Size, checksum and number of attempts."""
-    for attempt in range(session.policy.attempts):
+    retries = session.retries()
+    while True:
         session.turn()
         try:
-            receive(job.url, job.part, session)
+            receive(job, session)
             size, digest = _verify(job)
             _put_in_place(job)
-            return size, digest, attempt + 1
-        except Passing as error:
-            if attempt + 1 == session.policy.attempts:
-                raise Passing(f"{error} (gave up after {attempt + 1} attempts)") from None
-            _wait(error, attempt, job.url, session)
-    raise AssertionError("the last attempt returns or raises")
+            return size, digest, len(retries.history) + 1
+        except Passing as fault:
+            retries = _wait(fault, retries, job.url, session)
 
 
-def _wait(error: Passing, attempt: int, url: str, session: Session) -> None:
-    policy = session.policy
-    if error.retry_after is None:
-        session.sleep(policy.wait(attempt, url))
-    elif error.retry_after <= policy.longest_wait:
-        session.pause(error.retry_after)
+def _wait(fault: Passing, retries: Retry, url: str, session: Session) -> Retry:
+    """Waits before the next attempt, and returns the attempts that are left."""
+    attempts, longest = len(retries.history) + 1, session.policy.longest_wait
+    try:
+        retries = retries.increment("GET", url, error=fault)
+    except MaxRetryError:
+        raise Passing(f"{fault} (gave up after {attempts} attempts)") from None
+    if fault.retry_after is None:
+        session.sleep(retries.get_backoff_time() or min(session.policy.first_wait, longest))
+    elif fault.retry_after <= longest:
+        session.pause(fault.retry_after)
     else:
-        session.pause(policy.longest_wait)
-        raise Passing(f"{error}: the server asks to wait {error.retry_after:.0f} s; try later")
+        session.pause(longest)
+        raise Passing(f"{fault}: the server asks to wait {fault.retry_after:.0f} s; try later")
+    return retries
 
 
 def _verify(job: Job) -> tuple[int, str]:
@@ -77,17 +159,11 @@ def _verify(job: Job) -> tuple[int, str]:
         discard(job.part)
         raise Passing(f"not the expected file: SHA-256 {digest[:12]}…, not {job.sha256[:12]}…")
     try:
-        job.check(job.part)
+        check_file(job, job.part)
     except ValueError as error:
         discard(job.part)
         raise Passing(f"damaged: {error}") from None
     return size, digest
-
-
-def measure(path: Path) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a file."""
-    with path.open("rb") as file:
-        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _put_in_place(job: Job) -> None:

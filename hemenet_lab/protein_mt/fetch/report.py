@@ -1,67 +1,103 @@
-"""``fetch_report.csv`` and the final words: what is there, what is missing, how to go on."""
+"""Records of what was fetched: ``fetch_report.csv``, and the summary that is printed."""
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from hemenet_lab.protein_mt.fetch.job import HERE, Record
 from hemenet_lab.protein_mt.raw import csv_text
 
 REPORT_FILE = "fetch_report.csv"
-COLUMNS = tuple(field.name for field in fields(Record))
 SHOWN = 10
-"""Missing items of each source that the final words name."""
+"""Missing items of each source that the summary names."""
+HERE = ("fetched", "present", "linked", "copied", "written")
+"""Statuses of things that are there; the others are ``missing`` (the server has no such file),
+``failed`` (it was not delivered whole), ``unusable`` and ``not tried``."""
+
+
+@dataclass(frozen=True, order=True)
+class Record:
+    """Outcome of one item: a row of ``fetch_report.csv``."""
+
+    item: str
+    source: str
+    status: str
+    path: str = ""
+    """Place in the raw folder; empty where there is none."""
+    bytes: int = 0
+    sha256: str = ""
+    url: str = ""
+    note: str = ""
+
+    @property
+    def is_here(self) -> bool:
+        return self.status in HERE
+
+
+COLUMNS = tuple(field.name for field in fields(Record))
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What a run did."""
+    """Outcome of a run."""
 
     raw: Path
     records: tuple[Record, ...]
+    command: str
+    """Command line that continues with the same folder and settings."""
     stopped: str = ""
-    """Why the run ended early; empty where it did not."""
+    """Reason for an early end; empty where there was none."""
     advice: tuple[str, ...] = ()
-    """What the user may want to do next."""
+    """Hints for the user."""
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was asked for is there."""
+        """True where everything that was asked for is there."""
         return not self.stopped and all(record.is_here for record in self.records)
 
 
 def read_report(raw: Path) -> dict[str, Record]:
-    """Place in the raw folder → what the last run put there; nothing where there is no report.
+    """Reads place in the raw folder → record of the last run; nothing where there is no report.
 
     Raises:
-        ValueError: The report is not one of ours.
+        ValueError: The report is not one of ours, is damaged, or names a place outside the folder.
     """
     path = raw / REPORT_FILE
     if not path.is_file():
         return {}
+    advice = "it is not a report of this program: move it away and run again"
+    rows = []
     with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(
-                f"{path} has the columns {reader.fieldnames}, expected {list(COLUMNS)}; it is not "
-                "a report of this program: move it away and run again"
-            )
-        rows = [_record(row) for row in reader]
+        reader = csv.reader(file)
+        try:
+            header = tuple(next(reader, ()))
+            if header != COLUMNS:
+                raise ValueError(f"it has the columns {[*header]}, expected {[*COLUMNS]}")
+            rows = [_record(row) for row in reader]
+        except (ValueError, csv.Error) as error:
+            raise ValueError(f"{path}, line {reader.line_num}: {error}; {advice}") from None
     return {row.path: row for row in rows if row.path and row.is_here}
 
 
-def _record(row: dict[str, str]) -> Record:
-    texts = {name: text for name, text in row.items() if name != "bytes"}
-    return Record(**texts, bytes=int(row["bytes"]))  # type: ignore[arg-type] # all others are text
+def _record(row: list[str]) -> Record:
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{len(row)} cells, expected {len(COLUMNS)}")
+    texts = dict(zip(COLUMNS, row, strict=True))
+    place, size = texts["path"], texts.pop("bytes")
+    if place.startswith("/") or "\\" in place or ".." in place.split("/"):
+        raise ValueError(f"the place {place!r} is not in the raw folder")
+    if not re.fullmatch(r"[0-9]{1,18}", size):
+        raise ValueError(f"{size!r} bytes")
+    return Record(**texts, bytes=int(size))  # type: ignore[arg-type] # all others are text
 
 
 def write_report(raw: Path, records: Iterable[Record], known: dict[str, Record]) -> str:
-    """Writes the report, with what earlier runs put there and this one did not ask for.
+    """Writes the report, with files of earlier runs that this run did not ask for.
 
     Returns:
         Why it could not be written; empty where it was.
@@ -71,7 +107,8 @@ def write_report(raw: Path, records: Iterable[Record], known: dict[str, Record])
     rows += [row for place, row in known.items() if place not in asked and (raw / place).exists()]
     draft = raw / f".{REPORT_FILE}.{os.getpid()}"
     try:
-        draft.write_text(csv_text(COLUMNS, sorted(map(astuple, rows))), encoding="utf-8")
+        cells = ([_cell(value) for value in astuple(row)] for row in sorted(rows))
+        draft.write_text(csv_text(COLUMNS, cells), encoding="utf-8")
         os.replace(draft, raw / REPORT_FILE)
     except OSError as error:
         draft.unlink(missing_ok=True)
@@ -79,13 +116,14 @@ def write_report(raw: Path, records: Iterable[Record], known: dict[str, Record])
     return ""
 
 
-def report_text(result: FetchResult, command: str) -> str:
-    """The final words of a run.
+def _cell(value: object) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    text = str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
-    Args:
-        result: What it did.
-        command: What to run to go on.
-    """
+
+def report_text(result: FetchResult) -> str:
+    """Summary of a run: what is there, what is missing and why, how to continue."""
     lines = [f"{result.raw}: {'complete' if result.complete else 'INCOMPLETE'}"]
     for source, records in _by_source(result.records):
         lines += _source_lines(source, records)
@@ -94,7 +132,7 @@ def report_text(result: FetchResult, command: str) -> str:
     lines += result.advice
     if not result.complete:
         lines.append(f"All items, with reasons: {result.raw / REPORT_FILE}")
-        lines.append(f"To go on, run again: {command} (finished files are not fetched again)")
+        lines.append(f"To continue, run again: {result.command} (finished files are kept)")
     return "\n".join(lines)
 
 

@@ -1,27 +1,51 @@
-"""One HTTP request: the body is appended to a file, whatever goes wrong is said in one way."""
+"""HTTP request of one file: the body is appended to a partial file, or a reason is raised.
+
+What a server sends is not trusted: redirects stay on the source's host, bodies have a largest
+size, no cookies are kept and no passwords sent.
+"""
 
 from __future__ import annotations
 
 import base64
-import email.utils
 import errno
 import hashlib
-import http.client
 import re
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from email.message import Message
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import urljoin
+
+import requests
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.util import Retry, parse_url
 
 from hemenet_lab.protein_mt.fetch.session import Session, Stopped
 
+Check = Callable[[Path], None]
+"""Raises ValueError, with the reason, for a file that is not what it should be."""
 CHUNK = 1 << 16
-AGAIN = (408, 425, 429, 500, 502, 503, 504)
-"""Answers after which the same request may succeed; other 5xx are treated alike."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """File to fetch."""
+
+    item: str
+    """PDB code, component or name of the table."""
+    source: str
+    """Name of its source."""
+    url: str
+    path: Path
+    """Final place; a file there is whole."""
+    part: Path
+    """Place where it grows, on the same file system."""
+    check: Check
+    most: int
+    """Bytes; a longer body is refused while it arrives."""
+    sha256: str = ""
 
 
 class NotThere(Exception):
@@ -29,7 +53,7 @@ class NotThere(Exception):
 
 
 class Refused(Exception):
-    """The server does not want to answer this request; asking again does not help."""
+    """An answer that is not taken, or a server that does not answer; retrying does not help."""
 
 
 class Passing(Exception):
@@ -42,103 +66,147 @@ class Passing(Exception):
 
 
 class LocalFault(Exception):
-    """This machine cannot write the file; no further transfer will succeed."""
+    """A file cannot be written on this machine; no further transfer will succeed."""
 
 
-def receive(url: str, part: Path, session: Session) -> None:
-    """Brings ``part`` to the whole content of ``url``, going on where an earlier request ended.
+def receive(job: Job, session: Session) -> None:
+    """Brings ``job.part`` to the whole content of the address, from where it ended before.
 
     A ``.tag`` file beside it holds the server's mark (ETag or date) of the content, so that two
     versions of a file are never joined.
 
     Raises:
         NotThere: 404 and 410.
-        Refused: Other 4xx.
+        Refused: Other 4xx, a redirect to another host, a body that is too long.
         Passing: 429, 5xx, timeouts, broken connections, and a body that is too short.
         LocalFault: The file cannot be written, for example because the disk is full.
         Stopped: The run ends.
     """
-    tag = part.with_name(part.name + ".tag")
-    headers = {"User-Agent": session.user_agent, "Accept-Encoding": "identity"}
-    start = part.stat().st_size if part.is_file() and tag.is_file() else 0
-    if start:
-        headers |= {"Range": f"bytes={start}-", "If-Range": tag.read_text()}
-    with _answer(url, headers, session.policy.timeout, part) as response:
-        joined = response.status == 206 and _range_start(response.headers) == start > 0
-        if response.status == 206 and not joined:
+    part, mark = job.part, _mark(job.part)
+    start = part.stat().st_size if mark and part.is_file() else 0
+    headers = {"Range": f"bytes={start}-", "If-Range": mark} if start else {}
+    with _answer(job, headers, session) as response:
+        joined = response.status_code == 206 and _range_start(response.headers) == start > 0
+        if response.status_code == 206 and not joined:
             discard(part)
             raise Passing("the server sent another part of the file than was asked for")
+        start = start if joined else 0
+        length = _length(response.headers)
+        _check_most(job, start + (length or 0))
         with _local_faults():
             part.parent.mkdir(parents=True, exist_ok=True)
-            _write_tag(tag, response.headers)
+            _write_mark(part, response.headers)
             file = part.open("ab" if joined else "wb")
         with file:
-            _copy(response, file, session)
-        _check_size(response.headers, part.stat().st_size, start if joined else 0)
+            _copy(job, response, file, session, start, length)
         _check_md5(response.headers, part, joined)
 
 
-def discard(part: Path) -> None:
-    """Removes a partial file and its mark."""
-    for path in (part, part.with_name(part.name + ".tag")):
-        path.unlink(missing_ok=True)
+@contextmanager
+def _answer(job: Job, headers: Mapping[str, str], session: Session) -> Iterator[requests.Response]:
+    """The answer to a request, after redirects on the host of the source."""
+    timeout, url = session.policy.timeout, job.url
+    with _network_faults(timeout):
+        for _ in range(session.policy.redirects + 1):
+            response = session.http.get(
+                url, headers=dict(headers), timeout=timeout, stream=True, allow_redirects=False
+            )
+            with response:
+                if not response.is_redirect:
+                    _check_status(response, job.part, session)
+                    yield response
+                    return
+                url = _redirected(url, response.headers["Location"])
+            session.turn()
+        raise Refused(f"more than {session.policy.redirects} redirects; the last is to {url[:100]}")
 
 
 @contextmanager
-def _answer(
-    url: str, headers: dict[str, str], timeout: float, part: Path
-) -> Iterator[http.client.HTTPResponse]:
+def _network_faults(timeout: float) -> Iterator[None]:
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(url, headers=headers), timeout=timeout
-        ) as response:
-            yield response
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == 416:  # the file is shorter now than what we have of it
-                discard(part)
-                raise Passing("HTTP 416 for the rest of the file; it is fetched anew") from None
-            raise _refusal(error) from None
-    except TimeoutError:
+        yield
+    except (requests.exceptions.ReadTimeout, ReadTimeoutError):
         raise Passing(f"no answer within {timeout:g} s") from None
-    except urllib.error.URLError as error:
-        if isinstance(error.reason, TimeoutError):
-            raise Passing(f"no connection within {timeout:g} s") from None
-        raise Passing(f"no connection: {error.reason}") from None
-    except (http.client.HTTPException, OSError) as error:
-        raise Passing(f"the connection broke: {type(error).__name__} {error}".strip()) from None
+    except requests.exceptions.ConnectTimeout:
+        raise Passing(f"no connection within {timeout:g} s") from None
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+        raise Refused(_plain(str(error))) from None
+    except requests.exceptions.ConnectionError as error:
+        raise Passing(f"no connection: {_reason(error)}") from None
+    except (HTTPError, OSError, UnicodeError) as error:  # requests' own errors are OSErrors
+        raise Passing(f"the connection broke: {type(error).__name__} {_reason(error)}") from None
 
 
-def _refusal(error: urllib.error.HTTPError) -> Exception:
-    said = f"HTTP {error.code} {error.reason}".strip()
-    if error.code in AGAIN or error.code >= 500:
-        return Passing(said, _retry_after(error.headers))
-    if error.code in (404, 410):
-        return NotThere(said)
-    return Refused(f"{said}: the server refuses; it may block too many requests, try later")
+def _redirected(url: str, target: str) -> str:
+    """Address that a redirect leads to, if it is on the same host.
 
-
-def _retry_after(headers: Message) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or a date."""
-    value = (headers.get("Retry-After") or "").strip()
-    if value.isdigit():
-        return float(value)
+    Raises:
+        Refused: Another host, port or scheme (https in place of http is fine).
+    """
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        target = urljoin(url, target.encode("latin-1").decode("utf-8"))
+        old, new = parse_url(url), parse_url(target)
     except ValueError:
+        raise Refused(f"a redirect to {_plain(target)}, which is no address") from None
+    same = new.scheme == old.scheme and new.port == old.port
+    safer = (old.scheme, new.scheme) == ("http", "https") and old.port is new.port is None
+    if new.host != old.host or new.auth or not (same or safer):
+        raise Refused(
+            f"a redirect to {_plain(target)}, away from {old.scheme}://{old.netloc}, is not "
+            "followed; if that is the source's new address, give it with --mirror"
+        )
+    return target
+
+
+def _check_status(response: requests.Response, part: Path, session: Session) -> None:
+    status, retries = response.status_code, session.retries()
+    said = f"HTTP {status} {_plain(response.reason or '')}".strip()
+    if 200 <= status < 300:
+        return
+    if status == 416:  # the file is shorter now than what we have of it
+        discard(part)
+        raise Passing("HTTP 416 for the rest of the file; it is fetched from its start")
+    wait = _retry_after(retries, response.headers.get("Retry-After", ""))
+    if retries.is_retry("GET", status, wait is not None):
+        raise Passing(said, wait)
+    if status in (404, 410):
+        raise NotThere(said)
+    raise Refused(f"{said}: the server refuses; it may block too many requests, try later")
+
+
+def _retry_after(retries: Retry, text: str) -> float | None:
+    """Seconds of a Retry-After header, which holds seconds or a date."""
+    try:
+        return retries.parse_retry_after(text[:100])
+    except (HTTPError, ValueError, OverflowError):
         return None
 
 
-def _copy(response: http.client.HTTPResponse, file: IO[bytes], session: Session) -> None:
+def _copy(
+    job: Job,
+    response: requests.Response,
+    file: IO[bytes],
+    session: Session,
+    start: int,
+    length: int | None,
+) -> None:
+    """Appends the body to a file, as it comes: not decoded, within the bounds of size and time."""
     began, received = time.monotonic(), 0
-    while chunk := response.read1(CHUNK):
-        write_chunk(file, chunk)
-        received += len(chunk)
-        if session.stopped:
-            raise Stopped
-        passed = time.monotonic() - began
-        if passed > session.policy.timeout and received < passed * session.policy.slowest:
-            raise Passing(f"stuck: {received} bytes in {passed:.0f} s")
+    try:
+        while chunk := response.raw.read1(CHUNK, decode_content=False):
+            received += len(chunk)
+            _check_most(job, start + received)
+            write_chunk(file, chunk)
+            if session.stopped:
+                raise Stopped
+            passed = time.monotonic() - began
+            if passed > session.policy.timeout and received < passed * session.policy.slowest:
+                raise Passing(f"stuck: {received} bytes in {passed:.0f} s")
+    except ProtocolError:
+        if length is None:
+            raise
+    if length is not None and received != length:
+        raise Passing(f"the connection ended after {start + received} of {start + length} bytes")
 
 
 def write_chunk(file: IO[bytes], chunk: bytes) -> None:
@@ -163,28 +231,30 @@ def _local_faults() -> Iterator[None]:
         raise LocalFault(f"a file cannot be written: {error}") from error
 
 
-def _write_tag(tag: Path, headers: Message) -> None:
-    """Keeps a strong mark of the content's version; without one nothing can be joined later."""
-    etag = headers.get("ETag", "")
-    mark = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
-    if mark:
-        tag.write_text(mark)
-    else:
-        tag.unlink(missing_ok=True)
+def _length(headers: Mapping[str, str]) -> int | None:
+    """Content-Length; None where the server gives none.
+
+    Raises:
+        Passing: It is not a number.
+    """
+    text = headers.get("Content-Length", "").strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise Passing(f"the server gives the Content-Length {_plain(text)}")
+    return int(text)
 
 
-def _range_start(headers: Message) -> int | None:
-    match = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return int(match[1]) if match else None
+def _check_most(job: Job, size: int) -> None:
+    if size > job.most:
+        discard(job.part)
+        raise Refused(
+            f"longer than {job.most:,} bytes, the most that is taken for {job.source}; it is not "
+            "what this source has"
+        )
 
 
-def _check_size(headers: Message, size: int, start: int) -> None:
-    length = headers.get("Content-Length", "")
-    if length.isdigit() and size != start + int(length):
-        raise Passing(f"the connection ended after {size} of {start + int(length)} bytes")
-
-
-def _check_md5(headers: Message, part: Path, joined: bool) -> None:
+def _check_md5(headers: Mapping[str, str], part: Path, joined: bool) -> None:
     wanted = headers.get("Content-MD5", "")
     if not wanted or joined:  # of a range it is the sum of that range only
         return
@@ -192,4 +262,48 @@ def _check_md5(headers: Message, part: Path, joined: bool) -> None:
         found = base64.b64encode(hashlib.file_digest(file, "md5").digest()).decode()
     if found != wanted:
         discard(part)
-        raise Passing(f"damaged: the server's MD5 is {wanted}, the file's {found}")
+        raise Passing(f"damaged: the server's MD5 is {_plain(wanted)}, the file's {found}")
+
+
+def _range_start(headers: Mapping[str, str]) -> int | None:
+    match = re.match(r"bytes ([0-9]{1,18})-", headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+def _mark_file(part: Path) -> Path:
+    return part.with_name(part.name + ".tag")
+
+
+def _mark(part: Path) -> str:
+    """The server's mark of the content that ``part`` begins; empty where there is none."""
+    path = _mark_file(part)
+    text = path.read_bytes().decode("ascii", errors="replace") if path.is_file() else ""
+    return text if re.fullmatch(r"[ -~]{1,200}", text) else ""
+
+
+def _write_mark(part: Path, headers: Mapping[str, str]) -> None:
+    """Keeps a strong mark of the content's version; without one nothing can be joined later."""
+    etag = headers.get("ETag", "")
+    mark = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
+    if re.fullmatch(r"[ -~]{1,200}", mark):  # it becomes a header of the next request
+        _mark_file(part).write_text(mark, encoding="ascii")
+    else:
+        _mark_file(part).unlink(missing_ok=True)
+
+
+def discard(part: Path) -> None:
+    """Removes a partial file and its mark."""
+    for path in (part, _mark_file(part)):
+        path.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost reason of an error of the network libraries, in one line."""
+    cause = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", cause)
+    return _plain(str(cause))
+
+
+def _plain(text: str) -> str:
+    """Text from a server as one short line: it goes to a terminal and into a report."""
+    return "".join(c if c.isprintable() else "?" for c in text.strip())[:160]

@@ -1,45 +1,23 @@
-"""What all transfers of one run share: their pace, their patience, and when to stop."""
+"""State that all transfers of one run share: pace, connections, and when to stop."""
 
 from __future__ import annotations
 
-import math
-import random
 import threading
 import time
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
 
-from hemenet_lab.protein_mt.build import code_version
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
+from hemenet_lab.protein_mt.fetch.settings import Policy
 
-@dataclass(frozen=True)
-class Policy:
-    """How often, how long and how fast a server is asked."""
-
-    attempts: int = 5
-    """Most requests for one file."""
-    timeout: float = 60.0
-    """Seconds to wait for a connection, and for the next bytes of a body."""
-    slowest: float = 1000.0
-    """Bytes per second, over ``timeout`` and more, below which a transfer counts as stuck."""
-    first_wait: float = 1.0
-    """Seconds before the second attempt; each later wait is twice as long."""
-    longest_wait: float = 120.0
-    """Most seconds between attempts, also where a server asks for more."""
-    rate: float = 10.0
-    """Most requests per second, over all workers."""
-    failures_in_a_row: int = 20
-    """So many files in a row that a server does not deliver end the run."""
-
-    def __post_init__(self) -> None:
-        for name in ("attempts", "timeout", "rate", "failures_in_a_row"):
-            value = getattr(self, name)
-            if not value > 0 or math.isnan(value):
-                raise ValueError(f"{name} is {value}; it must be above 0")
-
-    def wait(self, attempt: int, url: str) -> float:
-        """Seconds after a failed attempt (from 0), with jitter so that workers spread out."""
-        jitter = random.Random(f"{url} {attempt}").uniform(0.5, 1.0)
-        return min(self.longest_wait, self.first_wait * 2.0**attempt) * jitter
+CONNECTIONS = 32
+"""Connections that are kept open for each server; more workers open new ones."""
+AGAIN = frozenset({408, 425, 429, *range(500, 600)})
+"""Answers after which the same request may succeed."""
 
 
 class Stopped(Exception):
@@ -52,18 +30,14 @@ class Session:
 
     policy: Policy = field(default_factory=Policy)
     reason: str = ""
-    """Why the run was stopped; empty while it goes on."""
+    """Reason for stopping the run; empty while it continues."""
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._next = 0.0
         self._failures = 0
-
-    @property
-    def user_agent(self) -> str:
-        """How the program names itself to servers."""
-        return f"hemenet-lab/{code_version()} (protein structure data sets; Python urllib)"
+        self.http = _connections()
 
     @property
     def stopped(self) -> bool:
@@ -74,6 +48,17 @@ class Session:
         with self._lock:
             self.reason = self.reason or reason
         self._stop.set()
+
+    def retries(self) -> Retry:
+        """A new count of the attempts for one file, and of the waits between them."""
+        policy = self.policy
+        return Retry(
+            total=policy.attempts - 1,
+            status_forcelist=AGAIN,
+            backoff_factor=policy.first_wait,
+            backoff_jitter=policy.first_wait,
+            backoff_max=policy.longest_wait,
+        )
 
     def turn(self) -> None:
         """Waits until the next request may be sent.
@@ -88,7 +73,7 @@ class Session:
         self.sleep(at - now)
 
     def pause(self, seconds: float) -> None:
-        """Nobody sends a request before so many seconds from now: a server asked for it."""
+        """Lets nobody send a request before so many seconds from now: a server asked for it."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
@@ -111,3 +96,36 @@ class Session:
                 f"{failures} files in a row could not be transferred; is the network up, and do "
                 "the servers answer?"
             )
+
+
+class _Connections(requests.Session):
+    """Leaves redirects to its user: by itself it would read their bodies, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def _connections() -> requests.Session:
+    """Connections that keep no cookies and send no passwords from ``~/.netrc``."""
+    http = _Connections()
+    http.headers.clear()
+    http.headers.update({"User-Agent": _user_agent(), "Accept-Encoding": "identity"})
+    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    http.auth = _no_password
+    adapter = HTTPAdapter(pool_maxsize=CONNECTIONS)
+    for scheme in ("http://", "https://"):
+        http.mount(scheme, adapter)
+    return http
+
+
+def _no_password(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _user_agent() -> str:
+    """Name of the program for servers."""
+    try:
+        number = version("hemenet-lab")
+    except PackageNotFoundError:  # used without being installed
+        number = "source"
+    return f"hemenet-lab/{number} (protein structure data sets; Python requests)"

@@ -13,9 +13,15 @@ from hemenet_lab.protein_mt.raw.drops import DropRow
 from hemenet_lab.protein_mt.raw.fingerprint import read_fingerprint, read_smiles
 from hemenet_lab.protein_mt.raw.layout import Source
 from hemenet_lab.store import Entry, entry_from_structure
-from hemenet_lab.structures.ligand import LigandError, read_ligand
-from hemenet_lab.structures.parse import StructureError, read_structure
-from hemenet_lab.structures.structure import Drop, Ligand, Structure
+from hemenet_lab.structures import (
+    Drop,
+    Ligand,
+    LigandError,
+    Structure,
+    StructureError,
+    read_ligand,
+    read_structure,
+)
 
 OTHER_CHAIN = "other chain"
 """Kind of drop: the atoms of the chains that were not asked for."""

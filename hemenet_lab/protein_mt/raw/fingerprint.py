@@ -9,7 +9,7 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdFingerprintGenerator
 
-from hemenet_lab.structures.parse import unzipped
+from hemenet_lab.structures import unzipped
 
 RADIUS, BITS = 2, 2048
 """ECFP4 (Rogers and Hahn 2010, doi 10.1021/ci100050t), folded."""

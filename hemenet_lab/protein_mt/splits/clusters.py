@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from hemenet_lab.protein_mt.splits.mmseqs import Hits, cluster, search
 from hemenet_lab.store import Entry
-from hemenet_lab.structures.vocabulary import ONE_LETTER
+from hemenet_lab.structures import ONE_LETTER
 
 LEVELS = (30, 50, 70, 90, 95)
 """Sequence identities of the leakage report, in percent; the search must reach the lowest."""

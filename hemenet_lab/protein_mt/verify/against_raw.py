@@ -11,18 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from hemenet_lab.protein_mt.verify.check import Check, check
-from hemenet_lab.protein_mt.verify.labels import rows_of
-from hemenet_lab.protein_mt.verify.raw_labels import (
+from hemenet_lab.protein_mt.verify.derive import (
     Annotations,
     Chain,
     affinities,
     lines_of,
+    sifts_labels,
     uniprot_of_chains,
 )
-from hemenet_lab.protein_mt.verify.raw_sifts import sifts_labels
-from hemenet_lab.protein_mt.verify.raw_store import PARTS, RawStore
+from hemenet_lab.protein_mt.verify.labels import rows_of
 from hemenet_lab.protein_mt.verify.splits import pdb_code
+from hemenet_lab.protein_mt.verify.store import PARTS, Check, RawStore, check
 
 TASKS_OF_TABLE = {"EC": ("ec",), "GO": ("mf", "bp", "cc")}
 ChainTerms = dict[str, set[str]]

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.protein_mt.verify.check import Check, check
-from hemenet_lab.protein_mt.verify.raw_store import PARTS, RawStore
+from hemenet_lab.protein_mt.verify.store import PARTS, Check, RawStore, check
 
 PK_RANGE = (-5.0, 20.0)
 """From 100 M to 10⁻²⁰ M, beyond anything that is measured."""

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.protein_mt.verify.check import Check, check
-from hemenet_lab.protein_mt.verify.copies import near_copies
-from hemenet_lab.protein_mt.verify.raw_store import PARTS, RawStore
+from hemenet_lab.protein_mt.verify.store import PARTS, Check, RawStore, check
+from hemenet_lab.structures import ONE_LETTER
+
+if TYPE_CHECKING:  # slow to import
+    from scipy.sparse import csr_array
 
 UNUSED = PARTS.index("unused")
 NOT_BY_SEQUENCE = ("time", "deepfri")
 """Beginnings of the names of splits that proteins may straddle: by design, and by their lists."""
+LENGTH = 5
+SHORTEST = 30
+"""Residues; shorter chains have too few 5-mers to say anything."""
+COMMON = 0.8
+"""Share of the longer sequence's 5-mers in common: at least 95 % identity or so over 80 %, far
+beyond any threshold that a split by sequence uses."""
+_BLOCK = 1_000
 Key = tuple[Hashable, ...]
 
 
 def check_splits(store: RawStore) -> Iterator[Check]:
-    """Codes of every split; ids, UniProt ids, clusters and near-copies of those by sequence."""
+    """Checks every split's codes; of those by sequence ids, UniProt ids, clusters, near-copies."""
     yield _codes(store)
     yield _table_agrees(store)
+    yield _chains_agree(store)
     by_sequence = sequence_splits(store)
     keys = {
         "no chain of a PDB entry is in two parts": _pdb_chains(store),
@@ -73,6 +84,15 @@ def _table_agrees(store: RawStore) -> Check:
             ]
             faults += [f"split {name}: entry {store.ids[entry]}" for entry in wrong]
     return check("splits", "entries.csv agrees", len(rows), faults)
+
+
+def _chains_agree(store: RawStore) -> Check:
+    """``chains.csv`` has a row for each chain."""
+    rows = store.table("chains.csv")
+    found = [(row["id"], row["chain"]) for row in rows]
+    wanted = [(store.ids[entry], chain) for entry, chain, _ in store.chains]
+    faults = ["chains.csv lists other chains than the store"] if rows and found != wanted else []
+    return check("splits", "chains.csv agrees", len(rows), faults)
 
 
 def _pdb_chains(store: RawStore) -> dict[Key, set[int]]:
@@ -164,3 +184,62 @@ def _dates(store: RawStore) -> Check:
                 f"{PARTS[early]} goes to {max(years[early])}, {PARTS[late]} begins before"
             )
     return check("splits", "time goes from train to test", len(rows), faults)
+
+
+def near_copies(
+    sequences: Sequence[str], here: Sequence[int], there: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    """Finds pairs of a sequence of ``here`` and one of ``there`` that are nearly the same.
+
+    It counts common 5-mers, a method that MMseqs2 has no part in.
+
+    Args:
+        sequences: All sequences.
+        here: Positions of the ones that are looked up, such as held-out chains.
+        there: Positions of the ones that they are compared with, such as training chains.
+
+    Yields:
+        For each of ``here`` that has any: itself and the first that is nearly the same.
+    """
+    here, there = (_different(sequences, places) for places in (here, there))
+    if not here or not there:
+        return
+    known, sizes = _kmers(sequences, there)
+    columns = known.T.tocsr()
+    for start in range(0, len(here), _BLOCK):
+        places = here[start : start + _BLOCK]
+        rows, counts = _kmers(sequences, places)
+        common = (rows @ columns).tocoo()
+        longer = np.maximum(counts[common.row], sizes[common.col])
+        close = common.data >= COMMON * longer
+        first = np.unique(common.row[close], return_index=True)
+        for row, place in zip(first[0], first[1], strict=True):
+            yield places[row], there[common.col[close][place]]
+
+
+def _different(sequences: Sequence[str], places: Sequence[int]) -> list[int]:
+    """The first place of each different sequence that is long enough."""
+    first: dict[str, int] = {}
+    for place in places:
+        if len(sequences[place]) >= SHORTEST:
+            first.setdefault(sequences[place], place)
+    return list(first.values())
+
+
+def _kmers(sequences: Sequence[str], places: Sequence[int]) -> tuple[csr_array, NDArray[np.int64]]:
+    """[sequences, 21⁵] with 1 for each 5-mer that occurs, and their numbers [sequences]."""
+    from scipy.sparse import csr_array
+
+    letters = np.full(128, len(ONE_LETTER) - 1)
+    letters[[ord(letter) for letter in ONE_LETTER]] = np.arange(len(ONE_LETTER))
+    powers = len(ONE_LETTER) ** np.arange(LENGTH)
+    found = []
+    for place in places:
+        codes = letters[np.frombuffer(sequences[place].encode("ascii"), dtype=np.uint8)]
+        windows = np.lib.stride_tricks.sliding_window_view(codes, LENGTH)
+        found.append(np.unique(windows @ powers))
+    sizes = np.array([len(kmers) for kmers in found])
+    ends = np.append(0, np.cumsum(sizes))
+    data = np.ones(ends[-1], dtype=np.int32)
+    shape = (len(places), len(ONE_LETTER) ** LENGTH)
+    return csr_array((data, np.concatenate(found), ends), shape=shape), sizes

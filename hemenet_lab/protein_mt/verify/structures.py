@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.protein_mt.verify.check import Check, check
-from hemenet_lab.protein_mt.verify.raw_store import RawStore
-from hemenet_lab.structures.vocabulary import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
+from hemenet_lab.structures import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 LEVELS = {
     "node": "node_type",
@@ -20,7 +19,7 @@ LEVELS = {
     "value": "value",
     "term_row": "term_row_end",
 }
-"""What an entry has several of → an array with a row for each."""
+"""Level of an entry's parts → an array with a row for each part."""
 RESIDUES = 21
 """Node types below this are residues."""
 FARTHEST = 99_999.0
@@ -41,7 +40,7 @@ class Chunk:
 
 
 def check_offsets(store: RawStore) -> Check:
-    """Where entries begin and end; every other check rests on this."""
+    """Checks where entries begin and end; every other check rests on this."""
     faults = []
     for level, name in LEVELS.items():
         offsets, rows = store.offsets(level), len(store.array(name))

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baselines.cdconv import Block
-from baselines.cdconv_layer import (
+from baselines import (
+    CDConvBlock,
     ContinuousDiscreteConv,
     Neighborhood,
     Points,
@@ -45,7 +45,7 @@ def _module(fixture: Fixture, options: dict[str, Any]) -> nn.Module:
     slope = fixture.hyper["leaky_relu_slope"]
     if options["kind"] == "CDConv":
         return ContinuousDiscreteConv(*sizes, options["kernel_channels"], slope)
-    return Block(
+    return CDConvBlock(
         *sizes,
         options["kernel_channels"],
         options["base_width"],

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.dymean import DyMEANLayer
-from hemenet_lab.encoders.multichannel import ChannelGraph
+from baselines import DyMEANLayer
+from hemenet_lab.encoders import ChannelGraph
 from hemenet_lab.testing.checks.released import (
     embedding,
     present_inputs,

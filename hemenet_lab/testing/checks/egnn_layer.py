@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from baselines.egnn import EGNNLayer
+from baselines import EGNNLayer
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 

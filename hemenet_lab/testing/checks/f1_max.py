@@ -14,8 +14,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from hemenet_lab.metrics.aupr import average_precision
-from hemenet_lab.metrics.fmax import fmax
+from hemenet_lab.metrics import average_precision, exact_fmax
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 _QUANTITIES = ("f1_max", "auprc_flat", "auprc_per_row")
@@ -38,12 +37,12 @@ def check(fixture: Fixture) -> Iterator[Comparison]:
                     yield fixture.compare(key, got[name])
         by_threshold = f"extra/case{case}/f1_max_by_threshold"
         if fixture.has(by_threshold):
-            yield fixture.compare(by_threshold, fmax(scores, targets, eps))
+            yield fixture.compare(by_threshold, exact_fmax(scores, targets, eps))
 
 
 def _values(scores: Tensor, targets: Tensor, eps: float) -> dict[str, Tensor | float]:
     return {
-        "f1_max": fmax(scores, targets, eps),
+        "f1_max": exact_fmax(scores, targets, eps),
         "auprc_flat": average_precision(scores.flatten(), targets.flatten(), eps),
         "auprc_per_row": average_precision(scores, targets, eps),
     }

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from baselines.gearnet import GearNetStack
-from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
-from hemenet_lab.nn.segment import segment_sum
+from baselines import GearNetStack, RelationalConv, RelationalEdges, line_graph
+from hemenet_lab.nn import segment_sum
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 

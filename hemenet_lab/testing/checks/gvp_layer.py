@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.gvp_layer import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
+from baselines import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 

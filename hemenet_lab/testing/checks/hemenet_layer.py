@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from hemenet_lab.encoders.hemenet import HeMeNetLayer
-from hemenet_lab.encoders.multichannel import ChannelGraph
+from hemenet_lab.encoders import ChannelGraph, HeMeNetLayer
 from hemenet_lab.testing.checks.released import (
     batch_norm_names,
     embedding,
@@ -63,7 +62,7 @@ def released_layer(params: dict[str, Tensor], options: dict[str, Any]) -> Releas
 def shared_arguments(
     fixture: Fixture, inputs: dict[str, Tensor], num_relations: int
 ) -> tuple[ChannelGraph, Tensor, Tensor]:
-    """What all layers take besides h and coords: graph, channel and edge embedding.
+    """Inputs of all layers besides h and coords: graph, channel and edge embedding.
 
     The attributes of an edge become weights of the rows of an edge embedding, a rotation.
     """

@@ -1,4 +1,4 @@
-"""What the checkers of released multi-channel layers share: inputs, and their unusual ε.
+"""Inputs of the released multi-channel layers, and their unusual ε.
 
 The released layers multiply the channel attributes A_i [C, F], which may differ in every node, by
 channel weights w_i. The fast form takes A_i w_i = S_i Emb with any S_i [C, K]; here K = F, Emb is a
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hemenet_lab.encoders.multichannel import ChannelGraph, channel_graph
+from hemenet_lab.encoders import ChannelGraph, channel_graph
 from hemenet_lab.testing.fixture import Fixture
 
 

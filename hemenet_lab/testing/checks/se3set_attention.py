@@ -9,17 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from baselines.irreps import DEGREES, Dims, Features, spherical_harmonics, take, three_j
-from baselines.se3set_layer import (
+from baselines.se3set import (
+    DEGREES,
+    Dims,
+    Features,
+    GaussianRadial,
     Hypergraph,
     HypergraphAttention,
-    Options,
-    Pairs,
+    MemberPairs,
     SE3SetBlock,
+    SE3SetOptions,
     State,
+    spherical_harmonics,
+    take,
+    three_j,
 )
-from baselines.se3set_radial import GaussianRadial
-from hemenet_lab.nn.radial import safe_norm
+from hemenet_lab.nn import safe_norm
 from hemenet_lab.testing.fixture import Comparison, Fixture
 
 _TYPES = ("0e", "1o", "2e")
@@ -107,16 +112,16 @@ def _hypergraph(fixture: Fixture, step: Tensor, gaussians: Tensor) -> Hypergraph
     source, membership = fixture.input("v2e_index")
     order = membership.argsort(stable=True)
     attr = take(spherical_harmonics(step), order)
-    pairs = Pairs(source[order], membership[order], attr, gaussians[order])
+    pairs = MemberPairs(source[order], membership[order], attr, gaussians[order])
     by_atom, atom = fixture.input("e2v_index")
     back = atom.argsort(stable=True)
     return Hypergraph(pairs, by_atom[back], atom[back])
 
 
-def _options(fixture: Fixture, variant: dict[str, Any]) -> Options:
+def _options(fixture: Fixture, variant: dict[str, Any]) -> SE3SetOptions:
     hyper, factors = fixture.hyper, fixture.meta["second_moment_factor"]
     silu, sigmoid, leaky = (factors[name] for name in _FACTORS)
-    return Options(
+    return SE3SetOptions(
         dims_of(hyper["irreps"]),
         hyper["num_heads"],
         dims_of(hyper["irreps_head"]),
@@ -142,7 +147,7 @@ def _features(fixture: Fixture, name: str) -> Features:
 
 
 def _check_attention(
-    fixture: Fixture, variant: str, options: dict[str, Any], pairs: Pairs
+    fixture: Fixture, variant: str, options: dict[str, Any], pairs: MemberPairs
 ) -> Comparison:
     layer = HypergraphAttention(_options(fixture, options), (1, 1, 1), with_source=True).double()
     layer.load_state_dict(_weights(fixture, variant))

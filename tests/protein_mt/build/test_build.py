@@ -13,8 +13,7 @@ from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.raw.drops import DropRow, read_drops
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import Store
-from hemenet_lab.structures.parse import read_structure
-from hemenet_lab.structures.structure import Structure
+from hemenet_lab.structures import Structure, read_structure
 from tests.protein_mt.raw_folder import write_raw
 
 

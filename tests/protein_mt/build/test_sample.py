@@ -14,7 +14,7 @@ from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.labels.read import read_labels
 from hemenet_lab.protein_mt.raw.drops import read_drops
 from hemenet_lab.protein_mt.raw.layout import find_raw
-from hemenet_lab.protein_mt.verify.store import verify_store
+from hemenet_lab.protein_mt.verify import verify_store
 from hemenet_lab.store.reader import Store
 from tests.shared import SAMPLE, needs_shared
 

@@ -21,8 +21,7 @@ from hemenet_lab.protein_mt.raw.drops import read_drops
 from hemenet_lab.protein_mt.raw.entry import read_source
 from hemenet_lab.protein_mt.raw.layout import find_raw, write_chain_list
 from hemenet_lab.store.reader import Store
-from hemenet_lab.structures.parse import read_structure
-from hemenet_lab.structures.structure import Structure
+from hemenet_lab.structures import Structure, read_structure
 from tests.protein_mt.cif_files import bcif_gz, cif_gz
 from tests.structures.files import Atom, peptide
 

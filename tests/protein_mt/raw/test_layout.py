@@ -8,7 +8,7 @@ import pytest
 
 from hemenet_lab.protein_mt.raw.entry import ChainNotFound, select_chain
 from hemenet_lab.protein_mt.raw.layout import find_raw, structure_stem
-from hemenet_lab.structures.parse import read_structure
+from hemenet_lab.structures import read_structure
 from tests.protein_mt.raw_folder import pdb_text, write_raw
 from tests.shared import SAMPLE, needs_shared
 

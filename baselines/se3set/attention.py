@@ -1,0 +1,314 @@
+"""Layers of SE3Set: attention between nodes and hyperedges on equivariant features.
+
+Wu et al., "SE3Set: Harnessing Equivariant Hypergraph Neural Networks for Molecular Representation
+Learning", TMLR 2025, arXiv 2405.16511.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from baselines.ranges import Block, target_blocks
+from baselines.se3set.irreps import (
+    DepthwiseProduct,
+    Dims,
+    EquivariantLinear,
+    EquivariantNorm,
+    Features,
+    Gate,
+    add,
+    take,
+)
+from hemenet_lab.nn import segment_softmax, segment_sum
+
+CHUNK = 2**13
+"""Pairs whose messages are held at a time; more are computed again for the gradient."""
+
+
+FACTORS = (1.67653247032, 1.84622854533, 1.52908714355)
+"""Of SiLU, sigmoid and `_leaky`: with them a normal number keeps its mean square of 1."""
+
+
+@dataclass(frozen=True)
+class SE3SetOptions:
+    """Sizes that all layers share.
+
+    Args:
+        dims: Scalars, vectors and tensors of a node and of a hyperedge.
+        num_heads: Attention heads.
+        head_dims: The same of a head's values.
+        hidden_dims: The same inside the feed-forward networks.
+        num_radial: Gaussians of a distance.
+        radial_dims: Widths of the network that makes weights of them.
+        nonlinear: Whether values pass a gate and a second product on their way.
+        factors: Of the activations, see `FACTORS`.
+    """
+
+    dims: Dims
+    num_heads: int
+    head_dims: Dims
+    hidden_dims: Dims
+    num_radial: int
+    radial_dims: tuple[int, ...] = (64, 64)
+    nonlinear: bool = True
+    factors: tuple[float, float, float] = FACTORS
+
+    @property
+    def values(self) -> Dims:
+        """Scalars, vectors and tensors of the values of all heads."""
+        scalars, vectors, tensors = (self.num_heads * number for number in self.head_dims)
+        return scalars, vectors, tensors
+
+
+class RadialWeights(nn.Module):
+    """Weights of a product from the Gaussians of a distance.
+
+    Args:
+        dims: Widths from the Gaussians to the weights.
+    """
+
+    def __init__(self, dims: Sequence[int]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for wide, narrow in pairwise(dims[:-1]):
+            layers += [nn.Linear(wide, narrow), nn.LayerNorm(narrow), nn.SiLU()]
+        self.net = nn.Sequential(*layers, nn.Linear(dims[-2], dims[-1], bias=False))
+        bound = dims[-2] ** -0.5
+        self.offset = nn.Parameter(torch.empty(dims[-1]).uniform_(-bound, bound))
+
+    def forward(self, gaussians: Tensor) -> Tensor:
+        """[P, num_radial] → [P, weights]."""
+        weights: Tensor = self.net(gaussians) + self.offset
+        return weights
+
+
+class Separable(nn.Module):
+    """Depthwise product with the attributes of a pair, then a linear map.
+
+    Args:
+        in_dims: Features of the message.
+        attr_dims: Features of the attributes.
+        out_dims: Features of the result.
+        wanted: Degrees that the product computes.
+        radial: Widths of the network whose output weighs the product; stored weights for None.
+    """
+
+    def __init__(
+        self,
+        in_dims: Dims,
+        attr_dims: Dims,
+        out_dims: Dims,
+        wanted: Dims,
+        radial: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.dtp = DepthwiseProduct(in_dims, attr_dims, wanted, stored=radial is None)
+        self.dtp_rad = RadialWeights([*radial, sum(self.dtp.sizes)]) if radial else None
+        self.lin = EquivariantLinear(self.dtp.out_dims, out_dims)
+
+    def product(self, x: Features, attr: Features, gaussians: Tensor | None) -> Features:
+        """The product alone."""
+        if self.dtp_rad is None:
+            return self.dtp(x, attr)
+        assert gaussians is not None
+        return self.dtp(x, attr, self.dtp_rad(gaussians))
+
+    def forward(self, x: Features, attr: Features, gaussians: Tensor | None = None) -> Features:
+        return self.lin(self.product(x, attr, gaussians))
+
+
+@dataclass(frozen=True)
+class MemberPairs:
+    """Who sends messages to whom, sorted by receiver.
+
+    Args:
+        source: Row of the source of each pair, int64 [P].
+        receiver: Row of its receiver, int64 [P], ascending.
+        attr: Attributes of the pairs.
+        gaussians: Distances in Gaussians, [P, num_radial], if the attributes have some.
+    """
+
+    source: Tensor
+    receiver: Tensor
+    attr: Features
+    gaussians: Tensor | None = None
+
+
+class HypergraphAttention(nn.Module):
+    """Attention of each receiver over its pairs, with several heads.
+
+    Args:
+        options: Sizes.
+        attr_dims: Features of the pairs' attributes.
+        with_source: Whether messages see the source too, not the receiver alone; then the weights
+            of the first product come from the distance.
+    """
+
+    def __init__(self, options: SE3SetOptions, attr_dims: Dims, with_source: bool) -> None:
+        super().__init__()
+        dims, values, alpha = options.dims, options.values, options.head_dims[0]
+        self.options, self.alpha = options, alpha
+        self.merge_dst = EquivariantLinear(dims, dims, bias=False)
+        self.merge_src = EquivariantLinear(dims, dims, bias=False) if with_source else None
+        radial = [options.num_radial, *options.radial_dims] if with_source else None
+        scores = options.num_heads * alpha
+        if options.nonlinear:
+            self.gate = Gate(dims, options.factors[:2])
+            self.sep_act = Separable(dims, attr_dims, self.gate.in_dims, dims, radial)
+            self.sep_alpha = EquivariantLinear(self.sep_act.dtp.out_dims, (scores, 0, 0))
+            self.sep_value = Separable(dims, attr_dims, values, values)
+        else:
+            both = (scores + values[0], values[1], values[2])
+            self.sep = Separable(dims, attr_dims, both, both, radial)
+        self.alpha_dot = nn.Parameter(torch.empty(1, options.num_heads, alpha))
+        nn.init.xavier_uniform_(self.alpha_dot)
+        self.proj = EquivariantLinear(values, dims)
+
+    def forward(
+        self, receivers: Features, sources: Features | None, pairs: MemberPairs
+    ) -> Features:
+        """New features of the receivers; a receiver without pairs gets the bias of ``proj``."""
+        merged = self.merge_dst(receivers)
+        sent = None
+        if self.merge_src is not None:
+            assert sources is not None
+            sent = self.merge_src(sources)
+        num = len(receivers[0])
+        blocks = target_blocks(pairs.receiver, num, math.ceil(len(pairs.receiver) / CHUNK))
+        if len(blocks) == 1:
+            return self.proj(self._block(merged, sent, pairs, blocks[0]))
+        parts = [
+            checkpoint(
+                self._block,
+                merged,
+                sent,
+                pairs,
+                block,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+            for block in blocks
+        ]
+        scalars, vectors, tensors = (torch.cat(part) for part in zip(*parts, strict=True))
+        return self.proj((scalars, vectors, tensors))
+
+    def _block(
+        self, merged: Features, sent: Features | None, pairs: MemberPairs, block: Block
+    ) -> Features:
+        """Weighted sums of the values, all heads side by side, of a range of receivers."""
+        low, high, first, last = block
+        part = slice(first, last)
+        message = take(merged, pairs.receiver[part])
+        if sent is not None:
+            message = add(message, take(sent, pairs.source[part]))
+        gaussians = None if pairs.gaussians is None else pairs.gaussians[part]
+        alpha, value = self._messages(message, take(pairs.attr, part), gaussians)
+        to = pairs.receiver[part] - low
+        weight = segment_softmax(self._scores(alpha), to, high - low)
+        scalars, vectors, tensors = (
+            segment_sum(self._by_head(x) * weight[:, :, None, None], to, high - low).flatten(1, 2)
+            for x in value
+        )
+        return scalars, vectors, tensors
+
+    def _messages(
+        self, message: Features, attr: Features, gaussians: Tensor | None
+    ) -> tuple[Tensor, Features]:
+        """Inputs of the scores [P, heads, alpha], and the values."""
+        if self.options.nonlinear:
+            product = self.sep_act.product(message, attr, gaussians)
+            alpha = self._by_head(self.sep_alpha(product)[0]).squeeze(-1)
+            return alpha, self.sep_value(self.gate(self.sep_act.lin(product)), attr)
+        both = self.sep(message, attr, gaussians)
+        scalars = self._by_head(both[0])
+        value = scalars[:, :, self.alpha :].flatten(1, 2)
+        return scalars[:, :, : self.alpha].squeeze(-1), (value, both[1], both[2])
+
+    def _by_head(self, x: Tensor) -> Tensor:
+        """[P, heads · m, 2l + 1] → [P, heads, m, 2l + 1]."""
+        return x.unflatten(1, (self.options.num_heads, x.shape[1] // self.options.num_heads))
+
+    def _scores(self, alpha: Tensor) -> Tensor:
+        """Attention scores [P, heads] from [P, heads, alpha]."""
+        return self.options.factors[2] * (_leaky(alpha) * self.alpha_dot).sum(-1)
+
+
+def _leaky(x: Tensor) -> Tensor:
+    """A smooth leaky ReLU, of slope 0.2 for negative numbers."""
+    return 0.6 * x + 0.4 * x * (2 * x.sigmoid() - 1)
+
+
+class FeedForward(nn.Module):
+    """Linear, gate, linear.
+
+    Args:
+        options: Sizes.
+    """
+
+    def __init__(self, options: SE3SetOptions) -> None:
+        super().__init__()
+        self.gate = Gate(options.hidden_dims, options.factors[:2])
+        self.lin_1 = EquivariantLinear(options.dims, self.gate.in_dims)
+        self.lin_2 = EquivariantLinear(options.hidden_dims, options.dims)
+
+    def forward(self, x: Features) -> Features:
+        return self.lin_2(self.gate(self.lin_1(x)))
+
+
+@dataclass(frozen=True)
+class State:
+    """Features of nodes or hyperedges after the last norm, and what went into it."""
+
+    features: Features
+    shortcut: Features
+
+
+@dataclass(frozen=True)
+class Hypergraph:
+    """Nodes and the hyperedges that they are members of, a row for each membership.
+
+    Args:
+        pairs: Messages to a membership from the other members of its hyperedge.
+        membership: Memberships in the order of their nodes, int64 [M].
+        node: Node of each of these, int64 [M], ascending.
+    """
+
+    pairs: MemberPairs
+    membership: Tensor
+    node: Tensor
+
+
+class SE3SetBlock(nn.Module):
+    """Messages from nodes to hyperedges and back, each with a feed-forward network.
+
+    Args:
+        options: Sizes.
+    """
+
+    def __init__(self, options: SE3SetOptions) -> None:
+        super().__init__()
+        dims = options.dims
+        self.v2e_ga = HypergraphAttention(options, (1, 1, 1), with_source=True)
+        self.norm_he_1, self.norm_he_2 = EquivariantNorm(dims), EquivariantNorm(dims)
+        self.ffn_he = FeedForward(options)
+        self.e2v_ga = HypergraphAttention(options, dims, with_source=False)
+        self.norm_node_1, self.norm_node_2 = EquivariantNorm(dims), EquivariantNorm(dims)
+        self.ffn_node = FeedForward(options)
+
+    def forward(self, node: State, hyperedge: State, graph: Hypergraph) -> tuple[State, State]:
+        """New states of the nodes [N] and of the memberships [M]."""
+        update = self.v2e_ga(hyperedge.features, node.features, graph.pairs)
+        sum_he = add(hyperedge.shortcut, update)
+        sum_he = add(sum_he, self.ffn_he(self.norm_he_1(sum_he)))
+        new_he = self.norm_he_2(sum_he)
+        back = MemberPairs(graph.membership, graph.node, take(new_he, graph.membership))
+        sum_node = add(node.shortcut, self.e2v_ga(node.features, None, back))
+        sum_node = add(sum_node, self.ffn_node(self.norm_node_1(sum_node)))
+        return State(self.norm_node_2(sum_node), sum_node), State(new_he, sum_he)

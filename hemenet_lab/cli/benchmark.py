@@ -1,0 +1,185 @@
+"""`hemenet benchmark`: run a grid, tell how far it is, show what its finished runs say."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hemenet_lab.benchmark import (
+    RUNS,
+    GridOptions,
+    Launcher,
+    Resolve,
+    Style,
+    grid_commands,
+    grid_status,
+    grid_table,
+    run_grid,
+    write_figures,
+    write_report,
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Choice of a grid's runs; every command takes the same options.
+
+    Args:
+        seeds: Seeds 0 to N-1, not the grid's.
+        config: Config files after the grid's base: data, trainer, size.
+        set: Settings of all runs, applied last: trainer.max_epochs=3
+        only: Only runs with these values: encoder=gcn,hemenet setting=multi
+        folder: Where runs are recorded.
+    """
+
+    seeds: int | None = None
+    config: tuple[Path, ...] = ()
+    set: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    folder: str = RUNS
+
+    def options(self) -> GridOptions:
+        """The same as the benchmark wants it.
+
+        Raises:
+            ValueError: No seed, a config that is not there, a setting without a value.
+        """
+        return GridOptions(
+            seeds=self.seeds,
+            configs=self.config,
+            settings=self.set,
+            only=self.only,
+            folder=self.folder,
+        )
+
+
+def run(
+    grid: Path,
+    *,
+    selection: Selection,
+    launcher: Launcher = "local",
+    max_parallel: int | None = None,
+    slurm: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> int:
+    """Run every `lightning fit` of a grid that is not finished.
+
+    What was cut off goes on from its last checkpoint. May be ended and started again at any time.
+
+    Args:
+        grid: Grid file, such as experiments/table1.yaml.
+        selection: Which runs.
+        launcher: Here, or as jobs of a cluster.
+        max_parallel: Runs at a time (one per GPU, or one; slurm: what the cluster gives).
+        slurm: Parameters of the jobs as submitit names them: timeout_min=600 slurm_partition=gpu
+        dry_run: Print the command of each run and stop; the lines hold from the current folder.
+    """
+    if dry_run:
+        commands = grid_commands(grid, selection.options())
+        print(f"# {len(commands)} runs; their paths hold from {Path.cwd()}", file=sys.stderr)
+        for command in commands:
+            print(command)
+        return 0
+    return run_grid(
+        grid,
+        selection.options(),
+        resolve=_resolve(),
+        launcher=launcher,
+        max_parallel=max_parallel,
+        slurm=slurm,
+        say=lambda line: print(line, flush=True),
+    )
+
+
+def status(grid: Path, *, selection: Selection) -> None:
+    """Tell how far a grid is, one line per run.
+
+    Args:
+        grid: Grid file, such as experiments/table1.yaml.
+        selection: Which runs.
+    """
+    for line in grid_status(grid, selection.options(), resolve=_resolve()):
+        print(line)
+
+
+def table(
+    grid: Path,
+    *,
+    selection: Selection,
+    store: str | None = None,
+    style: Style = "markdown",
+    out: Path | None = None,
+) -> None:
+    """Print the results of a grid beside the paper's.
+
+    Without further settings, the runs are found by the grid's name; with them, exactly the runs
+    that `run` would make with them.
+
+    Args:
+        grid: Grid file, such as experiments/table1.yaml.
+        selection: Which runs.
+        store: Only runs on the data of this hash.
+        style: How the table is written.
+        out: File for it; standard output if not given.
+    """
+    text = grid_table(grid, selection.options(), resolve=_resolve(), store=store, style=style)
+    if out is None:
+        print(text)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+    print(out)
+
+
+def figures(
+    grid: Path, *, selection: Selection, store: str | None = None, out: Path = Path("figures")
+) -> None:
+    """Draw the figures of a grid as PNG and SVG.
+
+    Without further settings, the runs are found by the grid's name; with them, exactly the runs
+    that `run` would make with them.
+
+    Args:
+        grid: Grid file, such as experiments/table1.yaml.
+        selection: Which runs.
+        store: Only runs on the data of this hash.
+        out: Folder for them.
+    """
+    options = selection.options()
+    for path in write_figures(grid, options, resolve=_resolve(), store=store, out=out):
+        print(path)
+
+
+def report(
+    grid: Path, *, selection: Selection, store: str | None = None, out: Path = Path("report.html")
+) -> None:
+    """Write all results of a grid as one HTML page.
+
+    Without further settings, the runs are found by the grid's name; with them, exactly the runs
+    that `run` would make with them.
+
+    Args:
+        grid: Grid file, such as experiments/table1.yaml.
+        selection: Which runs.
+        store: Only runs on the data of this hash.
+        out: File for it.
+    """
+    print(write_report(grid, selection.options(), resolve=_resolve(), store=store, out=out))
+
+
+def _resolve() -> Resolve:
+    """Reader of `lightning` commands, made when the first command is read: it is slow to import."""
+    reader = None
+
+    def resolve(words: Sequence[str]) -> dict[str, Any]:
+        nonlocal reader
+        if reader is None:
+            from hemenet_lab.cli.lightning_adapter import config_reader
+
+            reader = config_reader()
+        return reader.read(words)
+
+    return resolve

@@ -1,0 +1,326 @@
+"""LightningCLI with this project's module, data, record and checkpoints.
+
+All that is used of LightningCLI's private names stands here (`USED`), and `check_library` says when
+a new version of it no longer has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from jsonargparse import set_parsing_settings
+from lightning.fabric.plugins import CheckpointIO
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info
+
+from hemenet_lab import __version__
+from hemenet_lab.basics import present_name
+from hemenet_lab.cli.checkpoint_path import (
+    OPTION,
+    SUBCOMMANDS,
+    TRUST,
+    checkpoint_defaults,
+    option,
+    resolved_path,
+    with_option,
+)
+from hemenet_lab.cli.config_file import IncludingConfigFile
+from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser
+from hemenet_lab.loading import ProteinMTDataModule
+from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.prediction import PredictionTable
+from hemenet_lab.saved import load_encoders, read_checkpoint
+from hemenet_lab.tracking import RecordIdentity, plain_config, tracker_of
+from hemenet_lab.training import (
+    RUN_KEY,
+    AtomicCheckpointIO,
+    NonFiniteGuard,
+    ReproducibleSteps,
+    ResultsTable,
+    RunCheckpoint,
+    RunRecord,
+    SharedRunningStatistics,
+    Throughput,
+)
+
+CLI = TypeVar("CLI", bound="SuiteCLI")
+USED = ("_get", "_parse_ckpt_path", "_parser", "_run_subcommand", "_set_seed")
+"""Private methods of LightningCLI that are called or replaced here."""
+SUBPARSERS = "_subcommand_parsers"
+"""Its private attribute with the parser of each subcommand."""
+FOLDER = "--trainer.logger.init_args.folder"
+RUNS = "runs"
+"""Where runs are recorded unless another folder is given."""
+OUR_PATH = re.compile(r"\b(?:hemenet_lab|baselines)(?:\.\w+)+")
+
+
+class SuiteCLI(LightningCLI):
+    """LightningCLI over `MultiTaskModule` and `ProteinMTDataModule`.
+
+    A checkpoint given by ``--ckpt_path`` supplies the settings it was trained with; config files
+    and the command line come on top of these.
+    """
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        kwargs.setdefault("dump_header", [f"hemenet-lab {__version__}"])
+        parser = self.parser_class(**kwargs)
+        parser.add_argument(
+            "-c",
+            "--config",
+            action=IncludingConfigFile,
+            help="Config file in YAML; may be given several times, later ones win.",
+        )
+        return parser
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(ReproducibleSteps, "steps")
+        for target in ("data.seed", "steps.seed"):
+            parser.link_arguments("seed_everything", target, compute_fn=int)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        given = self._get(self.config_init, "trainer")["plugins"] or []
+        plugins = [*(given if isinstance(given, list) else [given])]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins.append(AtomicCheckpointIO())
+        return super().instantiate_trainer(plugins=plugins, **kwargs)
+
+    def parse_arguments(self, parser: Any, args: Any) -> None:
+        words = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]
+        trust = TRUST in words
+        words = [_present(word) for word in words if word != TRUST]
+        if "test" in self._subcommand_parsers:
+            self._subcommand_parsers["test"].set_defaults({"verbose": False})  # ResultsTable prints
+        try:
+            words = self._with_checkpoint(words)
+            defaults = checkpoint_defaults(words, trust=trust)
+        except (ValueError, OSError) as error:
+            _refuse(error)
+        for subparser in self._subcommand_parsers.values():
+            subparser.set_defaults(defaults)
+        self.config = parser.parse_args(words)
+        self._check_checkpoint(trust)
+
+    def _with_checkpoint(self, words: list[str]) -> list[str]:
+        """The words with the file that ``--ckpt_path`` means in its place.
+
+        Raises:
+            ValueError: It means none, or several.
+        """
+        value = option(words, OPTION)
+        if value is None or Path(value).is_file() or {"-h", "--help"} & {*words}:
+            return words
+        asked = self._asked(with_option(words, OPTION, None))
+        folder = Path(_folder(asked) if asked else option(words, FOLDER) or RUNS)
+        path = resolved_path(value, folder, asked)
+        rank_zero_info(f"{OPTION} {value}: {path}")
+        return with_option(words, OPTION, str(path))
+
+    def _asked(self, words: list[str]) -> dict[str, Any] | None:
+        """Settings that the words ask for without a checkpoint; None if they are no whole command.
+
+        What is wrong with them is said when they are read with the checkpoint.
+        """
+        quiet = io.StringIO()
+        with contextlib.redirect_stderr(quiet), contextlib.redirect_stdout(quiet):
+            try:
+                config = self.parser.parse_args(words)
+            except SystemExit:
+                return None
+        return plain_config(self._parser(config.subcommand), config[config.subcommand])
+
+    def _check_checkpoint(self, trust: bool) -> None:
+        """Refuse pickles, and a path that a config file gives and that is none."""
+        config = self.config[self.config.subcommand]
+        path = config.get("ckpt_path")
+        if path is None:
+            return
+        if not Path(path).is_file():
+            try:
+                asked = plain_config(self._parser(self.config.subcommand), config)
+                config.ckpt_path = str(resolved_path(path, Path(_folder(asked)), asked))
+            except ValueError as error:
+                _refuse(error)
+            rank_zero_info(f"ckpt_path {path}: {config.ckpt_path}")
+        if config.get("weights_only") is False and not trust:
+            _refuse(
+                f"weights_only is false, which lets {path} run code; leave it out, or give {TRUST} "
+                "too if you trust whoever wrote the file"
+            )
+        config.weights_only = config.get("weights_only") is not False
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: the checkpoint's settings are defaults here, so that what is written wins."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it; after Ctrl-C, say what was kept."""
+        try:
+            super()._run_subcommand(subcommand)
+        except SystemExit:
+            if self.trainer.interrupted:
+                rank_zero_info(_kept(self.trainer, subcommand))
+            raise
+
+    def before_fit(self) -> None:
+        """Continue the run of the checkpoint that a resumed fit starts from."""
+        path = self.config.fit.ckpt_path
+        tracker = tracker_of(self.trainer)
+        if path and tracker is not None and self.trainer.is_global_zero:
+            run_id = read_checkpoint(path).get(RUN_KEY)
+            if run_id:
+                tracker.resume(run_id)
+
+    def after_fit(self) -> None:
+        """Test the best checkpoint, so that every fit ends with the table of its results."""
+        best = getattr(self.trainer.checkpoint_callback, "best_model_path", "")
+        if best and not self.trainer.interrupted:
+            self.trainer.test(self.model, datamodule=self.datamodule, ckpt_path=best, verbose=False)
+
+
+class ConfigReader(SuiteCLI):
+    """Reads commands without carrying them out."""
+
+    def parse_arguments(self, parser: Any, args: Any) -> None:
+        self.config = parser.parse_args(list(args))
+
+    def _set_seed(self) -> None:
+        """Nothing: random numbers are none of its business."""
+
+    def instantiate_classes(self) -> None:
+        """Nothing: the config is all that is wanted."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing."""
+
+    def read(self, args: Sequence[str]) -> dict[str, Any]:
+        """The whole config of a `lightning` command, defaults included, as plain data."""
+        self.parse_arguments(self.parser, list(args))
+        name = self.config.subcommand
+        return plain_config(self._parser(name), self.config[name])
+
+
+def run_lightning(args: Sequence[str] | None = None) -> None:
+    """Run a `lightning` command.
+
+    Args:
+        args: Its words; those of the shell if None.
+    """
+    words = sys.argv[1:] if args is None else [*args]
+    chosen = words[0] if words and words[0] in SUBCOMMANDS else None
+    _start(_for_command(chosen) if chosen else SuiteCLI, args)
+
+
+def _for_command(name: str) -> type[SuiteCLI]:
+    """The same for one subcommand: the parsers of all four take three times as long to make."""
+
+    class ChosenCLI(SuiteCLI):
+        @staticmethod
+        def subcommands() -> dict[str, set[str]]:
+            return {name: SuiteCLI.subcommands()[name]}
+
+    return ChosenCLI
+
+
+def config_reader() -> ConfigReader:
+    """Make a reader of what `lightning` commands ask for."""
+    return _start(ConfigReader, ["fit", "--model.encoder=HeMeNet"])
+
+
+def check_library() -> str:
+    """What a new version of Lightning has changed that this module builds on; empty if nothing.
+
+    Used by a test, so that an update is refused with a sentence and not by a wrong run.
+    """
+    missing = [name for name in USED if not callable(getattr(LightningCLI, name, None))]
+    if SUBPARSERS not in inspect.getsource(LightningCLI):
+        missing.append(SUBPARSERS)
+    if not missing:
+        return ""
+    return (
+        f"LightningCLI has no {', '.join(missing)} any more; hemenet_lab/cli/lightning_adapter.py "
+        "uses them to give a checkpoint's settings as defaults and to read configs"
+    )
+
+
+def _present(word: str) -> str:
+    """A word of the command line with present names of our classes."""
+    value = word.partition("=")[2] or word
+    if "class_path" in word or OUR_PATH.fullmatch(value):
+        return OUR_PATH.sub(lambda match: present_name(match[0]), word)
+    return word
+
+
+def _folder(config: dict[str, Any]) -> str:
+    """Where the runs of a config are recorded."""
+    logger = config["trainer"]["logger"]
+    arguments = logger.get("init_args", {}) if isinstance(logger, dict) else {}
+    return str(arguments.get("folder") or config["trainer"]["default_root_dir"] or RUNS)
+
+
+def _refuse(error: object) -> NoReturn:
+    print(f"lightning: {error}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _kept(trainer: Trainer, subcommand: str) -> str:
+    """One line on what an interrupted command leaves."""
+    last = getattr(trainer.checkpoint_callback, "last_model_path", "")
+    if subcommand != "fit":
+        return f"Interrupted; `{subcommand}` keeps nothing, run it again."
+    if not last:
+        return "Interrupted before the first checkpoint; nothing was kept."
+    return f"Interrupted; kept: {last}. Go on with the same command and {OPTION} {last}"
+
+
+def _without_noise() -> None:
+    """Keep messages that no user of ours can act on out of the terminal."""
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    # each run has a folder of its own for its checkpoints, and a resumed run has its own again
+    warnings.filterwarnings("ignore", message="The dirpath has changed")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # what we log at the end of an epoch is the same on every process already
+    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in record.getMessage()
+    )
+
+
+def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
+    _without_noise()
+    # a value that looks like an address would be fetched and read as a config
+    set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
+    load_encoders()
+    return cli(
+        MultiTaskModule,
+        ProteinMTDataModule,
+        save_config_callback=RecordIdentity,
+        save_config_kwargs={"save_to_log_dir": False},
+        trainer_defaults={
+            "use_distributed_sampler": False,  # the data module plans the batches of every process
+            "gradient_clip_val": 10.0,
+            "num_sanity_val_steps": 0,
+            "logger": {"class_path": "hemenet_lab.tracking.Tracker"},
+            "callbacks": [
+                SharedRunningStatistics(),
+                RunRecord(),
+                Throughput(),
+                NonFiniteGuard(),
+                ResultsTable(),
+                PredictionTable(),
+            ],
+        },
+        seed_everything_default=0,
+        parser_class=SuiteArgumentParser,
+        auto_configure_optimizers=False,
+        args=list(args) if args is not None else None,
+    )

@@ -1,0 +1,177 @@
+"""Identity of runs: a hash of the resolved config, the store and the seed.
+
+Every fit records it; a run of a grid also keeps other processes from running it at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import SaveConfigCallback
+
+from hemenet_lab.basics import former_paths
+from hemenet_lab.tracking.artifacts import Artifact
+from hemenet_lab.tracking.runs import Tag
+from hemenet_lab.tracking.tracker import Tracker, tracker_of
+
+VOLATILE = (
+    "ckpt_path",
+    "weights_only",
+    "checkpoint.every_n_train_steps",
+    "data.root",  # a path; what is in the store has its own hash
+    "data.num_workers",
+    "data.pin_memory",
+    "trainer.logger",
+    "trainer.default_root_dir",
+    "trainer.enable_autolog_hparams",
+    "trainer.enable_model_summary",
+    "trainer.enable_progress_bar",
+    "trainer.log_every_n_steps",
+    "trainer.model_registry",
+    "trainer.profiler",
+)
+"""Settings that change where and how a run is recorded or how fast it is, not its result."""
+
+LOCK_SECONDS = 10.0
+"""Time that a fit waits for another process that only looks whether it runs."""
+
+
+def run_identity(config: Mapping[str, Any], store_hash: str) -> str:
+    """SHA-256 (hexadecimal) of what decides a run's result.
+
+    Args:
+        config: The resolved config of a fit, as ``--print_config`` shows it, with its seed.
+        store_hash: Hash of the data.
+    """
+    kept = former_paths(_numbers(_without(config, VOLATILE)))
+    text = json.dumps({"config": kept, "store": store_hash}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _numbers(value: Any) -> Any:
+    """The same with 2 for 2.0: which of them a parser makes of "2" depends on what is imported.
+
+    1 and 1.0 stay apart, since Lightning's limits mean one batch and all batches by them.
+    """
+    if isinstance(value, Mapping):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_numbers(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer() and value != 1.0:
+        return int(value)
+    return value
+
+
+def _without(config: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
+    """A copy of nested settings without some of them."""
+    heads = {path for path in paths if "." not in path}
+    kept: dict[str, Any] = {}
+    for key, value in config.items():
+        inner = [path.partition(".")[2] for path in paths if path.startswith(f"{key}.")]
+        if key not in heads:
+            kept[key] = _without(value, inner) if isinstance(value, Mapping) and inner else value
+    return kept
+
+
+class RecordIdentity(SaveConfigCallback):
+    """Records the config of a run, its identity and its idle time before it was resumed.
+
+    While a run of a grid trains and is tested, the file `lock_path` is locked; the system unlocks
+    it when the process ends, however it ends.
+    """
+
+    _lock: FileLock | None = None
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        tracker = tracker_of(trainer)
+        if tracker is None:
+            return
+        if stage == "fit":
+            data = trainer.datamodule  # type: ignore[attr-defined]  # set while running
+            mark = run_identity(plain_config(self.parser, self.config), data.store.hash)
+            if Tag.GRID in (tracker.tags or {}):
+                self._lock = hold(tracker.folder, mark)
+            tracker.set_tags({Tag.IDENTITY: mark, Tag.SEED: self.config.seed_everything})
+            tracker.guarded("how long the run stood still", lambda: record_idle(tracker))
+        tracker.log_text(self.parser.dump(self.config, skip_unset=False), Artifact.CONFIG)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "test":
+            self._release()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+
+def plain_config(parser: Any, config: Any) -> dict[str, Any]:
+    """A parsed config as ``--print_config`` shows it, defaults included, as plain data."""
+    content: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_unset=False))
+    return content
+
+
+def lock_path(folder: Path, mark: str) -> Path:
+    """Path of the file that is locked while the run of this identity is in progress."""
+    return folder / "locks" / f"{mark[:16]}.lock"
+
+
+def hold(folder: Path, mark: str) -> FileLock:
+    """Lock a run.
+
+    Raises:
+        RuntimeError: Another process has it.
+    """
+    path = lock_path(folder, mark)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(str(path), timeout=LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise RuntimeError(
+            f"another process is at this run (it holds {path}); wait for it, or end it first"
+        ) from error
+    return lock
+
+
+def is_held(folder: Path, mark: str) -> bool:
+    """Return whether a process is at the run just now."""
+    path = lock_path(folder, mark)
+    if not path.exists():
+        return False
+    lock = FileLock(str(path), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def record_idle(tracker: Tracker) -> None:
+    """Add what has passed since a resumed run's last sign of life; nothing for a new run."""
+    client, run_id = tracker.experiment, str(tracker.run_id)
+    last = last_sign(client, run_id)
+    if last is not None:
+        before = float(client.get_run(run_id).data.tags.get(Tag.IDLE, 0))
+        tracker.set_tags({Tag.IDLE: f"{before + max(0.0, time.time() - last):.1f}"})
+
+
+def last_sign(client: Any, run_id: str) -> float | None:
+    """Time when a run last recorded anything, seconds since 1970; None before its first metric."""
+    times = [point.timestamp for point in client.get_metric_history(run_id, "epoch")]
+    ended = client.get_run(run_id).info.end_time
+    times += [ended] if ended else []
+    return max(times) / 1000 if times else None

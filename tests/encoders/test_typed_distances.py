@@ -1,0 +1,65 @@
+"""Distances summed by atom types: by hand, by loops, and their gradients."""
+
+from __future__ import annotations
+
+import torch
+
+from hemenet_lab.encoders import typed_distances as module
+from hemenet_lab.encoders.typed_distances import pair_distances, typed_distances
+from hemenet_lab.testing import LargestTensor
+
+
+def test_by_hand():
+    """Node 0 holds types 0 and 1, node 1 one atom of type 0."""
+    coords = torch.tensor([[[0.0, 0, 0], [3, 0, 0]], [[3, 4, 0], [0, 0, 0]]])
+    channels = torch.tensor([[[1.0, 0], [0, 1]], [[1, 0], [0, 0]]])
+    first, second = torch.tensor([0, 0]), torch.tensor([1, 0])
+    got = typed_distances(coords, channels, first, second)
+    assert got.tolist() == [[[5, 0], [4, 0]], [[0, 3], [3, 0]]]
+
+
+def test_gradients_by_hand():
+    coords = torch.tensor([[[0.0, 0, 0]], [[3, 4, 0]]], requires_grad=True)
+    channels = torch.ones(2, 1, 1, requires_grad=True)
+    pairs = torch.tensor([0, 1]), torch.tensor([1, 1])
+    typed_distances(coords, channels, *pairs).sum().backward()
+    torch.testing.assert_close(coords.grad[:, 0], torch.tensor([[-0.6, -0.8, 0], [0.6, 0.8, 0]]))
+    # the self-pair of node 1 has distance 0 and gradient 0
+    assert channels.grad.flatten().tolist() == [5, 5]
+
+
+def test_gradcheck_with_soft_channels():
+    g = torch.Generator().manual_seed(0)
+    coords = torch.randn(4, 3, 3, generator=g, dtype=torch.float64, requires_grad=True)
+    channels = torch.randn(4, 3, 2, generator=g, dtype=torch.float64, requires_grad=True)
+    pairs = torch.tensor([0, 1, 0]), torch.tensor([2, 3, 1])
+    assert torch.autograd.gradcheck(typed_distances, (coords, channels, *pairs))
+
+
+def test_distances_match_torch_and_keep_zero():
+    x, y = torch.randn(5, 4, 3), torch.randn(5, 4, 3)
+    torch.testing.assert_close(
+        pair_distances(x, y), torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
+    )
+    assert pair_distances(x, x).diagonal(dim1=1, dim2=2).eq(0).all()
+
+
+def test_no_pairs():
+    none = torch.zeros(0, dtype=torch.long)
+    assert typed_distances(torch.zeros(2, 3, 3), torch.ones(2, 3, 4), none, none).shape == (
+        0,
+        4,
+        4,
+    )
+
+
+def test_distances_of_all_pairs_never_exist_at_once(monkeypatch):
+    """Inside the operators, where `LargestTensor` cannot look from outside."""
+    pairs, channels, chunk = 60, 14, 6
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", chunk)
+    coords, types = torch.randn(10, channels, 3), torch.rand(10, channels, 2)
+    ends = torch.randint(0, 10, (2, pairs))
+    with LargestTensor() as largest:
+        result = module._forward(coords, types, *ends)
+        module._backward(torch.ones_like(result), coords, types, *ends, True, True)
+    assert largest.bytes <= chunk * channels**2 * 4 < pairs * channels**2 * 4

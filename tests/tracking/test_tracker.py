@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import pytest
+from lightning.pytorch.loggers import MLFlowLogger
+from mlflow.tracking import MlflowClient
+
+from hemenet_lab.tracking import Tracker
+from hemenet_lab.training.checkpoints import git_revision
+
+
+def test_two_runs_in_one_folder(tmp_path: Path) -> None:
+    for _ in range(2):
+        tracker = Tracker(folder=str(tmp_path))
+        tracker.log_metrics({"val/ec/fmax": 0.5}, step=3)
+        tracker.log_text("a: 1\n", "config.yaml")
+        tracker.finalize("success")
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlruns.db'}")
+    experiment = client.get_experiment_by_name("protein-mt")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2
+    assert all(run.info.status == "FINISHED" for run in runs)
+    assert all(run.data.metrics == {"val/ec/fmax": 0.5} for run in runs)
+    assert experiment.artifact_location == (tmp_path / "artifacts").as_uri()
+    saved = list((tmp_path / "artifacts").glob("*/artifacts/config.yaml"))
+    assert len(saved) == 2
+
+
+def test_environment_names_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = f"sqlite:///{tmp_path / 'other.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert Tracker(folder=str(tmp_path)).uri == uri
+
+
+def test_failing_logging_warns_once_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(folder=str(tmp_path))
+    assert tracker.run_id
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ConnectionError("server is gone")
+
+    monkeypatch.setattr(tracker.experiment, "log_batch", broken)
+    with pytest.warns(UserWarning, match="could not record metrics .server is gone."):
+        tracker.log_metrics({"a": 1.0}, step=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tracker.log_metrics({"a": 1.0}, step=1)
+
+
+def test_a_server_that_does_not_answer_is_an_error_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    tracker = Tracker(folder=str(tmp_path), tracking_uri="http://127.0.0.1:9")
+    with pytest.raises(ValueError, match=r"at http://127.0.0.1:9 .*set tracking_uri or MLFLOW"):
+        _ = tracker.run_id
+
+
+def test_resume_continues_a_known_run_only(tmp_path: Path) -> None:
+    first = Tracker(folder=str(tmp_path))
+    run_id = first.run_id
+    assert run_id is not None
+    second = Tracker(folder=str(tmp_path))
+    second.resume(run_id)
+    assert second.run_id == run_id
+    third = Tracker(folder=str(tmp_path))
+    with pytest.warns(UserWarning, match="a new run is started"):
+        third.resume("0" * 32)
+    assert third.run_id not in (run_id, "0" * 32)
+
+
+def test_lightning_keeps_the_run_where_resume_puts_it(tmp_path: Path) -> None:
+    """The one private name of Lightning's that the tracker uses."""
+    logger = MLFlowLogger(tracking_uri=f"sqlite:///{tmp_path / 'x.db'}", run_id="given")
+    assert vars(logger).get("_run_id") == "given", (
+        "lightning's MLFlowLogger does not keep its run in _run_id any more, so Tracker.resume "
+        "(hemenet_lab/tracking/tracker.py) must choose the run in another way"
+    )
+
+
+def test_mlflow_is_quiet_about_new_tables(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The tracker names a logger of MLflow's to silence it."""
+    with caplog.at_level(logging.INFO):
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.INFO)
+        MlflowClient(f"sqlite:///{tmp_path / 'loud.db'}").search_experiments()
+        loud = [record.name for record in caplog.records if record.name.startswith("mlflow")]
+        assert loud, "MLflow says nothing about its tables any more; Tracker need not silence it"
+        caplog.clear()
+        Tracker(folder=str(tmp_path))
+    assert not [record.name for record in caplog.records if record.name.startswith("mlflow")]
+
+
+def test_git_revision_is_a_commit_or_unknown() -> None:
+    revision = git_revision()
+    assert revision == "unknown" or len(revision.removesuffix("+changes")) == 40
