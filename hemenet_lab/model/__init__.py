@@ -3,6 +3,7 @@
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import TASKS_KEY, MultiTaskModule
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.model.schedule import WarmupCosine
 
 __all__ = [
     "TASKS_KEY",
@@ -12,5 +13,6 @@ __all__ = [
     "Sum",
     "TaskAware",
     "TaskEvaluation",
+    "WarmupCosine",
     "Weighted",
 ]

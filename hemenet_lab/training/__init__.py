@@ -1,5 +1,6 @@
 """Around the training loop: callbacks, checkpoints and results."""
 
+from hemenet_lab.training.averaging import AveragedWeights
 from hemenet_lab.training.callbacks import (
     NonFiniteGuard,
     ReproducibleSteps,
@@ -12,6 +13,7 @@ from hemenet_lab.training.results import ResultsTable
 __all__ = [
     "RUN_KEY",
     "AtomicCheckpointIO",
+    "AveragedWeights",
     "NonFiniteGuard",
     "ReproducibleSteps",
     "ResultsTable",
