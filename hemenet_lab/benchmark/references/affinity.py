@@ -76,7 +76,7 @@ def _plain_ridge(seed: int) -> Any:
 
 
 def _forest(seed: int) -> Any:
-    return RandomForestRegressor(TREES, max_features=1 / 3, random_state=seed, n_jobs=1)
+    return RandomForestRegressor(TREES, random_state=seed, n_jobs=1)
 
 
 def _of_molecules(items: Items, store: Store) -> dict[str, Regressor]:
