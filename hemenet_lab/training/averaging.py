@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 CURRENT_KEY = "current_weights"
-"""Where a checkpoint keeps the weights that training goes on from; its own are the averaged ones."""
+"""Where a checkpoint keeps the weights that training goes on from."""
 
 
 class AveragedWeights(Callback):

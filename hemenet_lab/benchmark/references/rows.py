@@ -125,7 +125,7 @@ def _methods(store: Store, items: Items, seed: int) -> Iterator[tuple[str, Predi
     yield "highest identity with a training chain of the term", partial(identity, near)
     yield "the same, plus the frequency", partial(with_frequency, near)
     yield (
-        "the same of hits with E up to 0.001, plus the frequency",
+        "the same of hits up to E = 0.001, plus the frequency",
         partial(with_frequency, related),
     )
 
