@@ -127,8 +127,9 @@ def test_contacts_of_a_hand_made_interface() -> None:
     )
     entry = replace(entry, entity=np.array([0, 0, PARTNER, PARTNER], np.int8))
     # pairs: charged-charged first, apolar-apolar last; then residues by class of both sides
-    assert interface(entry).tolist() == [1, 0, 0, 0, 0, 1, 1, 0, 1, 1, 0, 1]
-    assert not interface(replace(entry, entity=np.zeros(4, np.int8))).any()
+    assert interface(entry).tolist() == [1, 0, 0, 0, 0, 1, 1, 0, 1, 1, 0, 1, 2, 2]
+    alone = interface(replace(entry, entity=np.zeros(4, np.int8)))
+    assert alone.tolist() == [0] * 12 + [4, 0]
 
 
 def test_centring_takes_each_systems_mean() -> None:

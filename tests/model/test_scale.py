@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -50,8 +52,8 @@ def test_the_rate_rises_then_falls() -> None:
     rates = [schedule.share(step) for step in range(101)]
     assert rates[0] == pytest.approx(1 / 11)
     assert rates[10] == 1.0
-    assert all(a < b for a, b in zip(rates[:10], rates[1:11], strict=True))
-    assert all(a > b for a, b in zip(rates[10:100], rates[11:], strict=True))
+    assert all(a < b for a, b in pairwise(rates[:11]))
+    assert all(a > b for a, b in pairwise(rates[10:]))
     assert rates[55] == pytest.approx((1 + 0.05) / 2)
     assert rates[100] == pytest.approx(0.05)
 

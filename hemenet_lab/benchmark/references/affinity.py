@@ -76,7 +76,7 @@ def _plain_ridge(seed: int) -> Any:
 
 
 def _forest(seed: int) -> Any:
-    return RandomForestRegressor(TREES, random_state=seed, n_jobs=1)
+    return RandomForestRegressor(TREES, max_features=1 / 3, random_state=seed, n_jobs=1)
 
 
 def _of_molecules(items: Items, store: Store) -> dict[str, Regressor]:
@@ -145,17 +145,20 @@ NUM_PAIRS = len(PAIRS)
 
 
 def interface(entry: Entry) -> Values:
-    """[12], numbers of contacts by pair of classes (6), of residues in contact by class and side.
+    """[14], numbers of contacts by pair of classes (6), residues in contact, and residues.
 
     A contact is a residue of the protein and one of the partner with heavy atoms within `CONTACT`.
-    The last 6 numbers are the residues in contact: by class, of the larger and the smaller side.
+    After the contacts come the residues in contact by class, of the protein (3) and of the partner
+    (3), and the numbers of all residues of the protein and of the partner.
     """
-    side = np.where(entry.node_chain >= 0, entry.entity, LIGAND)
+    polymer = entry.node_chain >= 0
+    sides = [polymer & (entry.entity == side) for side in (PROTEIN, PARTNER)]
+    sizes = [float(side.sum()) for side in sides]
+    if not all(sizes):
+        return np.array([0.0] * (NUM_PAIRS + 2 * len(CLASSES)) + sizes)
     kind = _classes()[entry.node_type]
     node = np.repeat(np.arange(entry.num_nodes), entry.node_atoms)
-    ours, theirs = (np.flatnonzero(side[node] == each) for each in (PROTEIN, PARTNER))
-    if not len(ours) or not len(theirs):
-        return np.zeros(NUM_PAIRS + 2 * len(CLASSES))
+    ours, theirs = (np.flatnonzero(side[node]) for side in sides)
     near = cKDTree(entry.coords[ours]).query_ball_tree(cKDTree(entry.coords[theirs]), CONTACT)
     pairs = {
         (int(node[ours[i]]), int(node[theirs[j]])) for i, found in enumerate(near) for j in found
@@ -164,13 +167,12 @@ def interface(entry: Entry) -> Values:
     for first, second in pairs:
         low, high = sorted((int(kind[first]), int(kind[second])))
         counts[PAIRS.index((low, high))] += 1
-    sides = [
-        np.bincount([kind[residue] for residue in residues], minlength=len(CLASSES))
-        for residues in ({a for a, _ in pairs}, {b for _, b in pairs})
-        if residues
-    ] or [np.zeros(len(CLASSES))] * 2
-    sides.sort(key=lambda numbers: (-numbers.sum(), numbers.tolist()))
-    return np.concatenate([counts, *sides])
+    touching = [sorted({pair[side] for pair in pairs}) for side in (0, 1)]
+    classes = [
+        np.bincount(kind[residues].astype(np.int64), minlength=len(CLASSES))
+        for residues in touching
+    ]
+    return np.concatenate([counts, *classes, sizes])
 
 
 def _classes() -> NDArray[np.int64]:
