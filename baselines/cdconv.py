@@ -19,7 +19,7 @@ from baselines.cdconv_layer import (
     describe,
     pool_points,
 )
-from baselines.features import NodeEmbedding, node_chain, present_neighbor, unit
+from baselines.common import NodeEmbedding, node_chain, present_neighbor, unit
 from hemenet_lab.encoders import Encoder, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph, node_batch
 from hemenet_lab.nn import NodeBatchNorm, segment_count

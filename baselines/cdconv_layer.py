@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.ranges import expand_ranges
+from baselines.common import expand_ranges
 from hemenet_lab.nn import safe_norm, segment_count, segment_max, segment_mean
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.features import ATOM_VIEW, NodeEmbedding
+from baselines.common import ATOM_VIEW, NodeEmbedding
 from hemenet_lab.encoders import Encoder, Equivariant
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn import linear_at, mlp, safe_norm, segment_mean, segment_sum

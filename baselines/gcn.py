@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from baselines.features import ATOM_VIEW, EdgesWithoutLoops, NodeEmbedding, edge_lengths
+from baselines.common import ATOM_VIEW, EdgesWithoutLoops, NodeEmbedding, edge_lengths
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn import segment_sum

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.features import NodeEmbedding, node_chain
+from baselines.common import NodeEmbedding, node_chain
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, joined_edges, line_graph
 from hemenet_lab.encoders import Encoder, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph

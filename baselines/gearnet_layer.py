@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from baselines.ranges import Block, expand_ranges, target_blocks
+from baselines.common import Block, expand_ranges, target_blocks
 from hemenet_lab.nn import NodeBatchNorm, safe_norm, segment_count, segment_sum
 
 BLOCK_NUMBERS = 2**25

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.features import NodeEmbedding, node_chain, sequence_neighbor, unit
+from baselines.common import NodeEmbedding, node_chain, sequence_neighbor, unit
 from baselines.gvp_layer import Activations, GVPConvLayer, Pair, PairNorm, VectorPerceptron
 from hemenet_lab.encoders import Encoder, Equivariant
 from hemenet_lab.graphs import GraphView, ProteinGraph

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
+from baselines.common import ATOM_VIEW, NodeEmbedding, edge_lengths
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn import cosine_cutoff, mlp, segment_sum

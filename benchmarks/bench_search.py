@@ -114,7 +114,7 @@ def bench_search(number: int, seed: int, threads: int) -> None:
             lambda r: f"{len(np.unique(r.group)):,} groups",
         )
     cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
-    inputs = SplitInputs(items, clusters.group, copy_sets(items, cluster_of), settings)
+    inputs = SplitInputs(items, clusters.group, copy_sets(items, cluster_of, {}), settings)
     splits = timed("splits", lambda: make_splits(inputs), lambda r: ", ".join(r))
     parts = {name: split.parts for name, split in splits.items()}
     timed(
@@ -148,7 +148,7 @@ def bench_splits(number: int, seed: int) -> None:
     group = np.unique(group, return_inverse=True)[1]
     clusters = Clusters(tuple(sorted(texts)), alone, hits, alone, group)
     start = _cpu()
-    splits = make_splits(SplitInputs(items, group, copy_sets(items, place), settings))
+    splits = make_splits(SplitInputs(items, group, copy_sets(items, place, {}), settings))
     split_at = _cpu()
     parts = {name: split.parts for name, split in splits.items()}
     leakage_reports(items, clusters, parts, coverage=0.3)

@@ -9,6 +9,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,6 +85,18 @@ def stage_of(module: str) -> int:
     return max(found)[1]
 
 
+@cache
+def exported(folder: str) -> frozenset[str]:
+    """Names in ``__all__`` of a folder's face."""
+    face = ROOT / folder.replace(".", "/") / "__init__.py"
+    tree = ast.parse(face.read_text("utf-8")) if face.is_file() else ast.parse("")
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == "__all__" and node.value is not None:
+            return frozenset(ast.literal_eval(node.value))
+    return frozenset()
+
+
 def imports_in(module: str, source: str) -> Iterator[Import]:
     """Our names that a source imports, wherever in the file: functions and TYPE_CHECKING count."""
     for node in ast.walk(ast.parse(source)):
@@ -97,9 +110,8 @@ def imports_in(module: str, source: str) -> Iterator[Import]:
             continue
         for target, name in found:
             if target.split(".")[0] in PACKAGES or target.startswith("relative"):
-                is_module = (
-                    (ROOT / f"{target}.{name}".replace(".", "/")).with_suffix(".py").exists()
-                )
+                place = ROOT / f"{target}.{name}".replace(".", "/")
+                is_module = place.with_suffix(".py").exists() and name not in exported(target)
                 yield Import(module, f"{target}.{name}" if is_module else target, name)
 
 

@@ -49,3 +49,14 @@ def test_there_are_commands_to_parse() -> None:
 def test_relative_links_exist(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_files_that_are_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:hemenet_lab|baselines|tests|docs|configs)/[\w/.]+)`", page.read_text()
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []

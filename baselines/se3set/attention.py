@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from baselines.ranges import Block, target_blocks
+from baselines.common import Block, target_blocks
 from baselines.se3set.irreps import (
     DepthwiseProduct,
     Dims,

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from baselines.features import NodeEmbedding
-from baselines.ranges import expand_ranges
+from baselines.common import NodeEmbedding, expand_ranges
 from baselines.se3set.attention import Hypergraph, MemberPairs, SE3SetBlock, SE3SetOptions, State
 from baselines.se3set.irreps import Features, spherical_harmonics, take
 from hemenet_lab.encoders import Encoder, Equivariant, Preparation

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -15,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 MODULES = {
-    "hemenet_lab.checkpoint_io": "hemenet_lab.training.checkpoints",
+    "hemenet_lab.checkpoint_io": "hemenet_lab.training",
     "hemenet_lab.callbacks": "hemenet_lab.training.callbacks",
     "hemenet_lab.data": "",
     "hemenet_lab.data.build_graph": "hemenet_lab.graphs.build",
@@ -35,19 +36,27 @@ MODULES = {
     "hemenet_lab.prediction_table": "hemenet_lab.prediction.table",
     "hemenet_lab.readout": "hemenet_lab.model.readout",
     "hemenet_lab.results": "hemenet_lab.training.results",
-    "hemenet_lab.run_record": "hemenet_lab.training.checkpoints",
+    "hemenet_lab.run_record": "hemenet_lab.training",
 }
 """Former module → module that has its public names now; none for a folder that is no more."""
 
 CLASSES = {
+    "hemenet_lab.callbacks.NonFiniteGuard": "hemenet_lab.training.NonFiniteGuard",
+    "hemenet_lab.callbacks.ReproducibleSteps": "hemenet_lab.training.ReproducibleSteps",
+    "hemenet_lab.callbacks.SharedRunningStatistics": "hemenet_lab.training.SharedRunningStatistics",
+    "hemenet_lab.callbacks.Throughput": "hemenet_lab.training.Throughput",
+    "hemenet_lab.checkpoint_io.AtomicCheckpointIO": "hemenet_lab.training.AtomicCheckpointIO",
     "hemenet_lab.data.view.GraphView": "hemenet_lab.graphs.GraphView",
+    "hemenet_lab.prediction_table.PredictionTable": "hemenet_lab.prediction.PredictionTable",
     "hemenet_lab.readout.Mean": "hemenet_lab.model.Mean",
     "hemenet_lab.readout.Sum": "hemenet_lab.model.Sum",
     "hemenet_lab.readout.TaskAware": "hemenet_lab.model.TaskAware",
     "hemenet_lab.readout.Weighted": "hemenet_lab.model.Weighted",
+    "hemenet_lab.results.ResultsTable": "hemenet_lab.training.ResultsTable",
+    "hemenet_lab.run_record.RunCheckpoint": "hemenet_lab.training.RunCheckpoint",
+    "hemenet_lab.run_record.RunRecord": "hemenet_lab.training.RunRecord",
 }
 """Former class path → class path, for what a run's identity hashes as text."""
-_FORMER = {now: former for former, now in CLASSES.items()}
 
 
 def former_paths(value: Any) -> Any:
@@ -56,7 +65,7 @@ def former_paths(value: Any) -> Any:
         return {key: former_paths(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [former_paths(inner) for inner in value]
-    return _FORMER.get(value, value) if isinstance(value, str) else value
+    return _former().get(value, value) if isinstance(value, str) else value
 
 
 def present_name(path: str, table: dict[str, str] | None = None) -> str:
@@ -87,6 +96,16 @@ def present_names(content: Any, table: dict[str, str] | None = None) -> Any:
     if isinstance(content, list):
         return [present_names(value, table) for value in content]
     return content
+
+
+@cache
+def _former() -> dict[str, str]:
+    """Each way to write a class of `CLASSES` today → its former path."""
+    return {
+        path: former
+        for former, now in CLASSES.items()
+        for path in (now, present_name(former), f"hemenet_lab.{now.rpartition('.')[2]}")
+    }
 
 
 class _Loader(Loader):

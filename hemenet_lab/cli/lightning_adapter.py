@@ -14,6 +14,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -23,7 +24,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
-from hemenet_lab import __version__
 from hemenet_lab.basics import present_name
 from hemenet_lab.cli.checkpoint_path import (
     OPTION,
@@ -72,7 +72,7 @@ class SuiteCLI(LightningCLI):
     """
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
-        kwargs.setdefault("dump_header", [f"hemenet-lab {__version__}"])
+        kwargs.setdefault("dump_header", [f"hemenet-lab {version('hemenet-lab')}"])
         parser = self.parser_class(**kwargs)
         parser.add_argument(
             "-c",

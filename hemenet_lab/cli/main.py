@@ -92,9 +92,9 @@ def hemenet(args: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if args is None else args)
     if words[:1] in (["--version"], ["-V"]):
-        from hemenet_lab import __version__
+        from importlib.metadata import version
 
-        print(f"hemenet-lab {__version__}")
+        print(f"hemenet-lab {version('hemenet-lab')}")
         return 0
     name, rest = split_command(words)
     command = COMMANDS.get(name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -18,15 +20,18 @@ from rich.progress import track
 
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store import GrowingArray, Store, cache_folder
+from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder
 
-VERSION = 1
+VERSION = 2
 """Raised when edges of the same view come out differently; older caches are then made anew."""
 CHUNK = 16
 """Entries per job."""
 FEW = 64
 """Stores up to this size are done in this process, without a progress bar."""
 INFO = "edges.json"
+SMALL = ("edge_offset.npy", "edge_checksum.npy")
+"""Files with a number per entry, whose digests are checked when the cache is opened; the edges
+themselves are checked entry by entry when they are first read."""
 Edges = tuple[NDArray[np.int32], NDArray[np.int8]]
 
 
@@ -51,15 +56,28 @@ class EdgeCache:
                 if not _is_current(self.path, store):
                     _compute(store, view, self.path, workers or _cores())
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._checked = bytearray(len(store))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_arrays": {}}
 
     def __getitem__(self, index: int) -> Edges:
-        """``edge_index`` [2, E] int32 and ``edge_type`` [E] int8 of an entry."""
+        """``edge_index`` [2, E] int32 and ``edge_type`` [E] int8 of an entry.
+
+        Raises:
+            StoreError: The entry's edges are not those that were written.
+        """
         offset = self._array("edge_offset")
         rows = slice(int(offset[index]), int(offset[index + 1]))
-        return self._array("edge_index")[rows].T, self._array("edge_type")[rows]
+        edges, kinds = self._array("edge_index")[rows], self._array("edge_type")[rows]
+        if not self._checked[index]:  # once per process: a later read finds the same pages
+            if _checksum(edges, kinds) != self._array("edge_checksum")[index]:
+                raise StoreError(
+                    f"the edges of entry {index} in {self.path} are damaged; remove this folder, "
+                    "they are then computed again"
+                )
+            self._checked[index] = True
+        return edges.T, kinds
 
     @property
     def num_edges(self) -> NDArray[np.int64]:
@@ -71,6 +89,13 @@ class EdgeCache:
             mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
             self._arrays[name] = mapped.view(np.ndarray)
         return self._arrays[name]
+
+
+def _checksum(edges: NDArray[np.int32], kinds: NDArray[np.int8]) -> int:
+    """CRC-32 of one entry's edges ([E, 2], as they lie in the file) and their types."""
+    return zlib.crc32(
+        np.ascontiguousarray(kinds).data, zlib.crc32(np.ascontiguousarray(edges).data)
+    )
 
 
 def _folder(store: Store, view: GraphView) -> Path:
@@ -91,10 +116,17 @@ def _is_current(path: Path, store: Store) -> bool:
     try:
         info = json.loads((path / INFO).read_text())
         sizes = {name: (path / name).stat().st_size for name in info["bytes"]}
-    except (OSError, ValueError, KeyError):
+        small = {name: _digest(path / name) for name in info["sha256"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    if small != info["sha256"] or set(small) != {*SMALL}:
         return False
     expected = (VERSION, store.hash, info["bytes"])
     return (info.get("version"), info.get("store"), sizes) == expected
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _compute(store: Store, view: GraphView, path: Path, workers: int) -> None:
@@ -114,11 +146,13 @@ def _write(store: Store, view: GraphView, draft: Path, workers: int) -> None:
         "edge_index": GrowingArray(draft / "edge_index.npy", "<i4", 2),
         "edge_type": GrowingArray(draft / "edge_type.npy", "<i1"),
         "edge_offset": GrowingArray(draft / "edge_offset.npy", "<i8"),
+        "edge_checksum": GrowingArray(draft / "edge_checksum.npy", "<u4"),
     }
     arrays["edge_offset"].append([0])
     for index, kind in _all_edges(store, view, workers):
         arrays["edge_index"].append(index.T)
         arrays["edge_type"].append(kind)
+        arrays["edge_checksum"].append([_checksum(index.T, kind)])
         arrays["edge_offset"].append([len(arrays["edge_type"])])
     for array in arrays.values():
         array.close()
@@ -127,6 +161,7 @@ def _write(store: Store, view: GraphView, draft: Path, workers: int) -> None:
         "store": store.hash,
         "view": asdict(view),
         "bytes": {file.name: file.stat().st_size for file in sorted(draft.iterdir())},
+        "sha256": {name: _digest(draft / name) for name in SMALL},
     }
     (draft / INFO).write_text(json.dumps(info, indent=1))
 

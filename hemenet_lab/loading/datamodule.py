@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
 from rich.console import Console
@@ -233,6 +233,9 @@ class ProteinMTDataModule(LightningDataModule):
             self._dataset = GraphDataset(
                 self.store, EdgeCache(self.store, view), tasks, self.hidden
             )
+        if isinstance(module := self._module(), LightningModule):
+            # callbacks may copy the module in their own `setup`, which comes next
+            module.configure_model()
 
     def train_dataloader(self) -> TrainLoader:
         """Batches of the training split, planned for each epoch."""

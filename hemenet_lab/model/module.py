@@ -11,6 +11,7 @@ from typing import Any, cast
 import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from hemenet_lab.encoders import Encoder
@@ -21,12 +22,14 @@ from hemenet_lab.model.heads import Head
 from hemenet_lab.model.losses import default_loss_weights, masked_loss
 from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
-from hemenet_lab.model.schedule import optimizers
+from hemenet_lab.model.schedule import optimizers, require_steps
 from hemenet_lab.tasks import Task, select_tasks
 
 STAGES = ("val", "test")
 TASKS_KEY = "tasks"
 """Where a checkpoint keeps its tasks, with their terms, as plain data."""
+TRAIN_LOSSES_KEY = "train_losses"
+"""Where it keeps the mean training losses of an epoch under way."""
 
 
 SCALES_KEY = "target_scales"
@@ -56,7 +59,8 @@ class MultiTaskModule(LightningModule):
             so that no task's loss outweighs the others by its unit. Predictions stay in the task's
             unit; mean and deviation go into the checkpoint.
         optimizer: Made from the parameters.
-        lr_scheduler: Made from the optimizer; None for a constant rate.
+        lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
+            and `WarmUp` count optimizer steps, all others epochs.
     """
 
     readouts: nn.ModuleDict
@@ -126,19 +130,26 @@ class MultiTaskModule(LightningModule):
         """Metrics of a task in a stage (``val`` or ``test``)."""
         return cast(TaskEvaluation, self.evaluations[f"{stage}_{task}"])
 
-    def setup(self, stage: str) -> None:
+    def configure_model(self) -> None:
+        """Make what the tasks of the data decide; safe to repeat, nothing without a data module.
+
+        The data module calls this as soon as it knows its tasks, and so before callbacks that
+        average weights copy the module; Lightning calls it again.
+        """
+        if self._trainer is None:
+            return
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]  # present while running
-        if not self.tasks:
+        if self.tasks:
+            _require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
+        else:
             with _own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
-            if stage == "fit" and self.standardise:
+            if self.standardise:
                 self._set_scales(datamodule.label_scales())
-            if stage == "fit" and self.start_from_statistics:
+            if self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
                     head.initialise_output(datamodule.constant_predictor(task))
-        else:
-            _require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
         for task in self.tasks:
             constant = datamodule.constant_predictor(task)
             for each in STAGES:
@@ -154,6 +165,9 @@ class MultiTaskModule(LightningModule):
         optimizer = self._make_optimizer(self.parameters())
         scheduler = self._make_scheduler(optimizer) if self._make_scheduler else None
         return optimizers(optimizer, scheduler, self.trainer)
+
+    def on_train_start(self) -> None:
+        require_steps(self.trainer)
 
     # --- computation ----------------------------------------------------------------------------
 
@@ -281,6 +295,8 @@ class MultiTaskModule(LightningModule):
             for name, head in heads.items()
             if head.task.kind == "regression"
         }
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            checkpoint[TRAIN_LOSSES_KEY] = self._gathered_train_losses()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
@@ -289,6 +305,23 @@ class MultiTaskModule(LightningModule):
         else:
             self.build(stored)
         self._set_scales(checkpoint.get(SCALES_KEY, {}))
+        if self._trainer is not None and TRAIN_LOSSES_KEY in checkpoint:
+            self._restore_train_losses(checkpoint[TRAIN_LOSSES_KEY])
+
+    def _gathered_train_losses(self) -> Tensor:
+        """Sums and counts of this epoch's losses so far, float64 [processes, tasks, 2]."""
+        losses = [cast(MeanLoss, loss) for loss in self.train_losses.values()]
+        pairs = [torch.stack([loss.total.double(), loss.count.double()]) for loss in losses]
+        gathered = cast(Tensor, self.all_gather(torch.stack(pairs)))
+        return gathered.reshape(-1, len(pairs), 2).cpu()
+
+    def _restore_train_losses(self, gathered: Tensor) -> None:
+        """Take up this process's part of `_gathered_train_losses`; rank 0 all, if others wrote."""
+        world, rank = self.trainer.world_size, self.trainer.global_rank
+        own = gathered[rank] if len(gathered) == world else gathered.sum(0) * (rank == 0)
+        for loss, (total, count) in zip(self.train_losses.values(), own, strict=True):
+            cast(MeanLoss, loss).total.copy_(total)
+            cast(MeanLoss, loss).count.copy_(count)
 
 
 @contextmanager

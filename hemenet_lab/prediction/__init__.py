@@ -6,6 +6,7 @@ from hemenet_lab.prediction.predictor import (
     load_module,
     named_predictions,
     predict_entries,
+    read_complexes,
     write_csv,
 )
 from hemenet_lab.prediction.table import PredictionTable
@@ -17,5 +18,6 @@ __all__ = [
     "load_module",
     "named_predictions",
     "predict_entries",
+    "read_complexes",
     "write_csv",
 ]

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import torch
 from torch_geometric.data import Batch
@@ -14,9 +14,16 @@ from torch_geometric.data import Batch
 from hemenet_lab.graphs import build_graph
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.saved import module_from_checkpoint
-from hemenet_lab.store import Entry, entry_from_structure
-from hemenet_lab.structures import read_ligand, read_structure
-from hemenet_lab.tasks import Task
+from hemenet_lab.store import CONTACT, LIGAND, PARTNER, Entry, entry_from_structure
+from hemenet_lab.structures import (
+    Drop,
+    Ligand,
+    read_ligand,
+    read_ligands,
+    read_structure,
+    read_structures,
+)
+from hemenet_lab.tasks import LBA, PPA, Task
 
 
 @dataclass(frozen=True)
@@ -55,16 +62,83 @@ def entry_from_files(
     partner_chains: Iterable[str] = (),
     *,
     keep_hetero: bool = False,
+    contact: float = CONTACT,
 ) -> Entry:
     """An entry read from a structure file and, for a complex with a small molecule, a ligand's.
 
-    ``keep_hetero`` keeps ions and cofactors, for a model whose store was built with them.
+    Args:
+        structure: PDB, mmCIF or BinaryCIF file.
+        ligand: SDF or mol2 file in the frame of the structure; its first pose is read.
+        partner_chains: Chains of the second protein.
+        keep_hetero: Keep ions and cofactors, for a model whose store was built with them.
+        contact: Distance in Å within which ligand and partner must touch the protein.
+
+    Raises:
+        ValueError: A file that is not readable, or a ligand or partner that is not there.
     """
     return entry_from_structure(
         read_structure(structure, keep_hetero=keep_hetero),
         ligand=read_ligand(ligand) if ligand is not None else None,
         partner_chains=partner_chains,
+        contact=contact,
     )
+
+
+@dataclass(frozen=True)
+class ReadComplex:
+    """One complex of a file: a model of the structure with a pose of the ligand."""
+
+    entry: Entry
+    model: int
+    """Number of the MODEL; 0 for the only one, or an assembly that is read whole."""
+    pose: int
+    """Number of the pose in the ligand's file, from 1; 0 without a ligand."""
+    drops: tuple[str, ...]
+    """What was left out or is worth knowing, one line each."""
+
+
+def read_complexes(
+    structure: Path,
+    ligand: Path | None = None,
+    partner_chains: Iterable[str] = (),
+    *,
+    model: int | Literal["all"] | None = None,
+    pose: int | Literal["all"] = 1,
+    keep_hetero: bool = False,
+    contact: float = CONTACT,
+) -> Iterator[ReadComplex]:
+    """Complexes of a structure file and a ligand file: every chosen model with every chosen pose.
+
+    Args:
+        structure: PDB, mmCIF or BinaryCIF file.
+        ligand: SDF or mol2 file in the frame of the structure.
+        partner_chains: Chains of the second protein.
+        model: Number of a MODEL, or ``all``; the first, or a whole assembly, if None.
+        pose: Number of a pose in the ligand file, or ``all``.
+        keep_hetero: Keep ions and cofactors.
+        contact: Distance in Å within which ligand and partner must touch the protein.
+
+    Raises:
+        ValueError: A file that is not readable, or a ligand or partner that is not there.
+    """
+    partners = tuple(partner_chains)
+    if model == "all":
+        models = list(read_structures(structure, keep_hetero=keep_hetero))
+    else:
+        models = [read_structure(structure, keep_hetero=keep_hetero, model=model)]
+    poses: list[Ligand | None] = [None]
+    if ligand is not None:
+        poses = list(read_ligands(ligand, pose=pose))
+    for each in models:
+        for one in poses:
+            entry = entry_from_structure(each, ligand=one, partner_chains=partners, contact=contact)
+            note = (one.note,) if one is not None and one.note else ()
+            drops = (*(_drop_line(drop) for drop in each.drops), *each.notes, *note)
+            yield ReadComplex(entry, each.model, one.pose if one is not None else 0, drops)
+
+
+def _drop_line(drop: Drop) -> str:
+    return f"{drop.count} {drop.kind} left out: {drop.reason}"
 
 
 @torch.no_grad()
@@ -73,8 +147,8 @@ def predict_entries(
 ) -> list[Prediction]:
     """Predictions of every task for entries, one structure at a time.
 
-    A model answers whatever it is asked: LBA means something only for an entry with a ligand, PPA
-    only for one with two partners.
+    Affinities are given only for what has a partner: `lba` for an entry with a ligand, `ppa` for
+    one with a second protein. A model would answer for any other as well, and mean nothing.
 
     Args:
         module: A built module, in evaluation mode.
@@ -85,14 +159,21 @@ def predict_entries(
     for entry in entries:
         batch = Batch.from_data_list([build_graph(entry, module.encoder.view)])
         outputs = module.predict_step(batch, 0)
-        found.extend(named_predictions(outputs, module.tasks, min_probability))
+        tasks = [task for task in module.tasks if _has_partner(entry, task)]
+        found.extend(named_predictions(outputs, tasks, min_probability))
     return found
+
+
+def _has_partner(entry: Entry, task: Task) -> bool:
+    """Check that an entry has the partner that an affinity is about; other tasks need none."""
+    needed = {LBA.name: LIGAND, PPA.name: PARTNER}.get(task.name)
+    return needed is None or bool((entry.entity == needed).any())
 
 
 def named_predictions(
     outputs: Mapping[str, Any], tasks: Iterable[Task], min_probability: float = 0.0
 ) -> Iterator[Prediction]:
-    """What `MultiTaskModule.predict_step` gives for a batch, number by number with its name."""
+    """Name each number that `MultiTaskModule.predict_step` gives for a batch."""
     for task in tasks:
         owners = [
             (entry, chain)

@@ -40,9 +40,11 @@ class BuildSettings:
         min_ec_chains: Fewest chains of an EC number (SIFTS's tables only).
         min_go_chains: Fewest chains of a GO term (SIFTS's tables only).
         max_go_chains: Most chains of a GO term (SIFTS's tables only).
-        max_copies: Most near-copies of one protein in a validation or test set of ``taskwise``.
+        max_copies: Most near-copies of one protein (with one ligand) in a validation or test set of
+            ``taskwise``.
         val_year: First year of the validation set of ``time``; 0 takes it by share.
         test_year: First year of the test set of ``time``; 0 takes it by share.
+        contact: Å within which a ligand or partner must have a heavy atom of the protein.
     """
 
     scheme: str = "taskwise"
@@ -62,6 +64,7 @@ class BuildSettings:
     max_copies: int = 10
     val_year: int = 0
     test_year: int = 0
+    contact: float = 8.0
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
@@ -81,6 +84,8 @@ class BuildSettings:
                     f"{name} is {getattr(self, name)}; it is a share above 0 and up to 1, "
                     "such as 0.9 for 90 %"
                 )
+        if not self.contact > 0:
+            raise ValueError(f"contact is {self.contact}; it is a distance in Å above 0, or inf")
         if self.max_atoms < 1 or self.seed < 0:
             raise ValueError(
                 f"max_atoms is {self.max_atoms} and seed {self.seed}; "

@@ -1,7 +1,7 @@
 """Entries, and the memory-mapped store that keeps them."""
 
 from hemenet_lab.store.cache import cache_folder, store_folder
-from hemenet_lab.store.convert import entry_from_structure
+from hemenet_lab.store.convert import CONTACT, ContactError, entry_from_structure
 from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
@@ -19,6 +19,7 @@ from hemenet_lab.store.writer import StoreWriter
 
 __all__ = [
     "ATOM_FIELDS",
+    "CONTACT",
     "FORMAT",
     "FORMAT_VERSION",
     "LIGAND",
@@ -27,6 +28,7 @@ __all__ = [
     "PARTNER",
     "PROTEIN",
     "SPLIT_NAMES",
+    "ContactError",
     "Entry",
     "GrowingArray",
     "Store",

@@ -14,6 +14,13 @@ from hemenet_lab.structures import Ligand, Structure, element_class, ligand_node
 
 SAME_PLACE = 0.01
 """Å; a hetero atom this near to a ligand atom is that atom."""
+CONTACT = 8.0
+"""Å between the nearest heavy atoms of two binding partners; those of crystal complexes come below
+4 Å, of docked or modelled ones rarely above 6 Å."""
+
+
+class ContactError(ValueError):
+    """A ligand or a partner that is too far from the protein to be bound to it."""
 
 
 def entry_from_structure(
@@ -25,6 +32,7 @@ def entry_from_structure(
     uniprot: Mapping[str, str] | None = None,
     values: Mapping[str, float] | None = None,
     terms: Mapping[str, Mapping[int, NDArray[np.int32]]] | None = None,
+    contact: float = CONTACT,
 ) -> Entry:
     """Residues, then kept hetero atoms, then ligand atoms as the nodes of an entry.
 
@@ -37,8 +45,11 @@ def entry_from_structure(
         uniprot: Author chain id → UniProt ids joined by ``;``; other chains' ids are not used.
         values: Complex-level regression: task name → value.
         terms: Chain-level multi-label: task name → {chain index: indices of its terms}.
+        contact: Distance in Å within which the ligand, and the partner chains, must have a heavy
+            atom of the other protein chains; ``inf`` allows any.
 
     Raises:
+        ContactError: The ligand or the partner is farther away.
         ValueError: A partner chain or chain index that the structure does not have, or a label
             that is not a finite number.
     """
@@ -53,6 +64,13 @@ def entry_from_structure(
     atoms = structure.is_polymer[structure.atom_residue]
     counts = np.bincount(structure.atom_residue, minlength=structure.num_residues)[residues]
     free_coords, free_class = _free_atoms(structure, ligand)
+    coords = structure.coords[atoms]
+    if ligand is not None:
+        _check_contact(structure.id, "ligand", coords, ligand.coords, contact)
+    on_partner_side = np.repeat(is_partner, counts)
+    if on_partner_side.any() and not on_partner_side.all():
+        sides = coords[~on_partner_side], coords[on_partner_side]
+        _check_contact(structure.id, f"partner {','.join(sorted(partners))}", *sides, contact)
     letters = [ord(letter or "\0") for letter in structure.insertion_code[residues].tolist()]
 
     def nodes(of_residues: ArrayLike, of_free_atoms: int | NDArray, dtype: DTypeLike) -> NDArray:
@@ -71,7 +89,7 @@ def entry_from_structure(
         residue_number=nodes(structure.residue_number[residues], 0, np.int32),
         insertion_code=nodes(letters, 0, np.uint8),
         node_atoms=nodes(counts, 1, np.uint8),
-        coords=np.concatenate([structure.coords[atoms], free_coords]).astype(np.float32),
+        coords=np.concatenate([coords, free_coords]).astype(np.float32),
         atom_element=np.append(_classes(structure.element[atoms]), free_class).astype(np.int8),
         atom_slot=nodes(structure.slot[atoms], 0, np.int8),
         chain_names=names,
@@ -94,6 +112,20 @@ def _free_atoms(
         coords, elements = coords[distance > SAME_PLACE], elements[distance > SAME_PLACE]
     classes = np.append(_classes(elements), _classes(ligand.element))
     return np.concatenate([coords, ligand.coords]), classes
+
+
+def _check_contact(
+    id: str, what: str, protein: NDArray[np.float32], other: NDArray[np.float32], most: float
+) -> None:
+    """Raises `ContactError` if the two sets of atoms, [A, 3] and [B, 3], are apart."""
+    if not np.isfinite(most):
+        return
+    distance = float(cKDTree(protein).query(other)[0].min())
+    if distance > most:
+        raise ContactError(
+            f"{id}: the {what} is {distance:.1f} Å from the protein, more than {most:g} Å: it is "
+            "not bound to it, or not in the same frame; give a complex, or allow a larger contact"
+        )
 
 
 def _classes(elements: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,17 @@ MANIFEST = "manifest.json"
 SPLIT_NAMES = ("train", "val", "test", "unused")
 """Names of the split codes 0 to 3."""
 UNUSED = SPLIT_NAMES.index("unused")
+
+
+HASHED = ("format", "format_version", "num_entries", "tasks", "splits", "files")
+"""Fields of the manifest that its hash covers."""
+
+
+def content_hash(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 over what the store holds: the `HASHED` fields, which have the files' own digests."""
+    record = {name: manifest.get(name) for name in HASHED}
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class StoreError(ValueError):

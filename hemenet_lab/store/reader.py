@@ -20,12 +20,17 @@ from hemenet_lab.store.fields import (
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
+    content_hash,
 )
 from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
 from hemenet_lab.store.writer import StoreWriter
 from hemenet_lab.tasks import Task
 
 __all__ = ["Store", "StoreError", "StoreWriter"]
+
+
+FIELD_TYPES = {"num_entries": int, "tasks": list, "splits": list, "files": dict, "hash": str}
+"""Fields of the manifest without which a store cannot be read."""
 
 
 class Store:
@@ -44,7 +49,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.manifest: dict[str, Any] = _read_manifest(self.path)
-        self.tasks = tuple(Task.from_dict(record) for record in self.manifest["tasks"])
+        self.tasks = _tasks(self.path, self.manifest)
         _check_sizes(self.path, self.manifest["files"])
         self._arrays: dict[str, NDArray[Any]] = {}
 
@@ -230,14 +235,34 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
         found = (manifest.get("format"), manifest.get("format_version"))
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise StoreError(f"{file} is not readable ({error}); build the store again") from error
     if found != (FORMAT, FORMAT_VERSION):
         raise StoreError(
             f"{path} has the format {found[0]} version {found[1]}, this program reads "
             f"{FORMAT} version {FORMAT_VERSION}; build the store again with this version"
         )
+    for name, kind in FIELD_TYPES.items():
+        if not isinstance(manifest.get(name), kind):
+            raise StoreError(
+                f"{file}: {name} is {str(manifest.get(name))[:40]!r}, expected {kind.__name__}; "
+                "the file is damaged: build the store again"
+            )
+    if content_hash(manifest) != manifest["hash"]:
+        raise StoreError(
+            f"{file} was changed: its content is not that of its hash {manifest['hash'][:12]}…; "
+            "build the store again"
+        )
     return dict(manifest)
+
+
+def _tasks(path: Path, manifest: dict[str, Any]) -> tuple[Task, ...]:
+    try:
+        return tuple(Task.from_dict(record) for record in manifest["tasks"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StoreError(
+            f"{path / MANIFEST}: its tasks are not readable ({error!r}); build the store again"
+        ) from error
 
 
 def _check_sizes(path: Path, files: dict[str, dict[str, Any]]) -> None:

@@ -19,6 +19,7 @@ from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     FORMAT,
     FORMAT_VERSION,
+    HASHED,
     LEVELS,
     MANIFEST,
     NODE_FIELDS,
@@ -27,10 +28,11 @@ from hemenet_lab.store.fields import (
     GrowingArray,
     StoreError,
     all_fields,
+    content_hash,
 )
 from hemenet_lab.tasks import Task
 
-OWN_FIELDS = ("format", "format_version", "num_entries", "tasks", "splits", "files", "hash")
+OWN_FIELDS = (*HASHED, "hash")
 """Fields of the manifest that say what the store holds."""
 
 
@@ -217,5 +219,4 @@ class StoreWriter:
             "splits": sorted(self._splits),
             "files": files,
         }
-        content = json.dumps(record, sort_keys=True, ensure_ascii=False)
-        return {**record, "hash": hashlib.sha256(content.encode()).hexdigest()}
+        return {**record, "hash": content_hash(record)}

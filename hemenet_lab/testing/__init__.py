@@ -1,8 +1,8 @@
 """Tests shipped to users: symmetry checks of encoders, and golden numbers of published layers."""
 
+from hemenet_lab.testing.checks import Comparison, Fixture, FixtureError
 from hemenet_lab.testing.compare import features, prepare
 from hemenet_lab.testing.compiling import assert_compiles, assert_module_compiles
-from hemenet_lab.testing.fixture import Comparison, Fixture, FixtureError
 from hemenet_lab.testing.invariance import assert_equivariant, assert_invariant
 from hemenet_lab.testing.largest_tensor import LargestTensor
 from hemenet_lab.testing.random_graphs import (

@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from hemenet_lab.testing.fixture import Comparison, Fixture, FixtureError
+from hemenet_lab.testing.checks import Comparison, Fixture, FixtureError
 
 _HEADER = ("fixture", "variant", "quantity", "largest error", "tolerance", "ok")
 

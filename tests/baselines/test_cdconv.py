@@ -18,7 +18,7 @@ from baselines.cdconv_layer import (
     radius_pairs,
 )
 from hemenet_lab.testing.checks.cdconv_layer import check
-from hemenet_lab.testing.fixture import Fixture
+from hemenet_lab.testing.checks.fixture import Fixture
 from hemenet_lab.testing.invariance import assert_invariant
 from hemenet_lab.testing.moves import INVERSION, permute_graph, random_rotation
 from hemenet_lab.testing.random_graphs import random_batch, random_graph

@@ -11,7 +11,7 @@ from torch import Tensor
 from baselines.egnn import EGNN, EGNNLayer
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.checks.egnn_layer import build_layer, check
-from hemenet_lab.testing.fixture import Fixture
+from hemenet_lab.testing.checks.fixture import Fixture
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     GOLDENS,

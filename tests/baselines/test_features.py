@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from baselines.features import ATOM_VIEW, NodeEmbedding, edge_lengths
+from baselines.common.features import ATOM_VIEW, NodeEmbedding, edge_lengths
 from hemenet_lab.graphs.view import GraphView
 from tests.baselines.graphs import hand_graph, protein, triangle
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.features import EdgesWithoutLoops
+from baselines.common.features import EdgesWithoutLoops
 from baselines.gat import GAT, EdgeFeatures, with_self_loops
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import GCNConv
 
-from baselines.features import edge_lengths
+from baselines.common.features import edge_lengths
 from baselines.gcn import GCN
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView

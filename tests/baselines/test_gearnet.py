@@ -13,8 +13,8 @@ from baselines import gearnet_layer
 from baselines.gearnet import GearNet, GearNetFullAtom, GearNetStack
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
 from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.testing.checks.fixture import Fixture
 from hemenet_lab.testing.checks.gearnet_layer import check
-from hemenet_lab.testing.fixture import Fixture
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     GOLDENS,

@@ -11,8 +11,8 @@ from baselines import gvp_layer
 from baselines.gvp import GVP
 from baselines.gvp_layer import GVPConv, GVPConvLayer, VectorPerceptron, drop_pair
 from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.testing.checks.fixture import Fixture
 from hemenet_lab.testing.checks.gvp_layer import check
-from hemenet_lab.testing.fixture import Fixture
 from hemenet_lab.testing.invariance import assert_invariant
 from hemenet_lab.testing.moves import INVERSION
 from hemenet_lab.testing.random_graphs import random_batch

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from baselines.features import node_chain, present_neighbor, sequence_neighbor
+from baselines.common.features import node_chain, present_neighbor, sequence_neighbor
 from baselines.gvp import (
     dihedral,
     dihedral_features,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from baselines.ranges import expand_ranges, target_blocks
+from baselines.common.ranges import expand_ranges, target_blocks
 
 TARGET = torch.tensor([0, 0, 0, 1, 1, 2, 2])
 

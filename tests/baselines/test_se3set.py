@@ -13,8 +13,8 @@ from baselines.se3set import attention
 from baselines.se3set.attention import FACTORS, HypergraphAttention, MemberPairs, SE3SetOptions
 from baselines.se3set.encoder import SE3Set, member_pairs, memberships
 from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.testing.checks.fixture import Fixture
 from hemenet_lab.testing.checks.se3set_attention import check, dims_of, pack, unpack
-from hemenet_lab.testing.fixture import Fixture
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     GOLDENS,

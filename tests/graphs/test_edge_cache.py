@@ -14,7 +14,7 @@ from hemenet_lab.graphs import edge_cache
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.edge_cache import EdgeCache
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store.reader import Store, StoreWriter
+from hemenet_lab.store.reader import Store, StoreError, StoreWriter
 from tests.store.entries import TASKS, random_entry
 
 VIEW = GraphView(k=3)
@@ -89,3 +89,26 @@ def test_two_processes_at_once(tmp_path):
     totals = {process.communicate(timeout=120)[0].strip() for process in running}
     assert totals == {str(EdgeCache(store, VIEW).num_edges.sum())}
     assert [path.name for path in (store.path / "edges").iterdir() if path.is_dir()] == [VIEW.key()]
+
+
+@pytest.mark.parametrize("name", ["edge_index", "edge_type"])
+def test_changed_bit_is_noticed_at_the_first_read(tmp_path, name):
+    store = write_store(tmp_path / "store", 3)
+    path = EdgeCache(store, VIEW).path / f"{name}.npy"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 4
+    path.write_bytes(bytes(data))
+    cache = EdgeCache(store, VIEW)
+    cache[0]
+    with pytest.raises(StoreError, match=r"edges of entry 2 in .* are damaged; remove this folder"):
+        cache[2]
+
+
+@pytest.mark.parametrize("name", ["edge_offset", "edge_checksum"])
+def test_changed_bit_of_a_table_makes_the_edges_anew(tmp_path, name):
+    store = write_store(tmp_path / "store", 3)
+    path = EdgeCache(store, VIEW).path / f"{name}.npy"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 4
+    path.write_bytes(bytes(data))
+    assert_right(EdgeCache(store, VIEW), store, VIEW)

@@ -55,7 +55,7 @@ def pdb_text(chains: dict[str, str]) -> str:
         for index, letter in enumerate(text):
             for name, radius, turn, rise in (("N", 1.5, 0.0, 0.0), ("CA", 2.3, 28.0, 0.9)):
                 angle = np.deg2rad(100 * index + turn)
-                x, y = radius * np.cos(angle) + 12 * number, radius * np.sin(angle)
+                x, y = radius * np.cos(angle) + 8 * number, radius * np.sin(angle)
                 place = f"{x:8.3f}{y:8.3f}{1.5 * index + rise:8.3f}"
                 head = f"ATOM  {len(lines) % 99999 + 1:5d}  {name:<3s} {THREE[letter]} {chain}"
                 lines.append(f"{head}{index + 1:4d}    {place}  1.00 10.00           {name[0]}")

@@ -35,7 +35,7 @@ def command(*words: object) -> int:
 def test_open_route(server: LocalServer, tmp_path: Path, kind: str) -> None:
     raw, out, table = tmp_path / "raw", tmp_path / "store", tmp_path / "table.csv"
     table.write_text(TABLE)
-    assert fetch(raw, "--affinity-table", table, "--format", kind) == 0
+    assert fetch(raw, affinity_table=table, format=kind) == 0
     assert command("build", "--raw", raw, "--out", out, "--workers", 2) == 0
     assert command("verify", out, "--raw", raw) == 0
     store = Store(out)
@@ -69,7 +69,7 @@ def test_pdbbind_without_its_structures(
 ) -> None:
     """Complexes that cannot be read are dropped with their reasons, the rest is built."""
     raw, out = tmp_path / "raw", tmp_path / "store"
-    assert fetch(raw, "--pdbbind", layout_2020(tmp_path / "pdbbind")) == 0
+    assert fetch(raw, pdbbind=layout_2020(tmp_path / "pdbbind")) == 0
     assert command("build", "--raw", raw, "--out", out, "--workers", 1) == 0
     assert "files not readable" in capsys.readouterr().out
     assert command("verify", out, "--raw", raw) == 0

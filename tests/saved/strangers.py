@@ -23,7 +23,7 @@ Path({mark!r}).touch()
 from torch.optim import Adam as Opt
 from torch.optim.lr_scheduler import StepLR as Sched
 from hemenet_lab.encoders.hemenet import HeMeNet as Enc
-from hemenet_lab.readout import Sum as Read
+from hemenet_lab.model import Sum as Read
 def call(*args, **kwargs): return 1
 """
 SMALL: dict[str, Any] = {"hidden_dim": 8, "num_layers": 1, "channel_dim": 4, "relation_dim": 4}
@@ -72,7 +72,7 @@ MODEL_SETTINGS: dict[str, Make] = {
     "readout by yaml text": lambda f: {"readout": "{class_path: stranger.Read}"},
     "readout is a file": lambda f: {"readout": touch(f)},
     "argument of readout": lambda f: {
-        "readout": spec("hemenet_lab.readout.TaskAware", num_heads=touch(f))
+        "readout": spec("hemenet_lab.model.TaskAware", num_heads=touch(f))
     },
     "loss weight is a class": lambda f: {"loss_weights": {"ec": touch(f)}},
     "loss weights are a class": lambda f: {"loss_weights": touch(f)},

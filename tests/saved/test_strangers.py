@@ -181,7 +181,7 @@ def test_places_that_lead_elsewhere_are_refused(content: dict[str, Any], tmp_pat
         {"lr_scheduler": spec(PLATEAU, monitor="val/loss", mode="min", factor=0.5)},
         {"lr_scheduler": spec(f"{RATES}.OneCycleLR", max_lr=0.1, total_steps=9)},
         {"readout": "Sum", "tasks": ["lba"], "loss_weights": {"lba": 2}, "head_dropout": 0},
-        {"readout": spec("hemenet_lab.readout.TaskAware")},
+        {"readout": spec("hemenet_lab.model.TaskAware")},
         {"encoder": {"class_path": "HeMeNet", "init_args": ENCODER["init_args"]}},
         {"encoder": spec("hemenet_lab.encoders.hemenet.HeMeNet", view={"k": 3, "nodes": "alpha"})},
         {"encoder": spec("baselines.CDConv", channels=[8, 8, 8, 8], radii=[1, 2.0, 3, 4])},

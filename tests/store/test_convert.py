@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hemenet_lab.store.convert import entry_from_structure
+from hemenet_lab.store.convert import ContactError, entry_from_structure
 from hemenet_lab.store.entry import Entry
 from hemenet_lab.structures import (
     ELEMENT_CLASS_INDEX,
@@ -28,7 +28,7 @@ def _structure(tmp_path: Path, atoms: list[Atom] | None = None, **options: bool)
     atoms = atoms or [
         *peptide(["ALA", "MSE"], "A", -1),
         *residue("GLY", "A", 0, 7.6, insertion="B"),
-        *peptide(["SER"], "B", 5, 20.0),
+        *peptide(["SER"], "B", 5, 8.0),
         ZINC,
     ]
     return read_structure(write_pdb(tmp_path / "x.pdb", atoms), **options)
@@ -101,13 +101,13 @@ def test_hetero_atoms_need_to_be_kept(tmp_path: Path) -> None:
 
 def test_a_ligand_that_the_structure_holds_as_well_counts_once(tmp_path: Path) -> None:
     structure = _structure(tmp_path, keep_hetero=True)
-    entry = entry_from_structure(structure, ligand=_ligand((9, 9, 9), (9, 9, 10)))
+    entry = entry_from_structure(structure, ligand=_ligand((9, 9, 9), (9, 9, 10)), contact=20.0)
     assert entry.coords[-2:].tolist() == [[9, 9, 9], [9, 9, 10]]
     assert entry.num_nodes == 4 + 2
 
 
 def test_order_of_atoms_in_the_file_changes_nothing(tmp_path: Path) -> None:
-    atoms = peptide(["ALA", "MSE", "GLY", "SER"]) + peptide(["GLY", "ALA"], "B", 1, 20.0)
+    atoms = peptide(["ALA", "MSE", "GLY", "SER"]) + peptide(["GLY", "ALA"], "B", 1, 8.0)
     want = entry_from_structure(_structure(tmp_path, atoms), partner_chains="B")
     rng = np.random.default_rng(5)
     for _ in range(3):
@@ -123,6 +123,27 @@ def _same(left: Entry, right: Entry) -> bool:
         for item in fields(Entry)
         if item.name not in ("values", "terms")
     )
+
+
+def test_ligand_and_partner_must_touch(tmp_path: Path) -> None:
+    """No affinity is given for a ligand 448 Å away, nor for chains of two different frames."""
+    structure = _structure(tmp_path, peptide(["ALA", "GLY"]) + peptide(["GLY"], "B", 1, 8.0))
+    end = structure.coords[structure.residue_chain[structure.atom_residue] == 0].max(axis=0)
+    near, far = (tuple((end + np.array([step, 0, 0])).tolist()) for step in (7.5, 448.0))
+    assert entry_from_structure(structure, ligand=_ligand(near)).entity[-1] == 2
+    with pytest.raises(ContactError, match=r"x: the ligand is 4\d\d\.\d Å from .*more than 8 Å"):
+        entry_from_structure(structure, ligand=_ligand(far))
+    # one atom in reach is enough
+    entry_from_structure(structure, ligand=_ligand(far, near))
+    assert entry_from_structure(structure, ligand=_ligand(far), contact=float("inf")).num_nodes == 4
+    with pytest.raises(ContactError, match="the partner B is"):
+        entry_from_structure(structure, partner_chains="B", contact=1.0)
+    apart = _structure(tmp_path, peptide(["ALA"]) + peptide(["GLY"], "B", 1, 40.0))
+    with pytest.raises(ContactError, match="the partner B is"):
+        entry_from_structure(apart, partner_chains="B")
+    # without partners named there is nothing to be apart
+    assert entry_from_structure(apart).num_chains == 2
+    assert entry_from_structure(apart, partner_chains="AB").num_chains == 2
 
 
 def test_errors(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from hemenet_lab.store.fields import MANIFEST
+from hemenet_lab.store.fields import MANIFEST, content_hash
 from hemenet_lab.store.reader import Store, StoreError, StoreWriter
 from tests.store.entries import TASKS, random_entry
 
@@ -207,3 +207,38 @@ def test_faulty_entries_are_refused(tmp_path, message):
         writer.add(random_entry(0))
         with pytest.raises(StoreError, match="e00000 was added twice"):
             writer.add(random_entry(0))
+
+
+@pytest.mark.parametrize("name", ["num_entries", "tasks", "splits", "files", "hash"])
+def test_manifest_with_a_missing_or_changed_field(tmp_path, name):
+    store = write(tmp_path / "store")
+    record = dict(store.manifest)
+    for changed in ({k: v for k, v in record.items() if k != name}, {**record, name: "x"}):
+        (store.path / MANIFEST).write_text(json.dumps(changed))
+        with pytest.raises(StoreError, match=rf"{name} is|was changed"):
+            Store(store.path)
+
+
+def test_changed_bit_of_the_manifest(tmp_path):
+    """Each changed letter of what the hash covers is noticed when the store is opened."""
+    store = write(tmp_path / "store")
+    text = (store.path / MANIFEST).read_bytes()
+    for place in range(0, len(text), 7):
+        changed = bytearray(text)
+        changed[place] ^= 2
+        (store.path / MANIFEST).write_bytes(bytes(changed))
+        try:
+            again = Store(store.path)
+        except StoreError:
+            continue
+        # what may differ is white space only
+        assert again.manifest == store.manifest
+
+
+def test_tasks_of_another_form(tmp_path):
+    store = write(tmp_path / "store")
+    record = {**store.manifest, "tasks": [{"name": "x"}]}
+    record["hash"] = content_hash(record)
+    (store.path / MANIFEST).write_text(json.dumps(record))
+    with pytest.raises(StoreError, match="its tasks are not readable"):
+        Store(store.path)

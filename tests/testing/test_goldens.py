@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from hemenet_lab.testing import goldens
-from hemenet_lab.testing.fixture import Comparison, Fixture, FixtureError
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture, FixtureError
 
 KIND = "doubling"
 

@@ -18,7 +18,7 @@ from hemenet_lab.testing.checks import (
     hemenet_layer,
     task_aware_readout,
 )
-from hemenet_lab.testing.fixture import Fixture
+from hemenet_lab.testing.checks.fixture import Fixture
 from tests.baselines.slow_dymean import slow_dymean
 from tests.encoders.slow_layer import Inputs, Options, slow_layer
 from tests.model.test_readout import slow_task_aware

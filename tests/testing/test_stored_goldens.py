@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hemenet_lab.testing import goldens
-from hemenet_lab.testing.fixture import TARGETS, Fixture
+from hemenet_lab.testing.checks.fixture import TARGETS, Fixture
 from tests.shared import GOLDENS, needs_shared
 
 STORED = sorted((Path(__file__).parents[1] / "goldens").glob("*.npz"))

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from mlflow.tracking import MlflowClient
 
 from hemenet_lab.tracking import Tracker
-from hemenet_lab.training.checkpoints import git_revision
+from hemenet_lab.training.record import git_revision
 
 
 def test_two_runs_in_one_folder(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from hemenet_lab.training.checkpoints import AtomicCheckpointIO
+from hemenet_lab.training.files import AtomicCheckpointIO
 
 
 def test_saved_checkpoint_is_read_back(tmp_path: Path) -> None:

@@ -43,12 +43,13 @@ def fit(store: Path, folder: Path, ckpt_path: str | None = None, **options: Any)
 def test_no_checkpoint_between_batches_whose_gradients_are_added(tmp_path: Path) -> None:
     store = small_store(tmp_path / "store")
     whole: dict[str, Any] = {"max_epochs": 2, "accumulate_grad_batches": 2, "every": 1}
-    written = fit(store.path, tmp_path, **whole).written
+    first = fit(store.path, tmp_path, **whole)
+    written = first.written
     steps = [step for step, _ in written[:3]]
     assert steps == [1, 2, 3]
     assert [batches for _, batches in written[:3]] == [2, 4, 6]
-    last = str(tmp_path / "checkpoints" / "last.ckpt")
-    resumed = fit(store.path, tmp_path, ckpt_path=last, **(whole | {"max_epochs": 3})).written
+    more: dict[str, Any] = whole | {"max_epochs": 3}
+    resumed = fit(store.path, tmp_path, ckpt_path=first.last_model_path, **more).written
     assert resumed[0][0] == written[-1][0] + 1
 
 
@@ -57,5 +58,5 @@ def test_last_checkpoint_of_every_epoch_without_validation(tmp_path: Path) -> No
     watched = fit(store.path, tmp_path, max_epochs=3)
     per_epoch = watched.written[0][0]
     assert [step for step, _ in watched.written] == [per_epoch * (n + 1) for n in range(3)]
-    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    last = torch.load(watched.last_model_path, weights_only=True)
     assert last["global_step"] == 3 * per_epoch

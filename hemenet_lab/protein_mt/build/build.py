@@ -76,7 +76,7 @@ def build_store(
         if is_up_to_date(out, origin, force=force):
             return BuildResult(out, built=False)
         labels = read_labels(found, settings)
-        jobs = read_jobs(found, labels, digests, partial, keep_hetero=settings.keep_hetero)
+        jobs = read_jobs(found, labels, digests, partial, settings)
         fresh = run_all(
             read_items,
             by_file(jobs.values()),

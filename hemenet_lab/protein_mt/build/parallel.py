@@ -14,6 +14,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hemenet_lab.protein_mt import BuildSettings
 from hemenet_lab.protein_mt.build.resume import is_current, result_file, save_result, signature_of
 from hemenet_lab.protein_mt.labels import Labels
 from hemenet_lab.protein_mt.raw import RawFolder, Source, read_sources
@@ -86,24 +87,30 @@ class ReadJob:
     partners: tuple[str, ...]
     """Author chain ids of the binding partner, where the affinity file gives them."""
     keep_hetero: bool
+    contact: float
     signature: str
     """Changes with everything that decides what is read."""
     result: Path
 
 
 def read_jobs(
-    raw: RawFolder, labels: Labels, digests: Sequence[str], folder: Path, *, keep_hetero: bool
+    raw: RawFolder,
+    labels: Labels,
+    digests: Sequence[str],
+    folder: Path,
+    settings: BuildSettings,
 ) -> dict[str, ReadJob]:
     """Item → what to read, with the results in ``folder``."""
     jobs = {}
+    options = settings.keep_hetero, settings.contact
     for source, digest in zip(raw.sources, digests, strict=True):
         record = labels.affinities.get(source.kind, {}).get(source.code)
         partners = record.partner_chains if record and source.kind == "ppa" else ()
         jobs[source.id] = ReadJob(
             source,
             partners,
-            keep_hetero,
-            signature_of(source.id, source.kind, partners, keep_hetero, digest),
+            *options,
+            signature_of(source.id, source.kind, partners, *options, digest),
             folder / result_file(source.id),
         )
     return jobs
@@ -126,7 +133,8 @@ def read_items(jobs: Sequence[ReadJob]) -> list[bool]:
     fresh = [not is_current(job.result, job.signature) for job in jobs]
     missing = [job for job, is_missing in zip(jobs, fresh, strict=True) if is_missing]
     wanted = [(job.source, job.partners) for job in missing]
-    results = read_sources(wanted, keep_hetero=any(job.keep_hetero for job in missing))
+    keep_hetero, contact = jobs[0].keep_hetero, jobs[0].contact
+    results = read_sources(wanted, keep_hetero=keep_hetero, contact=contact)
     for job, result in zip(missing, results, strict=True):
         save_result(job.result, result, job.signature)
     return fresh

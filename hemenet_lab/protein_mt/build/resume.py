@@ -15,15 +15,13 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from hemenet_lab.protein_mt.build.write import CHAINS_FILE, ENTRIES_FILE
-from hemenet_lab.protein_mt.raw import DROPS_FILE, DropRow, ReadResult
+from hemenet_lab.protein_mt.build.write import TABLE_FILES
+from hemenet_lab.protein_mt.raw import DropRow, ReadResult
 from hemenet_lab.store import ATOM_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST, NODE_FIELDS, Entry
 
 ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS))
-_READING_CODE = (
-    *("structures/*.py", "data/convert.py", "data/entry.py"),
-    *("protein_mt/read*.py", "protein_mt/select_chain.py"),
-)
+READING_CODE = ("structures", "store", "protein_mt/raw")
+"""Folders of the package whose code decides what is read of an item."""
 
 
 def result_file(item: str) -> str:
@@ -89,17 +87,26 @@ def signature_of(*parts: object) -> str:
 
 
 @cache
-def code_digest() -> str:
-    """Digest of the code that reads items, so that nothing read by older code is used."""
-    package = Path(__file__).parents[1]
-    files = sorted(path for pattern in _READING_CODE for path in package.glob(pattern))
-    texts = [path.read_bytes() for path in files]
-    return hashlib.sha256(b"\0".join(texts)).hexdigest()
+def code_digest(package: Path = Path(__file__).parents[2]) -> str:
+    """Digest of the code that reads items, so that nothing read by older code is used.
+
+    Whole folders count, since the name of a file says nothing about what it does.
+
+    Args:
+        package: Folder of the package ``hemenet_lab``.
+    """
+    total = hashlib.sha256()
+    for folder in READING_CODE:
+        files = sorted((package / folder).rglob("*.py"))
+        assert files, f"{package / folder} holds no code; was the folder moved?"
+        for path in files:
+            name = path.relative_to(package).as_posix()
+            total.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
 
 
 PARTIAL = ".partial"
 """Folder in the store's place that holds what an unfinished build has read."""
-TABLES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE)
 
 
 def check_folder(out: Path) -> None:
@@ -113,7 +120,7 @@ def check_folder(out: Path) -> None:
     if not out.is_dir():
         raise ValueError(f"{out} is a file; give the folder that the store is to be")
     others = sorted(path.name for path in out.iterdir() if path.name != PARTIAL)
-    moved = all(name.endswith(".npy") or name in TABLES for name in others)
+    moved = all(name.endswith(".npy") or name in TABLE_FILES for name in others)
     if others and not (moved and (out / PARTIAL).is_dir()):
         raise ValueError(
             f"{out} holds other files ({', '.join(others[:3])}) and no store; "
@@ -150,7 +157,7 @@ def put_in_place(draft: Path, out: Path) -> None:
     The manifest, without which a folder is no store, goes first from the old and comes last.
     """
     (out / MANIFEST).unlink(missing_ok=True)
-    for path in (*out.glob("*.npy"), *(out / name for name in TABLES)):
+    for path in (*out.glob("*.npy"), *(out / name for name in TABLE_FILES)):
         path.unlink(missing_ok=True)
     names = sorted(path.name for path in draft.iterdir())
     for name in sorted(names, key=lambda name: (name == MANIFEST, name)):
@@ -185,8 +192,15 @@ def _differences(old: Mapping[str, Any], origin: Mapping[str, Any]) -> list[str]
 
 
 def _is_whole(out: Path) -> bool:
-    files = _read(out / MANIFEST).get("files", {})
-    whole = all((out / name).is_file() for name in (*files, *TABLES))
-    return whole and all(
-        (out / name).stat().st_size == file["bytes"] for name, file in files.items()
-    )
+    """Whether all arrays have their sizes, and all tables (which may be cut) their contents."""
+    manifest = _read(out / MANIFEST)
+    files, tables = manifest.get("files", {}), manifest.get("tables", {})
+    if not all((out / name).is_file() for name in (*files, *TABLE_FILES)):
+        return False
+    sizes = all((out / name).stat().st_size == file["bytes"] for name, file in files.items())
+    return sizes and all(_digest(out / name) == tables.get(name) for name in TABLE_FILES)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt import PDBBIND, SOURCES, STRUCTURES, BuildSettings
 from hemenet_lab.protein_mt.build.assemble import KINDS, Assembly, labelled_entries
-from hemenet_lab.protein_mt.labels import Labels
+from hemenet_lab.protein_mt.labels import LabelOrigin, Labels
 from hemenet_lab.protein_mt.raw import (
     DROPS_FILE,
     DropRow,
@@ -23,6 +24,8 @@ from hemenet_lab.protein_mt.raw import (
     count_reasons,
     csv_text,
     drops_text,
+    find_further,
+    leftover_rows,
 )
 from hemenet_lab.protein_mt.splits import (
     LEVELS,
@@ -41,10 +44,11 @@ from hemenet_lab.store import SPLIT_NAMES, Entry, StoreWriter
 from hemenet_lab.tasks import Task
 
 DIFFERENCES = (
-    "Differs from the published Protein-MT in its labels (EC and GO by the union over all chains "
-    "of a UniProt id, in both directions), its terms (489, 1,943 and 320 instead of one more "
-    "each), its splits (validation, too, is apart from training by sequence) and its structures "
-    "(waters, buffers and hydrogens are left out); docs/data.md says why"
+    "Differs from the published Protein-MT in its labels (EC and GO by the union over a chain's "
+    "UniProt ids, in both directions, none by way of fusions; labels.csv names the source of "
+    "each), its terms (489, 1,943 and 320 instead of one more each), its splits (validation, too, "
+    "is apart from training by sequence) and its structures (waters, buffers and hydrogens are "
+    "left out); docs/data.md says why"
 )
 
 
@@ -78,6 +82,9 @@ def _source(file: str) -> dict[str, str]:
 ENTRIES_FILE = "entries.csv"
 CHAINS_FILE = "chains.csv"
 LIGANDS_FILE = "ligands.csv"
+LABELS_FILE = "labels.csv"
+TABLE_FILES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE, LABELS_FILE, LIGANDS_FILE)
+"""Tables beside the arrays, for people."""
 Parts = Mapping[str, str]
 
 
@@ -178,9 +185,45 @@ def chains_text(items: Sequence[Item], clusters: Clusters) -> str:
     return csv_text(["id", "chain", "uniprot", "length", "cluster"], rows)
 
 
-def ligands_text(assembly: Assembly) -> str:
-    """``ligands.csv``: SMILES of the ligand of every complex with a ligand affinity."""
-    return csv_text(["id", "smiles"], [[id, text] for id, text in assembly.smiles.items()])
+class LabelRows:
+    """``labels.csv``: each term of each chain, the chain that it comes from and over which id.
+
+    The rows go to a file at once, since the whole benchmark has more than a million of them.
+
+    Args:
+        path: The file.
+        tasks: Tasks with their terms.
+    """
+
+    def __init__(self, path: Path, tasks: Sequence[Task]) -> None:
+        self.path = path
+        self._terms = {task.name: task.terms for task in tasks}
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._file.write(csv_text(("id", "chain", "task", "term", "source", "route"), ()))
+
+    def __enter__(self) -> LabelRows:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the file."""
+        self._file.close()
+
+    def add(self, entry: Entry, origins: Callable[[str], Sequence[LabelOrigin]]) -> None:
+        """Appends the rows of an entry's labelled chains.
+
+        Args:
+            entry: The entry.
+            origins: Gives the labels of a chain of the entry.
+        """
+        rows = [
+            (entry.id, chain, o.task, self._terms[o.task][o.term], o.source, o.route)
+            for chain in entry.chain_names
+            for o in origins(chain)
+        ]
+        self._file.write(csv_text(rows[0], rows[1:]) if rows else "")
 
 
 SplitParts = Mapping[str, Mapping[str, str]]
@@ -214,10 +257,16 @@ def write_store(
     assembly, counts = Assembly(), LabelCounts(labels.tasks)
     reason = "label file not used, there is a newer one"
     assembly.drops += [DropRow(raw.name(file), "*", "file", reason) for file in raw.unused]
-    with StoreWriter(path, labels.tasks) as writer:
+    assembly.drops += leftover_rows(raw, find_further(raw.path).used(raw, settings.labels))
+    code_of = {source.id: source.code for source in raw.sources}
+    with (
+        LabelRows(path.parent / LABELS_FILE, labels.tasks) as rows,
+        StoreWriter(path, labels.tasks) as writer,
+    ):
         for entry in labelled_entries(raw, labels, settings, load, assembly):
             writer.add(entry)
             counts.add(entry)
+            rows.add(entry, partial(labels.transfer.origins, code_of[entry.id]))
         assembly.check()
         clusters = _cluster(raw, settings, assembly, threads)
         splits = make_splits(_inputs(labels, settings, assembly, clusters))
@@ -229,8 +278,9 @@ def write_store(
             DROPS_FILE: drops_text(assembly.drops),
             ENTRIES_FILE: entries_text(assembly, clusters, parts),
             CHAINS_FILE: chains_text(assembly.items, clusters),
-            LIGANDS_FILE: ligands_text(assembly),
+            LIGANDS_FILE: csv_text(("id", "smiles"), list(assembly.smiles.items())),
         }
+        rows.close()
         writer.close(
             {
                 **origin,
@@ -246,11 +296,15 @@ def write_store(
                 "drops": count_reasons(assembly.drops),
                 "leakage": _leakage(settings, assembly, clusters, parts),
                 "data_card": data_card(origin),
-                "tables": {name: _digest(text) for name, text in tables.items()},
+                "tables": {
+                    **{name: _digest(text.encode()) for name, text in tables.items()},
+                    LABELS_FILE: _digest(rows.path.read_bytes()),
+                },
             }
         )
     for name, text in tables.items():
         (path / name).write_text(text, encoding="utf-8")
+    rows.path.replace(path / LABELS_FILE)
 
 
 def _cluster(raw: RawFolder, settings: BuildSettings, assembly: Assembly, threads: int) -> Clusters:
@@ -272,7 +326,7 @@ def _inputs(
     labels: Labels, settings: BuildSettings, assembly: Assembly, clusters: Clusters
 ) -> SplitInputs:
     cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
-    copies = copy_sets(assembly.items, cluster_of)
+    copies = copy_sets(assembly.items, cluster_of, assembly.fingerprints)
     return SplitInputs(assembly.items, clusters.group, copies, settings, labels.lists)
 
 
@@ -293,5 +347,5 @@ def _leakage(
     }
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

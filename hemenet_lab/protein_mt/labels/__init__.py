@@ -16,7 +16,7 @@ from hemenet_lab.protein_mt.labels.deepfri import (
     read_identity_flags,
 )
 from hemenet_lab.protein_mt.labels.read import Labels, read_labels
-from hemenet_lab.protein_mt.labels.transfer import is_full_label
+from hemenet_lab.protein_mt.labels.transfer import LabelOrigin, is_full_label
 
 __all__ = [
     "MEASURES",
@@ -24,6 +24,7 @@ __all__ = [
     "Affinity",
     "Binding",
     "DeepfriLists",
+    "LabelOrigin",
     "Labels",
     "is_full_label",
     "parse_binding",

@@ -6,14 +6,19 @@ files, with or without a column for -log10 of the constant.
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hemenet_lab.protein_mt.raw import Problem, read_lines
+from hemenet_lab.protein_mt.raw import (
+    Problem,
+    Row,
+    entry_code,
+    number_text,
+    read_lines,
+    read_table,
+)
 
 UNITS = {
     "fM": 1e-15,
@@ -133,69 +138,95 @@ def _unit(text: str) -> float:
 
 
 REQUIRED = ("id", "pKd")
+OPTIONAL = ("receptor_chains", "partner_chains", "note")
+PK_RANGE = (-5.0, 20.0)
+"""Values outside are no pK: 20 is 1e-20 mol/L, far below any measured constant."""
+MOST_OUTSIDE = 0.1
+"""Share of values outside the range above which the whole column is taken for another quantity."""
+SMALLEST = 1e-3
+"""Values nearer to 0 than this (0 itself aside) look like constants in mol/L."""
 
 
 def read_affinity_csv(path: str | Path) -> AffinityTable:
-    """Reads a CSV file with the columns ``id`` and ``pKd``.
+    """Reads a table with the columns ``id`` and ``pKd`` (see `read_table` for its forms).
 
     Further columns: ``receptor_chains`` and ``partner_chains`` (``AB``, or ``A;B``), ``note``; all
-    others are ignored. Lines that start with ``#`` are comments.
+    others are ignored.
 
     Raises:
-        ValueError: The header lacks a required column.
+        ValueError: The header lacks a required column, or the values are not pKd.
     """
     path = Path(path)
-    lines = [(number, line) for number, line in read_lines(path) if not line.startswith("#")]
     records: list[Affinity] = []
     problems: list[Problem] = []
-    for number, row in _rows(path, lines):
+    expected = f"the first line must name {', '.join(REQUIRED)} and may name {', '.join(OPTIONAL)}"
+    outside = 0
+    for row in read_table(path, REQUIRED, OPTIONAL, expected=expected):
         try:
-            records.append(_record(row))
+            record = _record(row)
         except ValueError as error:
-            problems.append(Problem(path.name, number, _text(row, "id").lower(), str(error)))
+            problems.append(Problem(path.name, row.line, entry_code(row["id"]), str(error)))
+            continue
+        hint = unit_hint(record.pk)
+        if hint:
+            outside += 1
+            reason = f"pKd {row['pKd']} is not plausible ({hint})"
+            problems.append(Problem(path.name, row.line, record.id, reason))
+        else:
+            records.append(record)
+    if outside > max(1, MOST_OUTSIDE * (len(records) + outside)):
+        first = next(problem for problem in problems if "not plausible" in problem.reason)
+        raise ValueError(
+            f"{path}: {outside} of {len(records) + outside} values of the column pKd are not "
+            f"plausible; line {first.line} ({first.id}): {first.reason}. "
+            "Since the others may be wrong as well, none is used: write -log10(K / mol·L⁻¹)"
+        )
     return AffinityTable(tuple(records), tuple(problems))
 
 
-def _rows(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(line + "\n" for _, line in lines)
-    header = list(reader.fieldnames or ())
-    missing = [name for name in REQUIRED if name not in header]
-    if missing:
-        raise ValueError(
-            f"{path} has the columns {header}, but not {missing}; the first line must name "
-            f"{', '.join(REQUIRED)} and may name receptor_chains, partner_chains, note"
+def unit_hint(pk: float) -> str:
+    """What a number may be that is no pK; empty for one that may be a pK.
+
+    The rule is that of `hemenet data verify`: -5 to 20.
+    """
+    low, high = PK_RANGE
+    if pk > high:
+        return f"outside {low:g} to {high:g}; if it is in nM, pKd = 9 - log10(value)"
+    if pk < low:
+        return (
+            f"outside {low:g} to {high:g}; if it is a free energy in kcal/mol, "
+            "pKd = -value / 1.364 at 298 K"
         )
-    for row in reader:
-        yield lines[reader.line_num - 1][0], row
+    if 0 < abs(pk) < SMALLEST:
+        return "nearly 0; if it is in mol/L, pKd = -log10(value)"
+    return ""
 
 
-def _record(row: dict[str, str]) -> Affinity:
-    name, value = _text(row, "id"), _text(row, "pKd")
+def _record(row: Row) -> Affinity:
+    name, value = row["id"], row["pKd"]
     if not name:
         raise ValueError("no id")
+    if row.fault:
+        raise ValueError(row.fault)
     try:
-        pk = float(value)
+        pk = float(number_text(value))
     except ValueError:
         raise ValueError(f"pKd {value!r} is not a number") from None
     if not math.isfinite(pk):
         raise ValueError(f"pKd {value!r} is not finite")
     return Affinity(
-        id=name.lower(),
+        id=entry_code(name),
         pk=pk,
         measure="Kd",
-        receptor_chains=split_chains(_text(row, "receptor_chains")),
-        partner_chains=split_chains(_text(row, "partner_chains")),
-        note=_text(row, "note"),
+        receptor_chains=split_chains(row["receptor_chains"]),
+        partner_chains=split_chains(row["partner_chains"]),
+        note=row["note"],
     )
-
-
-def _text(row: dict[str, str], column: str) -> str:
-    return (row.get(column) or "").strip()
 
 
 ROUNDING = 0.02
 """Largest difference between the -log column (two decimals) and the constant that is rounding."""
-_CODE = re.compile(r"[0-9][A-Za-z0-9]{3}")
+_CODE = re.compile(r"pdb_[0-9a-z]{8}|[0-9][a-z0-9]{3}", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d*\.?\d+")
 _SIDES = re.compile(r"\((?P<receptor>[^()|]+)\|(?P<partner>[^()|]+)\)")
 _START = re.compile(rf"(?:{'|'.join(MEASURES)})\s*[=~<>≤≥]", re.IGNORECASE)
@@ -222,7 +253,7 @@ def read_pdbbind_index(path: str | Path) -> AffinityTable:
             records.append(parse_index_line(line))
         except ValueError as error:
             code = _CODE.match(line.strip())
-            found = code.group().lower() if code else ""
+            found = entry_code(code.group()) if code else ""
             problems.append(Problem(path.name, number, found, str(error)))
     return AffinityTable(tuple(records), tuple(problems))
 
@@ -238,10 +269,13 @@ def parse_index_line(line: str) -> Affinity:
     if len(fields) < 4 or not _CODE.fullmatch(fields[0]):
         raise ValueError("not a line of PDB code, resolution, year and binding data")
     column, binding = _binding(fields[3])
+    pk = binding.pk if column is None else column
+    if hint := unit_hint(pk):
+        raise ValueError(f"pK {pk:g} is not plausible ({hint})")
     sides = _SIDES.search(remarks)
     return Affinity(
-        id=fields[0].lower(),
-        pk=binding.pk if column is None else column,
+        id=entry_code(fields[0]),
+        pk=pk,
         measure=binding.measure,
         sign=binding.sign,
         receptor_chains=split_chains(sides["receptor"]) if sides else (),

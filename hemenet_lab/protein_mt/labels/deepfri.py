@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.protein_mt.raw import Problem, read_lines
+from hemenet_lab.protein_mt.raw import Problem, chain_name, read_lines, split_chain_name
 from hemenet_lab.tasks import BP, CC, EC, MF, Task
 
 Terms = tuple[int, ...]
@@ -32,6 +32,9 @@ class FunctionTable:
     problems: tuple[Problem, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Reason → rows that were left out on purpose."""
+    parts: Mapping[str, Mapping[str, dict[str, Terms]]] = field(default_factory=dict)
+    """Chain → UniProt id that the source says its labels belong to (empty for those of which it
+    does not) → as in ``chains``; no key for chains without any such id."""
 
     def support(self, task: str) -> NDArray[np.int64]:
         """[number of terms], how many chains have each term of a task."""
@@ -195,19 +198,32 @@ def read_identity_flags(path: str | Path) -> dict[str, dict[int, bool]]:
         ValueError: A header or a flag of another form.
     """
     path = Path(path)
-    rows = csv.reader(line for _, line in read_lines(path) if line.strip())
-    header = next(rows, [])
+    lines = [line for _, line in read_lines(path) if line.strip()]
+    try:
+        header, *rows = list(csv.reader(lines)) or [[]]
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a table: {error}") from error
     limits = [re.fullmatch(r"<(\d+)%", column.strip()) for column in header[1:]]
     if header[:1] != ["PDB-chain"] or not limits or None in limits:
         raise ValueError(f"{path} has the header {header}, expected PDB-chain,<30%,<40%,…")
     percent = [int(limit[1]) for limit in limits if limit]
     flags: dict[str, dict[int, bool]] = {}
-    for chain, *values in rows:
+    for chain, *values in filter(None, rows):
         if len(values) != len(percent) or set(values) - {"0", "1"}:
             raise ValueError(f"{path}: chain {chain} has the flags {values}, expected 0 or 1 each")
-        flags[chain] = {limit: value == "1" for limit, value in zip(percent, values, strict=True)}
+        flags[_spelled(chain)] = {
+            limit: value == "1" for limit, value in zip(percent, values, strict=True)
+        }
     return flags
 
 
 def _read_list(path: Path) -> tuple[str, ...]:
-    return tuple(line.strip() for _, line in read_lines(path) if line.strip())
+    return tuple(_spelled(line.strip()) for _, line in read_lines(path) if line.strip())
+
+
+def _spelled(name: str) -> str:
+    """The one spelling of a chain; the name as it is where it is none."""
+    try:
+        return chain_name(*split_chain_name(name))
+    except ValueError:
+        return name

@@ -72,10 +72,17 @@ def read_obo(path: str | Path) -> Ontology:
     branch: dict[str, str] = {}
     parents: dict[str, tuple[tuple[str, str], ...]] = {}
     alternative: dict[str, str] = {}
-    for kind, tags in _stanzas(path):
+    for line, kind, tags in _stanzas(path):
         if not kind:
             release = next(iter(tags["data-version"]), "")
         elif kind == "[Term]" and "is_obsolete" not in tags:
+            lacking = [tag for tag in ("id", "name", "namespace") if not tags[tag]]
+            if lacking:
+                name = next(iter(tags["id"]), "no id")
+                raise ValueError(
+                    f"{path}: the term before line {line} ({name}) has no "
+                    f"{' and no '.join(lacking)}; is the file whole? fetch it again"
+                )
             term = tags["id"][0]
             names[term] = tags["name"][0]
             branch[term] = BRANCHES.get(tags["namespace"][0], "")
@@ -92,22 +99,24 @@ def read_obo(path: str | Path) -> Ontology:
 def _parents(tags: Tags) -> Iterator[tuple[str, str]]:
     yield from (("is_a", parent) for parent in tags["is_a"])
     for text in tags["relationship"]:
-        relation, parent = text.split()[:2]
-        yield relation, parent
+        relation, _, rest = text.partition(" ")
+        if parent := rest.split(maxsplit=1)[:1]:
+            yield relation, parent[0]
 
 
-def _stanzas(path: Path) -> Iterator[tuple[str, Tags]]:
-    """Kind (empty for the header) and tags of each stanza; comments after ``!`` are cut off."""
+def _stanzas(path: Path) -> Iterator[tuple[int, str, Tags]]:
+    """Last line, kind (empty for the header) and tags of each stanza, without comments (``!``)."""
     kind, tags = "", defaultdict[str, list[str]](list)
-    for _, line in read_lines(path):
+    number = 0
+    for number, line in read_lines(path):
         if line.startswith("["):
-            yield kind, tags
+            yield number, kind, tags
             kind, tags = line.strip(), defaultdict(list)
             continue
         tag, colon, value = line.partition(":")
         if colon:
             tags[tag].append(value.split(" ! ")[0].strip())
-    yield kind, tags
+    yield number, kind, tags
 
 
 def compare_with_ontology(table: FunctionTable, ontology: Ontology) -> dict[str, Any]:

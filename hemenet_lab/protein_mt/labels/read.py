@@ -48,6 +48,10 @@ from hemenet_lab.protein_mt.raw import (
 from hemenet_lab.tasks import PROTEIN_MT, Task
 
 About = dict[str, Any]
+TRANSFER = (
+    "union over the chain's UniProt ids; an id has the labels that its source says belong to it, "
+    "else those of the chains that have no other id"
+)
 
 
 def function_tables(
@@ -66,9 +70,7 @@ def function_tables(
     if names:
         tables = [_named(table, names) for table in tables]
         about["ec_names"] = _file(further.enzyme or further.enzyme_classes)
-    about["transfer"] = (
-        "union over chains with the same UniProt id" if settings.transfer else "none"
-    )
+    about["transfer"] = TRANSFER if settings.transfer else "none"
     return tables, {"source": settings.labels, **about}
 
 

@@ -8,7 +8,6 @@ which no two are near-copies.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,9 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hemenet_lab.protein_mt import RELATIONS
-from hemenet_lab.protein_mt.labels.deepfri import FunctionTable
+from hemenet_lab.protein_mt.labels.deepfri import FunctionTable, Terms
 from hemenet_lab.protein_mt.labels.ontology import BRANCHES, Ontology
-from hemenet_lab.protein_mt.raw import Problem, read_lines
+from hemenet_lab.protein_mt.raw import (
+    Problem,
+    Row,
+    chain_name,
+    entry_code,
+    read_lines,
+    read_table,
+)
 from hemenet_lab.tasks import BP, CC, EC, MF, Task
 
 COLUMNS = ("PDB", "CHAIN", "SP_PRIMARY")
@@ -35,7 +41,7 @@ class UniprotMap:
 
     def ids(self, pdb: str, chain: str) -> tuple[str, ...]:
         """Ids of one chain: several for a fusion protein, none where it is unknown."""
-        return self.chains.get((pdb.lower(), chain), ())
+        return self.chains.get((entry_code(pdb), chain), ())
 
 
 def read_sifts(path: str | Path) -> UniprotMap:
@@ -48,40 +54,35 @@ def read_sifts(path: str | Path) -> UniprotMap:
         ValueError: The header lacks PDB, CHAIN or SP_PRIMARY.
     """
     path = Path(path)
-    lines = ((number, line) for number, line in read_lines(path) if not line.startswith("#"))
-    header = next(csv.reader([next(lines, (0, ""))[1]]), [])
-    missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        raise ValueError(
-            f"{path} has the columns {header}, but not {missing}; expected SIFTS's "
-            "pdb_chain_uniprot.csv with PDB, CHAIN, SP_PRIMARY, …"
-        )
-    pdb, chain, accession = (header.index(name) for name in COLUMNS)
+    expected = "expected SIFTS's pdb_chain_uniprot.csv with PDB, CHAIN, SP_PRIMARY, …"
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     problems: list[Problem] = []
     rows = 0
-    for number, line in lines:
-        if not line.strip():
-            continue
+    for row in read_table(path, COLUMNS, expected=expected):
         rows += 1
-        fields = [field.strip() for field in next(csv.reader([line]))]
-        key = fields[accession] if len(fields) > accession else ""
-        if key in ("", "None", "null"):
-            code = fields[pdb].lower() if len(fields) > pdb else ""
-            problems.append(Problem(path.name, number, code, "no UniProt id in this row"))
-            continue
-        found[fields[pdb].lower(), fields[chain]].add(key)
+        code = entry_code(row["PDB"])
+        if row["SP_PRIMARY"] in NO_ACCESSION:
+            problems.append(Problem(path.name, row.line, code, "no UniProt id in this row"))
+        elif not code or not row["CHAIN"]:
+            problems.append(Problem(path.name, row.line, code, "no PDB id or chain in this row"))
+        else:
+            found[code, row["CHAIN"]].add(row["SP_PRIMARY"])
     return UniprotMap(
         {key: tuple(sorted(ids)) for key, ids in found.items()}, rows, tuple(problems)
     )
 
 
+NO_ACCESSION = ("", "None", "null")
+"""Texts of a cell without a UniProt id."""
 EXPERIMENTAL = ("EXP", "IDA", "IPI", "IMP", "IGI", "IEP", "TAS", "IC", "CURATED")
 """Evidence codes that DeepFRI counts as experimental."""
 _EC = re.compile(r"\d+\.\d+\.\d+\.([A-Za-z]*\d+|-)")
+_SHORT_EC = re.compile(r"\d+(\.\d+)?(\.-){0,3}|\d+\.\d+\.\d+")
 
-ChainTerms = dict[str, set[str]]
-"""Chain such as ``1ABC-A`` → its terms."""
+ChainTerms = dict[tuple[str, str], set[str]]
+"""Chain such as ``1ABC-A``, and the UniProt id that the row names (or nothing) → terms."""
+ACCESSIONS = ("ACCESSION", "SP_PRIMARY")
+"""Columns of the UniProt id in the tables of EC numbers and of GO terms."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,11 @@ class Wanted:
     relations: str = "is_a"
     """Key of `RELATIONS`."""
 
-    def support(self, chains: Mapping[str, set[str]]) -> Counter[str]:
+    def support(self, chains: ChainTerms) -> Counter[str]:
         """Term → number of counted chains."""
         return Counter(
             term
-            for chain, terms in chains.items()
+            for chain, terms in _joined(chains).items()
             if not self.counted or chain in self.counted
             for term in terms
         )
@@ -119,14 +120,19 @@ def read_sifts_ec(path: Path, wanted: Wanted) -> FunctionTable:
     """
     chains: ChainTerms = defaultdict(set)
     problems: Counter[str] = Counter()
-    for chain, row in _rows(path, wanted.codes, ("PDB", "CHAIN", "EC_NUMBER")):
-        number = row["EC_NUMBER"]
-        if number in ("", "?", "None"):
+    for chain, accession, row in _rows(path, wanted.codes, ("PDB", "CHAIN", "EC_NUMBER")):
+        numbers = [text for text in re.split(r"[,;\s]+", row["EC_NUMBER"]) if text]
+        if not numbers:
             problems["no EC number in this row"] += 1
-        elif not _EC.fullmatch(number):
-            problems["EC number of fewer than three levels"] += 1
-        else:
-            chains[chain] |= {number, f"{number.rpartition('.')[0]}.-"}
+        for number in numbers:
+            if number in ("?", "None", "null", "NA"):
+                problems["no EC number in this row"] += 1
+            elif _EC.fullmatch(number):
+                chains[chain, accession] |= {number, f"{number.rpartition('.')[0]}.-"}
+            elif _SHORT_EC.fullmatch(number):
+                problems["EC number of fewer than three levels"] += 1
+            else:
+                problems["not an EC number"] += 1
     support = wanted.support(chains)
     terms = sorted((t for t, n in support.items() if n >= wanted.min_ec), key=_by_number)
     return _table(path, {EC: terms}, chains, {}, problems)
@@ -140,14 +146,14 @@ def read_sifts_go(path: Path, wanted: Wanted, ontology: Ontology) -> FunctionTab
     """
     direct: ChainTerms = defaultdict(set)
     problems: Counter[str] = Counter()
-    for chain, row in _rows(path, wanted.codes, ("PDB", "CHAIN", "EVIDENCE", "GO_ID")):
+    for chain, accession, row in _rows(path, wanted.codes, ("PDB", "CHAIN", "EVIDENCE", "GO_ID")):
         term = ontology.find(row["GO_ID"])
         if not _counts(row["EVIDENCE"], wanted.evidence):
             problems[f"evidence {row['EVIDENCE'] or 'missing'}, which is not wanted"] += 1
         elif term is None:
             problems[f"term is obsolete or unknown in {ontology.release}"] += 1
         else:
-            direct[chain].add(term)
+            direct[chain, accession].add(term)
     ancestors = {
         term: ontology.ancestors(term, RELATIONS[wanted.relations])
         for term in sorted({term for terms in direct.values() for term in terms})
@@ -175,20 +181,32 @@ def sifts_date(path: Path) -> str:
 
 def _rows(
     path: Path, codes: Collection[str], columns: tuple[str, ...]
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Chain and columns of the rows about wanted entries; other rows are not even split."""
-    lines = (line for _, line in read_lines(path) if line and not line.startswith("#"))
-    header = next(csv.reader([next(lines, "")]), [])
-    missing = [name for name in columns if name not in header]
-    if missing:
-        raise ValueError(
-            f"{path} has the columns {header}, but not {missing}; expected SIFTS's table "
-            f"with {', '.join(columns)}"
-        )
-    for fields in csv.reader(line for line in lines if line[:4].lower() in codes):
-        row = {name: field.strip() for name, field in zip(header, fields, strict=False)}
-        if all(row.get(name) is not None for name in columns):
-            yield f"{row['PDB'].upper()}-{row['CHAIN']}", row
+) -> Iterator[tuple[str, str, Row]]:
+    """Chain, UniProt id and columns of the rows about wanted entries; others are not even cut."""
+
+    def keep(text: str) -> bool:
+        return entry_code(_FIRST.split(text, maxsplit=1)[0].strip('"')) in codes
+
+    expected = f"expected SIFTS's table with {', '.join(columns)}"
+    for row in read_table(path, columns, ACCESSIONS, keep=keep, expected=expected):
+        accession = next((row[name] for name in ACCESSIONS if row[name]), "")
+        if row["CHAIN"]:
+            yield (
+                chain_name(entry_code(row["PDB"]), row["CHAIN"]),
+                "" if accession in NO_ACCESSION else accession,
+                row,
+            )
+
+
+_FIRST = re.compile(r"[,;\t]")
+
+
+def _joined(chains: ChainTerms) -> dict[str, set[str]]:
+    """Chain → its terms, whichever UniProt id they belong to."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for (chain, _), terms in chains.items():
+        found[chain] |= terms
+    return found
 
 
 def _counts(code: str, evidence: str) -> bool:
@@ -200,7 +218,7 @@ def _counts(code: str, evidence: str) -> bool:
 def _table(
     path: Path,
     terms: Mapping[Task, Sequence[str]],
-    chains: Mapping[str, set[str]],
+    chains: ChainTerms,
     names: Mapping[str, str],
     problems: Counter[str],
 ) -> FunctionTable:
@@ -209,17 +227,24 @@ def _table(
         for task, found in terms.items()
     )
     index = {task.name: {term: i for i, term in enumerate(task.terms)} for task in tasks}
-    labels = {
-        chain: {
+
+    def numbered(of_chain: set[str]) -> dict[str, Terms]:
+        return {
             task: tuple(sorted(place[term] for term in of_chain if term in place))
             for task, place in index.items()
             if any(term in place for term in of_chain)
         }
-        for chain, of_chain in sorted(chains.items())
-    }
+
+    joined = _joined(chains)
+    labels = {chain: numbered(of_chain) for chain, of_chain in sorted(joined.items())}
+    parts: dict[str, dict[str, dict[str, Terms]]] = defaultdict(dict)
+    for (chain, accession), of_part in sorted(chains.items()):
+        if found := numbered(of_part):
+            parts[chain][accession] = found
     left_out = {f"{path.name}: {reason}": count for reason, count in sorted(problems.items())}
-    found = {chain: of_chain for chain, of_chain in labels.items() if of_chain}
-    return FunctionTable(tasks, found, len(chains), left_out=left_out)
+    labelled = {chain: of_chain for chain, of_chain in labels.items() if of_chain}
+    said = {chain: of_chain for chain, of_chain in parts.items() if any(of_chain)}
+    return FunctionTable(tasks, labelled, len(joined), left_out=left_out, parts=said)
 
 
 def _by_number(number: str) -> tuple[tuple[int, str], ...]:

@@ -11,14 +11,16 @@ from hemenet_lab.protein_mt.raw.drops import (
 from hemenet_lab.protein_mt.raw.entry import ReadResult, read_sources
 from hemenet_lab.protein_mt.raw.fingerprint import BITS
 from hemenet_lab.protein_mt.raw.further import FurtherFiles, find_further
-from hemenet_lab.protein_mt.raw.layout import (
-    RawFolder,
-    Source,
-    find_raw,
+from hemenet_lab.protein_mt.raw.ids import (
+    chain_name,
+    entry_code,
+    is_chain_name,
+    is_pdb_code,
     split_chain_name,
-    write_chain_list,
 )
-from hemenet_lab.protein_mt.raw.text import Problem, read_lines
+from hemenet_lab.protein_mt.raw.layout import RawFolder, Source, find_raw, write_chain_list
+from hemenet_lab.protein_mt.raw.leftover import leftover_rows
+from hemenet_lab.protein_mt.raw.text import Problem, Row, number_text, read_lines, read_table
 
 __all__ = [
     "BITS",
@@ -28,15 +30,23 @@ __all__ = [
     "Problem",
     "RawFolder",
     "ReadResult",
+    "Row",
     "Source",
+    "chain_name",
     "count_reasons",
     "csv_text",
     "drops_text",
+    "entry_code",
     "find_further",
     "find_raw",
+    "is_chain_name",
+    "is_pdb_code",
+    "leftover_rows",
+    "number_text",
     "read_dates",
     "read_lines",
     "read_sources",
+    "read_table",
     "split_chain_name",
     "write_chain_list",
     "year_of",

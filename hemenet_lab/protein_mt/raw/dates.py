@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import re
 import zlib
@@ -13,7 +12,8 @@ from typing import Any
 
 import gemmi
 
-from hemenet_lab.protein_mt.raw.text import Problem, read_lines
+from hemenet_lab.protein_mt.raw.ids import entry_code
+from hemenet_lab.protein_mt.raw.text import Problem, read_table
 
 _DATE = re.compile(r"(?P<year>(19|20)\d\d)(-\d\d-\d\d)?")
 
@@ -29,20 +29,15 @@ def read_dates(path: str | Path) -> tuple[dict[str, str], tuple[Problem, ...]]:
         ValueError: The header lacks one of the columns.
     """
     path = Path(path)
-    numbered = [(number, line) for number, line in read_lines(path) if not line.startswith("#")]
-    reader = csv.DictReader(line + "\n" for _, line in numbered)
-    header = list(reader.fieldnames or ())
-    if not {"id", "date"} <= {*header}:
-        raise ValueError(f"{path} has the columns {header}; it needs id and date")
     dates: dict[str, str] = {}
     problems = []
-    for row in reader:
-        code, date = ((row[name] or "").strip() for name in ("id", "date"))
+    for row in read_table(path, ("id", "date"), expected="it needs id and date"):
+        code, date = entry_code(row["id"]), row["date"]
         if year_of(date):
-            dates[code.lower()] = date
+            dates[code] = date
         else:
             reason = f"date {date!r}; expected the form 2004-05-18 or 2004"
-            problems.append(Problem(path.name, numbered[reader.line_num - 1][0], code, reason))
+            problems.append(Problem(path.name, row.line, code, reason))
     return dates, tuple(problems)
 
 

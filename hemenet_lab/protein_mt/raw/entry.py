@@ -12,7 +12,7 @@ from hemenet_lab.protein_mt.raw.dates import read_date
 from hemenet_lab.protein_mt.raw.drops import DropRow
 from hemenet_lab.protein_mt.raw.fingerprint import read_fingerprint, read_smiles
 from hemenet_lab.protein_mt.raw.layout import Source
-from hemenet_lab.store import Entry, entry_from_structure
+from hemenet_lab.store import CONTACT, ContactError, Entry, entry_from_structure
 from hemenet_lab.structures import (
     Drop,
     Ligand,
@@ -117,7 +117,10 @@ class ReadResult:
 
 
 def read_sources(
-    items: Sequence[tuple[Source, tuple[str, ...]]], *, keep_hetero: bool = False
+    items: Sequence[tuple[Source, tuple[str, ...]]],
+    *,
+    keep_hetero: bool = False,
+    contact: float = CONTACT,
 ) -> Iterator[ReadResult]:
     """Reads the items of one structure file, which is parsed once, with their ligands.
 
@@ -128,6 +131,7 @@ def read_sources(
         items: Items with the same structure file, each with the author chain ids of the binding
             partner in a protein-protein complex.
         keep_hetero: Keep ions and cofactors.
+        contact: Å within which a ligand or partner must touch the protein.
 
     Yields:
         What became of each item, in their order.
@@ -139,7 +143,7 @@ def read_sources(
     parsed = _parsed(path, keep_hetero)
     date = read_date(path) if isinstance(parsed, Structure) else ""
     for source, partners in items:
-        yield _result(source, parsed, partners, date)
+        yield _result(source, parsed, partners, date, contact)
 
 
 def read_source(
@@ -159,7 +163,11 @@ def _parsed(path: Path, keep_hetero: bool) -> Structure | Exception:
 
 
 def _result(
-    source: Source, parsed: Structure | Exception, partners: tuple[str, ...], date: str
+    source: Source,
+    parsed: Structure | Exception,
+    partners: tuple[str, ...],
+    date: str,
+    contact: float,
 ) -> ReadResult:
     rows: list[DropRow] = []
     notes: list[str] = []
@@ -167,9 +175,12 @@ def _result(
     try:
         if isinstance(parsed, Exception):
             raise parsed
-        entry = _read(source, replace(parsed, id=source.id), partners, rows, notes)
+        parsed = replace(parsed, id=source.id)
+        entry = _read(source, parsed, partners, contact, rows, notes)
     except ChainNotFound as error:
         rows.append(_dropped(source, f"chain not in the file: {_short(str(error), source)}"))
+    except ContactError as error:
+        rows.append(_dropped(source, f"no contact: {_short(str(error), source)}"))
     except (StructureError, LigandError) as error:
         rows.append(_dropped(source, f"files not readable: {_short(str(error), source)}"))
     except Exception as error:
@@ -192,6 +203,7 @@ def _read(
     source: Source,
     structure: Structure,
     partners: tuple[str, ...],
+    contact: float,
     rows: list[DropRow],
     notes: list[str],
 ) -> Entry:
@@ -203,7 +215,9 @@ def _read(
     ligand = _read_ligand(source, rows, notes) if source.kind == "lba" else None
     present = tuple(chain for chain in protein_chains(structure) if chain in partners)
     notes += [MISSING_PARTNER] * (len(partners) - len(present))
-    return entry_from_structure(structure, ligand=ligand, partner_chains=present, kind=source.kind)
+    return entry_from_structure(
+        structure, ligand=ligand, partner_chains=present, kind=source.kind, contact=contact
+    )
 
 
 def _read_ligand(source: Source, rows: list[DropRow], notes: list[str]) -> Ligand:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rdkit import Chem, rdBase
-from rdkit.Chem import rdFingerprintGenerator
 
 from hemenet_lab.structures import unzipped
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
 
 RADIUS, BITS = 2, 2048
 """ECFP4 (Rogers and Hahn 2010, doi 10.1021/ci100050t), folded."""
@@ -21,6 +23,8 @@ def read_fingerprint(paths: Iterable[Path]) -> bytes:
     Args:
         paths: SDF or mol2 files of one ligand, in the order in which they are tried.
     """
+    from rdkit.Chem import rdFingerprintGenerator  # slow to import
+
     for path in paths:
         molecule = _molecule(path)
         if molecule is not None and molecule.GetNumHeavyAtoms():
@@ -36,6 +40,8 @@ def read_smiles(paths: Iterable[Path]) -> str:
     Args:
         paths: SDF or mol2 files of one ligand, in the order in which they are tried.
     """
+    from rdkit import Chem
+
     for path in paths:
         molecule = _molecule(path)
         if molecule is not None and molecule.GetNumHeavyAtoms():
@@ -43,8 +49,10 @@ def read_smiles(paths: Iterable[Path]) -> str:
     return ""
 
 
-def _molecule(path: Path) -> Chem.Mol | None:
+def _molecule(path: Path) -> Mol | None:
     """The sanitized molecule without hydrogens; None where the chemistry is not accepted."""
+    from rdkit import Chem, rdBase
+
     try:
         text = unzipped(path.read_bytes(), path.name, ValueError).decode("latin-1")
     except (OSError, ValueError):

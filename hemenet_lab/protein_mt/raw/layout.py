@@ -7,15 +7,21 @@ file serves all chains of an entry, and chain ids that differ in case only (``6H
 
 from __future__ import annotations
 
-import csv
 import os
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hemenet_lab.protein_mt.raw.drops import csv_text
+from hemenet_lab.protein_mt.raw.ids import (
+    chain_name,
+    entry_code,
+    is_chain_name,
+    is_pdb_code,
+    split_chain_name,
+)
+from hemenet_lab.protein_mt.raw.text import read_lines, read_table
 
 FOLDER = "structures"
 CHAIN_LIST = "chains.csv"
@@ -31,18 +37,14 @@ def read_chain_list(raw: Path) -> Iterator[tuple[str, Path]]:
     path = raw / FOLDER / CHAIN_LIST
     if not path.is_file():
         return
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"{path} has the columns {reader.fieldnames}, expected {COLUMNS}")
-        names = set(os.listdir(path.parent))
-        for row in reader:
-            if row["file"] not in names:
-                raise ValueError(
-                    f"{path} names {row['file']!r} for chain {row['chain']}, which is not in "
-                    f"{path.parent}; run `hemenet data fetch` again"
-                )
-            yield row["chain"], path.parent / row["file"]
+    names = set(os.listdir(path.parent))
+    for row in read_table(path, COLUMNS):
+        if row["file"] not in names:
+            raise ValueError(
+                f"{path}, line {row.line} names {row['file']!r} for chain {row['chain']}, which is "
+                f"not in {path.parent}; run `hemenet data fetch` again"
+            )
+        yield row["chain"], path.parent / row["file"]
 
 
 def write_chain_list(raw: Path, chains: Iterable[tuple[str, str]]) -> None:
@@ -66,6 +68,7 @@ STRUCTURE_ENDINGS = tuple(
     f".{kind}{packed}" for kind in ("pdb", "ent", "cif", "mmcif", "bcif") for packed in ("", ".gz")
 )
 """In the order of preference where one item has several files."""
+LIGAND_ENDINGS = (".sdf", ".mol2")
 CHAIN_FOLDERS = ("EnzymeCommission", "GeneOntology")
 PAIR_FOLDERS = ("PP", "P-P")
 OTHER_FOLDERS = (*CHAIN_FOLDERS, *PAIR_FOLDERS, "index", "readme", "sifts", "hard_cases")
@@ -126,6 +129,9 @@ class RawFolder:
 def find_raw(path: str | Path) -> RawFolder:
     """Finds structures and label files in a raw folder.
 
+    Ids are told apart by `entry_code`, so that ``1ABC`` and ``pdb_00001abc`` are ``1abc``; in the
+    folders of pairs and chains a name that is no PDB id counts if a table has it as an id.
+
     Looks for ``<any>/<id>/<id>_protein.pdb`` with ``<id>_ligand.sdf`` and ``.mol2`` (up to two
     folders deep, as PDBbind's archives unpack), ``PP/<id>.ent.pdb``, ``EnzymeCommission/all`` and
     ``GeneOntology/all`` with ``<ID>-<CHAIN>.pdb``, ``structures/chains.csv`` with files of whole
@@ -139,29 +145,25 @@ def find_raw(path: str | Path) -> RawFolder:
     path = Path(path)
     if not path.is_dir():
         raise ValueError(f"the raw folder {path} does not exist")
-    sources = _sources(path)
+    unused: list[Path] = []
+    places = [path, path / "index", *sorted(path.glob("*/index"))]
+    affinities = {
+        "lba": _affinities(
+            path, places, "pl", ("INDEX_general_PL_data", "INDEX_general_PL"), unused
+        ),
+        "ppa": _affinities(path, places, "pp", ("INDEX_general_PP",), unused),
+    }
+    ec = _newest([path / "EnzymeCommission", path], "nrPDB-EC_*annot.tsv*", unused)
+    go = _newest([path / "GeneOntology", path], "nrPDB-GO_*annot.tsv*", unused)
+    sources = _sources(path, affinities["ppa"], [table for table in (ec, go) if table])
     if not sources:
         raise ValueError(
             f"{path} holds no structures; expected for example refined-set/1abc/1abc_protein.pdb, "
             "PP/1abc.ent.pdb, EnzymeCommission/all/1ABC-A.pdb or GeneOntology/all/1ABC-A.pdb"
         )
-    unused: list[Path] = []
-    places = [path, path / "index", *sorted(path.glob("*/index"))]
-    return RawFolder(
-        path,
-        sources,
-        {
-            "lba": _affinities(
-                path, places, "pl", ("INDEX_general_PL_data", "INDEX_general_PL"), unused
-            ),
-            "ppa": _affinities(path, places, "pp", ("INDEX_general_PP",), unused),
-        },
-        _newest([path / "EnzymeCommission", path], "nrPDB-EC_*annot.tsv*", unused),
-        _newest([path / "GeneOntology", path], "nrPDB-GO_*annot.tsv*", unused),
-        _newest([path / "sifts", path], "pdb_chain_uniprot.csv*", unused),
-        tuple(unused),
-        (path / SYNTHETIC_MARK).exists(),
-    )
+    sifts = _newest([path / "sifts", path], "pdb_chain_uniprot.csv*", unused)
+    synthetic = (path / SYNTHETIC_MARK).exists()
+    return RawFolder(path, sources, affinities, ec, go, sifts, tuple(unused), synthetic)
 
 
 def structure_stem(name: str) -> str | None:
@@ -173,9 +175,12 @@ def structure_stem(name: str) -> str | None:
     return None
 
 
-def _sources(path: Path) -> tuple[Source, ...]:
+def _sources(
+    path: Path, pair_tables: Iterable[Path], chain_tables: Iterable[Path]
+) -> tuple[Source, ...]:
     found: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    for kind, name, file in (*_ligand_complexes(path), *_pairs(path), *_chains(path)):
+    items = (*_ligand_complexes(path), *_pairs(path, pair_tables), *_chains(path, chain_tables))
+    for kind, name, file in items:
         found[kind, name].append(file)
     codes = {kind: {name for this, name in found if this == kind} for kind in ("lba", "ppa")}
     both = codes["lba"] & codes["ppa"]
@@ -189,7 +194,7 @@ def _sources(path: Path) -> tuple[Source, ...]:
                 code=code,
                 chain=chain,
                 structure=files[0],
-                ligands=_ligands(files[0].parent, name) if kind == "lba" else (),
+                ligands=_ligands(files[0].parent) if kind == "lba" else (),
                 others=tuple(files[1:]),
                 whole_entry=kind == "chain" and files[0].parent == path / FOLDER,
             )
@@ -203,28 +208,62 @@ def _ligand_complexes(path: Path) -> Iterator[tuple[str, str, Path]]:
     for top in sorted(tops, key=lambda folder: (folder.name != "refined-set", folder.name)):
         for folder in (*_folders(top), *(deep for sub in _folders(top) for deep in _folders(sub))):
             for file in _structures(folder):
-                if structure_stem(file.name) == f"{folder.name}_protein":
-                    yield "lba", folder.name.lower(), file
+                if _is_of(folder, structure_stem(file.name) or "", "protein"):
+                    yield "lba", entry_code(folder.name), file
 
 
-def _pairs(path: Path) -> Iterator[tuple[str, str, Path]]:
+def _is_of(folder: Path, stem: str, what: str) -> bool:
+    """Whether a file name without endings is ``<folder>_<what>``, in any spelling of the id."""
+    name, _, end = stem.rpartition("_")
+    return end.lower() == what and entry_code(name) == entry_code(folder.name)
+
+
+def _pairs(path: Path, tables: Iterable[Path]) -> Iterator[tuple[str, str, Path]]:
+    others: dict[str, Path] = {}
     for name in PAIR_FOLDERS:
         top = path / name
         for folder in (top, *_folders(top)):
             for file in _structures(folder):
                 stem = structure_stem(file.name) or ""
-                if re.fullmatch(r"[0-9][A-Za-z0-9]{3}", stem):
-                    yield "ppa", stem.lower(), file
+                # pdb1abc.ent is the archive's own name of the file of 1abc
+                short = stem[3:] if stem[:3].lower() == "pdb" and len(stem) == 7 else stem
+                if is_pdb_code(short):
+                    yield "ppa", entry_code(short), file
+                else:
+                    others[entry_code(stem)] = file
+    named = _named(tables, entry_code) if others else ()
+    yield from (("ppa", code, file) for code, file in others.items() if code in named)
 
 
-def _chains(path: Path) -> Iterator[tuple[str, str, Path]]:
+def _chains(path: Path, tables: Iterable[Path]) -> Iterator[tuple[str, str, Path]]:
+    others: list[tuple[str, Path]] = []
     for name in CHAIN_FOLDERS:
         for file in _structures(path / name / "all"):
             stem = structure_stem(file.name) or ""
-            if re.fullmatch(r"[0-9][A-Za-z0-9]{3}-.+", stem):
-                yield "chain", stem, file
+            if is_chain_name(stem):
+                yield "chain", chain_name(*split_chain_name(stem)), file
+            else:
+                others.append((stem, file))
+    named = _named(tables, str) if others else ()
+    for stem, file in others:
+        if stem in named:
+            yield "chain", chain_name(*split_chain_name(stem)), file
     for chain, file in read_chain_list(path):
-        yield "chain", chain, file
+        yield "chain", chain_name(*split_chain_name(chain)), file
+
+
+def _named(tables: Iterable[Path], spelling: Callable[[str], str]) -> Collection[str]:
+    """Ids of tables with a column ``id``, or of the first column of annotation tables."""
+    found: set[str] = set()
+    for table in tables:
+        try:
+            if ".csv" in table.name:
+                found |= {spelling(row["id"]) for row in read_table(table, ("id",))}
+            elif ".tsv" in table.name:
+                found |= {spelling(text.split("\t")[0]) for _, text in read_lines(table)}
+        except ValueError:
+            continue  # the reader of the labels says what is wrong with the table
+    return found
 
 
 def _structures(folder: Path) -> list[Path]:
@@ -240,9 +279,16 @@ def _preference(name: str) -> tuple[str, int]:
     return structure_stem(name) or "", STRUCTURE_ENDINGS.index(ending)
 
 
-def _ligands(folder: Path, name: str) -> tuple[Path, ...]:
-    files = (folder / f"{name}_ligand{ending}" for ending in (".sdf", ".mol2"))
-    return tuple(file for file in files if file.is_file())
+def _ligands(folder: Path) -> tuple[Path, ...]:
+    """Files of the folder's ligand, in the order in which they are tried."""
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
+    return tuple(
+        file
+        for ending in LIGAND_ENDINGS
+        for file in files
+        if file.name.lower().endswith(ending)
+        and _is_of(folder, file.name[: -len(ending)], "ligand")
+    )
 
 
 def _affinities(
@@ -268,15 +314,3 @@ def _newest(places: Iterable[Path], pattern: str, unused: list[Path]) -> Path | 
 
 def _folders(path: Path) -> list[Path]:
     return sorted(entry for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
-
-
-def split_chain_name(name: str) -> tuple[str, str]:
-    """``1ABC-A`` → (``1abc``, ``A``): PDB code in lower case, author chain id.
-
-    Raises:
-        ValueError: There is no ``-`` with text on both sides.
-    """
-    code, _, chain = name.partition("-")
-    if not code or not chain:
-        raise ValueError(f"chain {name!r} is not a PDB code, a hyphen and a chain id")
-    return code.lower(), chain

@@ -25,7 +25,8 @@ class SplitInputs:
     groups: Groups
     """Groups that no split by sequence may tear apart."""
     copies: Groups
-    """[items], sets of near-copies: items of one kind whose chains are in the same clusters."""
+    """[items], sets of near-copies: items of one kind whose chains are in the same clusters and
+    whose ligand, if there is one, is the same."""
     settings: BuildSettings
     lists: Mapping[str, DeepfriLists] = field(default_factory=dict)
     """``ec`` and ``go`` → DeepFRI's split."""
@@ -41,15 +42,27 @@ class Split:
     """Rule, settings and counts, for the manifest."""
 
 
-def copy_sets(items: Sequence[Item], cluster_of: Mapping[str, int]) -> Groups:
-    """[items], a number for each different kind and set of clusters.
+def copy_sets(
+    items: Sequence[Item], cluster_of: Mapping[str, int], ligands: Mapping[str, str]
+) -> Groups:
+    """[items], a number for each different kind, set of clusters and ligand.
+
+    Different ligands of one protein are no copies of each other: what there is to predict of a
+    congeneric series are their differences.
 
     Args:
         items: All items.
         cluster_of: Sequence → its cluster.
+        ligands: Id of a complex with a ligand → the ligand's fingerprint, empty where its chemistry
+            is not readable; such ligands count as one.
     """
     names = [
-        (item.kind, tuple(sorted({cluster_of[text] for text in item.sequences}))) for item in items
+        (
+            item.kind,
+            tuple(sorted({cluster_of[text] for text in item.sequences})),
+            ligands.get(item.id, ""),
+        )
+        for item in items
     ]
     number = {name: index for index, name in enumerate(sorted(set(names)))}
     return np.array([number[name] for name in names], dtype=np.int64)

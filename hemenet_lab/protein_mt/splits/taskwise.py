@@ -21,8 +21,8 @@ RULE = (
     "whole groups of chains with similar sequences or one UniProt id; per task 15 % of the groups "
     "and 200 items or more for test, 10 % and 100 for val (never above 20 % and 10 % of the items "
     "for the sake of these numbers); of near-copies (one kind, chains in the same sequence "
-    "clusters) a held-out set keeps max_copies, fully labelled ones first, and the others are "
-    "unused"
+    "clusters, the same ligand if any) a held-out set keeps max_copies, fully labelled ones first, "
+    "and the others are unused"
 )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,9 @@ from hemenet_lab.protein_mt.verify.derive import (
 from hemenet_lab.protein_mt.verify.labels import rows_of
 from hemenet_lab.protein_mt.verify.splits import pdb_code
 from hemenet_lab.protein_mt.verify.store import PARTS, Check, RawStore, check
+from hemenet_lab.protein_mt.verify.transfer import check_transfer, without_ids
 
 TASKS_OF_TABLE = {"EC": ("ec",), "GO": ("mf", "bp", "cc")}
-ChainTerms = dict[str, set[str]]
 
 
 def check_raw(store: RawStore, raw: Path) -> Iterator[Check]:
@@ -129,7 +128,8 @@ def _annotations(
         yield check("raw", f"{table} terms and rows are those of the table", source.rows, faults)
         share = bool(store.manifest["settings"]["transfer"])
         for task in tasks:
-            yield _labels(store, task, source.chains, labels[task], uniprot if share else {})
+            parts, known = without_ids(source.chains), uniprot if share else {}
+            yield from check_transfer(store, task, parts, labels[task], known)
 
 
 def _sifts(
@@ -150,7 +150,7 @@ def _sifts(
     stored = _stored_labels(store)
     for task in kept:
         share = uniprot if settings["transfer"] else {}
-        yield _labels(store, task, chains, stored[task], share)
+        yield from check_transfer(store, task, chains, stored[task], share)
 
 
 def _row_counts(store: RawStore, source: Annotations, tasks: tuple[str, ...]) -> Iterator[str]:
@@ -175,33 +175,6 @@ def _stored_labels(store: RawStore) -> dict[str, dict[tuple[int, str], set[str]]
         found[name][entry, place] = {terms[index] for index in term[start : end[row]]}
         start = end[row]
     return found
-
-
-def _labels(
-    store: RawStore,
-    task: str,
-    chains: Mapping[Chain, Mapping[str, set[str]]],
-    stored: dict[tuple[int, str], set[str]],
-    uniprot: dict[Chain, set[str]],
-) -> Check:
-    """Every chain has the union of the terms of all chains with its UniProt ids, and no other."""
-    of_protein: ChainTerms = defaultdict(set)
-    for place, labels in chains.items():
-        for name in uniprot.get(place, ()):
-            of_protein[name] |= labels.get(task, set())
-    faults = []
-    for entry, chain, _ in store.chains:
-        place = pdb_code(store.ids[entry]), chain
-        wanted = set(chains.get(place, {}).get(task, ()))
-        for name in uniprot.get(place, ()):
-            wanted |= of_protein.get(name, set())
-        found = stored.get((entry, chain), set())
-        if found != wanted:
-            faults.append(
-                f"entry {store.ids[entry]}, chain {chain}: {len(found)} terms, "
-                f"{len(found ^ wanted)} of them not as in the table"
-            )
-    return check("raw", f"{task} labels of every chain are those of the table", len(stored), faults)
 
 
 def _lists(store: RawStore, files: dict[str, Path]) -> Check:

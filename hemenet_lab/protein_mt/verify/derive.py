@@ -7,7 +7,7 @@ import gzip
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,57 @@ Chain = tuple[str, str]
 """PDB code in small letters and chain."""
 _BINDING = re.compile(r"(Kd|Ki|IC50|Ka)\s*(<=|>=|[=~<>≤≥])\s*([\d.eE+-]+?)\s*([fpnuµμm]?M)(\S*)")
 _POWER = {"f": 15, "p": 12, "n": 9, "u": 6, "µ": 6, "μ": 6, "m": 3, "M": 0}
-TASK_OF_BRANCH = {
-    "molecular_function": "mf",
-    "biological_process": "bp",
-    "cellular_component": "cc",
-}
-NO_LABELS = {"GO:0003674", "GO:0008150", "GO:0005575"}
-ELECTRONIC, EMPTY = "IEA", "ND"
-EXPERIMENTAL = {"EXP", "IDA", "IPI", "IMP", "IGI", "IEP", "TAS", "IC", "CURATED"}
-ChainTerms = dict[Chain, dict[str, set[str]]]
 
 
 def lines_of(path: Path) -> Iterator[str]:
     """Lines of a text file, gzipped or not."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    with (gzip.open if packed else open)(
-        path, "rt", encoding="utf-8-sig", errors="replace", newline=""
-    ) as file:
+    opener = gzip.open if packed else open
+    with opener(path, "rb") as file:
+        wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+    encoding = "utf-16" if wide else "utf-8-sig"
+    with opener(path, "rt", encoding=encoding, errors="replace", newline="") as file:
         for line in file:
             yield line.rstrip("\r\n")
+
+
+def rows_of_table(
+    path: Path, keep: Callable[[str], bool] = lambda text: True
+) -> Iterator[dict[str, str]]:
+    """Rows of a table between commas, semicolons or tabs, without the blanks around cells."""
+    lines = (line for line in lines_of(path) if line.strip() and not line.startswith("#"))
+    head = next(lines, "")
+    sign = max(",;\t", key=head.count)
+    names = [name.strip() for name in head.split(sign)]
+    spelling = {"id": "id", "pkd": "pKd"}
+    names = [spelling.get(name.lower(), name) for name in names]
+    for row in csv.DictReader(filter(keep, lines), names, delimiter=sign, restval=""):
+        yield {name: text.strip() for name, text in row.items() if isinstance(text, str)}
+
+
+def code_of(text: str) -> str:
+    """An entry's id in small letters, a long PDB id in its short form."""
+    text = text.strip().lower()
+    return text[8:] if re.fullmatch(r"pdb_0000\d\w{3}", text) else text
+
+
+def chain_of(name: str) -> Chain:
+    """``1ABC-A`` or ``1abc_A`` as entry and chain."""
+    match = re.match(r"(pdb_\w{8}|\d[^\W_]{3})[-_](.+)$", name, re.IGNORECASE)
+    if match:
+        return code_of(match[1]), match[2]
+    code, hyphen, chain = name.rpartition("-")
+    return (code_of(code), chain) if hyphen else (code_of(name), "A")
 
 
 def uniprot_of_chains(path: Path) -> dict[Chain, set[str]]:
     """SIFTS: chain → UniProt ids."""
     found: dict[Chain, set[str]] = defaultdict(set)
-    rows = csv.DictReader(line for line in lines_of(path) if line and not line.startswith("#"))
-    for row in rows:
-        name = (row["SP_PRIMARY"] or "").strip()
+    for row in rows_of_table(path):
+        name = row["SP_PRIMARY"]
         if name not in ("", "None", "null"):
-            found[row["PDB"].strip().lower(), row["CHAIN"].strip()].add(name)
+            found[code_of(row["PDB"]), row["CHAIN"]].add(name)
     return found
 
 
@@ -67,12 +88,11 @@ class Annotations:
         self.rows = len(rows)
         self.chains: dict[Chain, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         for name, *fields in rows:
-            code, _, chain = name.partition("-")
             for task, text in zip(tasks, fields, strict=False):
                 known = set(self.terms[task])
                 found = {term.strip() for term in text.split(",")} & known
                 if found:
-                    self.chains[code.lower(), chain][task] |= found
+                    self.chains[chain_of(name)][task] |= found
 
 
 def affinities(paths: Iterable[Path], bounds: bool) -> dict[str, float]:
@@ -90,12 +110,13 @@ def affinities(paths: Iterable[Path], bounds: bool) -> dict[str, float]:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, float | None]]:
-    rows = csv.DictReader(line for line in lines_of(path) if not line.startswith("#"))
-    for row in rows:
+    for row in rows_of_table(path):
         try:
-            yield row["id"].strip().lower(), float(row["pKd"])
-        except (TypeError, ValueError):
+            value = float(row["pKd"].replace(",", "."))
+        except ValueError:
             continue
+        if _plausible(value):
+            yield code_of(row["id"]), value
 
 
 def _index(path: Path, bounds: bool) -> Iterator[tuple[str, float | None]]:
@@ -113,12 +134,30 @@ def _index(path: Path, bounds: bool) -> Iterator[tuple[str, float | None]]:
             value = _POWER[unit[0]] - math.log10(float(number))
         if re.fullmatch(r"[+-]?\d*\.?\d+", fields[3]):
             value = float(fields[3])
-        yield fields[0].lower(), value if bounds or sign in "=~" else None
+        if _plausible(value):
+            yield code_of(fields[0]), value if bounds or sign in "=~" else None
+
+
+def _plausible(value: float) -> bool:
+    return -5 <= value <= 20 and not 0 < abs(value) < 1e-3
+
+
+TASK_OF_BRANCH = {
+    "molecular_function": "mf",
+    "biological_process": "bp",
+    "cellular_component": "cc",
+}
+NO_LABELS = {"GO:0003674", "GO:0008150", "GO:0005575"}
+ELECTRONIC, EMPTY = "IEA", "ND"
+EXPERIMENTAL = {"EXP", "IDA", "IPI", "IMP", "IGI", "IEP", "TAS", "IC", "CURATED"}
+ChainTerms = dict[Chain, dict[str, set[str]]]
+PartTerms = dict[tuple[Chain, str], dict[str, set[str]]]
+"""Chain and the UniProt id that its rows name, or nothing → task → terms."""
 
 
 def sifts_labels(
     files: Mapping[str, Path], settings: Mapping[str, Any], codes: set[str], counted: set[Chain]
-) -> tuple[ChainTerms, dict[str, set[str]]]:
+) -> tuple[PartTerms, dict[str, set[str]]]:
     """Terms of the chains of some entries, and the terms of each task that have enough chains.
 
     Args:
@@ -127,16 +166,21 @@ def sifts_labels(
         codes: PDB codes of all items of the build, small letters.
         counted: Chains over which chains per term are counted; all where there are none.
     """
-    chains: ChainTerms = defaultdict(lambda: defaultdict(set))
+    parts: PartTerms = defaultdict(lambda: defaultdict(set))
     for code, chain, row in _rows(_file(files, "pdb_chain_enzyme"), codes):
-        number = row["EC_NUMBER"].strip()
-        if re.fullmatch(r"(\d+\.){3}(-|[A-Za-z]*\d+)", number):
-            chains[code, chain]["ec"] |= {number, number[: number.rindex(".")] + ".-"}
+        for number in re.findall(r"[^\s,;]+", row["EC_NUMBER"]):
+            if re.fullmatch(r"(\d+\.){3}(-|[A-Za-z]*\d+)", number):
+                both = {number, number[: number.rindex(".")] + ".-"}
+                parts[(code, chain), _protein(row)]["ec"] |= both
     graph = _Graph(_file(files, "go-basic"), settings["relations"])
     for code, chain, row in _rows(_file(files, "pdb_chain_go"), codes):
         if _wanted(row["EVIDENCE"].strip(), settings["evidence"]):
             for term in graph.up(row["GO_ID"].strip()):
-                chains[code, chain][graph.task[term]].add(term)
+                parts[(code, chain), _protein(row)][graph.task[term]].add(term)
+    chains: ChainTerms = defaultdict(lambda: defaultdict(set))
+    for (place, _), of_part in parts.items():
+        for task, terms in of_part.items():
+            chains[place][task] |= terms
     limits = {"ec": (settings["min_ec_chains"], float("inf"))}
     limits |= dict.fromkeys(
         ("mf", "bp", "cc"), (settings["min_go_chains"], settings["max_go_chains"])
@@ -152,8 +196,13 @@ def sifts_labels(
         kept[task] = {term for term, count in support.items() if least <= count <= most}
     return {
         place: {task: terms & kept[task] for task, terms in found.items()}
-        for place, found in chains.items()
+        for place, found in parts.items()
     }, kept
+
+
+def _protein(row: Mapping[str, str]) -> str:
+    name = (row.get("ACCESSION") or row.get("SP_PRIMARY") or "").strip()
+    return "" if name in ("None", "null") else name
 
 
 def _file(files: Mapping[str, Path], stem: str) -> Path:
@@ -161,11 +210,8 @@ def _file(files: Mapping[str, Path], stem: str) -> Path:
 
 
 def _rows(path: Path, codes: set[str]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    lines = (line for line in lines_of(path) if not line.startswith("#"))
-    header = next(lines).split(",")
-    for fields in csv.reader(line for line in lines if line.partition(",")[0].lower() in codes):
-        row = dict(zip(header, fields, strict=True))
-        yield row["PDB"].lower(), row["CHAIN"], row
+    for row in rows_of_table(path, lambda text: code_of(text.partition(",")[0]) in codes):
+        yield code_of(row["PDB"]), row["CHAIN"], row
 
 
 def _wanted(code: str, evidence: str) -> bool:

@@ -16,7 +16,7 @@ from baselines import (
     average_pool,
     neighborhood,
 )
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from baselines import DyMEANLayer
 from hemenet_lab.encoders import ChannelGraph
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 from hemenet_lab.testing.checks.released import (
     embedding,
     present_inputs,
@@ -17,7 +18,6 @@ from hemenet_lab.testing.checks.released import (
     released_graph,
     require_silu,
 )
-from hemenet_lab.testing.fixture import Comparison, Fixture
 
 _INPUTS = ("h", "coords", "channel_weights", "channel_attr", "edge_weights", "edge_attr")
 

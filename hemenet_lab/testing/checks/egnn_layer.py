@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from baselines import EGNNLayer
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:

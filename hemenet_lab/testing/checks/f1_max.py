@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from hemenet_lab.metrics import average_precision, exact_fmax
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 _QUANTITIES = ("f1_max", "auprc_flat", "auprc_per_row")
 

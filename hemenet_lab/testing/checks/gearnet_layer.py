@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from baselines import GearNetStack, RelationalConv, RelationalEdges, line_graph
 from hemenet_lab.nn import segment_sum
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from baselines import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:

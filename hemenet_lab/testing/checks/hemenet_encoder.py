@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from hemenet_lab.encoders import HeMeNetStack
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 from hemenet_lab.testing.checks.hemenet_layer import INPUTS, released_layer, shared_arguments
 from hemenet_lab.testing.checks.released import batch_norm_names, present_inputs, require_silu
-from hemenet_lab.testing.fixture import Comparison, Fixture
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from hemenet_lab.encoders import ChannelGraph, HeMeNetLayer
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 from hemenet_lab.testing.checks.released import (
     batch_norm_names,
     embedding,
@@ -16,7 +17,6 @@ from hemenet_lab.testing.checks.released import (
     released_graph,
     require_silu,
 )
-from hemenet_lab.testing.fixture import Comparison, Fixture
 
 INPUTS = ("h", "coords", "channel_weights", "channel_attr", "edge_weights", "edge_attr")
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hemenet_lab.encoders import ChannelGraph, channel_graph
-from hemenet_lab.testing.fixture import Fixture
+from hemenet_lab.testing.checks.fixture import Fixture
 
 
 def embedding(width: int) -> Tensor:

@@ -25,7 +25,7 @@ from baselines.se3set import (
     three_j,
 )
 from hemenet_lab.nn import safe_norm
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 _TYPES = ("0e", "1o", "2e")
 _FIXED = {"irreps_sh": "1x0e+1x1o+1x2e", "norm_layer": "layer", "rescale_degree": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hemenet_lab.model import TaskAware
-from hemenet_lab.testing.fixture import Comparison, Fixture
+from hemenet_lab.testing.checks.fixture import Comparison, Fixture
 
 
 def check(fixture: Fixture) -> Iterator[Comparison]:

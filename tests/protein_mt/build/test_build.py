@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,17 @@ def test_wrong_settings(wrong: dict[str, Any], message: str) -> None:
 def test_wrong_number_of_workers(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="workers is 0"):
         build_store(raw, tmp_path / "out", workers=0)
+
+
+def test_ligand_that_is_not_there_gets_no_affinity(raw: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "raw"
+    shutil.copytree(raw, copy)
+    ligand = copy / "refined-set" / "1aac" / "1aac_ligand.sdf"
+    ligand.write_text(ligand.read_text().replace("   30.0000", "  480.0000"), encoding="utf-8")
+    path = build_store(copy, tmp_path / "store").path
+    assert "1aac" not in Store(path).ids
+    [row] = [line for line in (path / "drops.csv").read_text().splitlines() if "no contact" in line]
+    assert row.startswith("1aac,lba,entry,")
+    assert "more than 8 Å" in row
+    settings = BuildSettings(contact=float("inf"))
+    assert "1aac" in Store(build_store(copy, tmp_path / "any", settings=settings).path).ids

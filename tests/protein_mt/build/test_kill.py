@@ -16,7 +16,7 @@ from tests.protein_mt.raw_folder import write_raw
 ROOT = Path(__file__).resolve().parents[3]
 KILLED = """
 import os, signal, sys
-from hemenet_lab.protein_mt import build
+from hemenet_lab.protein_mt.build import build
 real, read = build.read_items, []
 def read_items(jobs):
     if len(read) == 9:

@@ -107,8 +107,9 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 def test_chain_names() -> None:
     assert split_chain_name("6SLH-AAA") == ("6slh", "AAA")
     assert split_chain_name("4UDF-1a") == ("4udf", "1a")
-    with pytest.raises(ValueError, match="is not a PDB code, a hyphen"):
-        split_chain_name("1abcA")
+    for name in ("1abcA", "1abc", "", "-A", "1abc-"):
+        with pytest.raises(ValueError, match="is not a PDB code, a hyphen"):
+            split_chain_name(name)
 
 
 def test_split_lists_and_flags(tmp_path: Path) -> None:

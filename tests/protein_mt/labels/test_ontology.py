@@ -117,3 +117,21 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path.write_text(OBO.replace("cellular_component", "somewhere"))
     with pytest.raises(ValueError, match="terms of all three branches"):
         read_obo(path)
+
+
+@pytest.mark.parametrize("tag", ["id", "name", "namespace"])
+def test_term_without_a_needed_tag_is_named_with_its_line(tmp_path: Path, tag: str) -> None:
+    path = tmp_path / "go-basic.obo"
+    stanza = {"id": "GO:0000123", "name": "x", "namespace": "molecular_function"}
+    del stanza[tag]
+    text = "".join(f"{name}: {value}\n" for name, value in stanza.items())
+    path.write_text(f"{OBO}\n[Term]\n{text}\n[Term]\nid: GO:1\n")
+    line = len(f"{OBO}\n[Term]\n{text}\n[Term]".splitlines())
+    with pytest.raises(ValueError, match=f"go-basic.obo: the term before line {line} .*no {tag}"):
+        read_obo(path)
+
+
+def test_relation_without_a_parent_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "go-basic.obo"
+    path.write_text(OBO.replace("[Term]\n", "[Term]\nrelationship: part_of\n", 1))
+    assert read_obo(path).names

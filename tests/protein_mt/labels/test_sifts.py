@@ -130,3 +130,34 @@ def test_date_of_the_table(folder: Path) -> None:
 def test_other_columns_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match=r"but not \['EC_NUMBER'\]; expected SIFTS's table"):
         read_sifts_ec(folder / "pdb_chain_go.csv.gz", Wanted(CODES, frozenset()))
+
+
+def test_each_row_names_its_protein(tmp_path: Path) -> None:
+    """A fusion's number belongs to the protein that ACCESSION names, in either table."""
+    path = tmp_path / "pdb_chain_enzyme.csv"
+    path.write_text(
+        "PDB,CHAIN,ACCESSION,EC_NUMBER\n"
+        "1abc,A,P1,1.1.1.9\npdb_00001abc,A,P2,2.1.1.1\n2abc,A,None,1.1.1.9\n"
+    )
+    table = read_sifts_ec(path, Wanted(CODES, frozenset(), min_ec=1))
+    assert table.tasks[0].terms == ("1.1.1.-", "1.1.1.9", "2.1.1.-", "2.1.1.1")
+    assert table.parts == {"1ABC-A": {"P1": {"ec": (0, 1)}, "P2": {"ec": (2, 3)}}}
+    assert table.chains == {"1ABC-A": {"ec": (0, 1, 2, 3)}, "2ABC-A": {"ec": (0, 1)}}
+
+
+def test_several_numbers_in_one_field(tmp_path: Path) -> None:
+    path = tmp_path / "pdb_chain_enzyme.csv"
+    path.write_text(
+        "PDB, CHAIN, EC_NUMBER\n"
+        '1abc,A,"2.7.11.1, 2.7.12.1"\n2abc,A,2.7.11.1; 3.4\n3abc,A,kinase\n3abc,A,\n'
+    )
+    table = read_sifts_ec(path, Wanted(CODES, frozenset(), min_ec=1))
+    assert named(table) == {
+        "1ABC-A": {"2.7.11.-", "2.7.11.1", "2.7.12.-", "2.7.12.1"},
+        "2ABC-A": {"2.7.11.-", "2.7.11.1"},
+    }
+    assert {text.partition(": ")[2]: count for text, count in table.left_out.items()} == {
+        "EC number of fewer than three levels": 1,
+        "not an EC number": 1,
+        "no EC number in this row": 1,
+    }

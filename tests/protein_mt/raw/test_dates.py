@@ -82,7 +82,9 @@ def test_table(tmp_path: Path) -> None:
 
 
 def test_table_without_its_columns(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"columns \['code', 'day'\]; it needs id and date"):
+    with pytest.raises(
+        ValueError, match=r"columns \['code', 'day'\], but not .*; it needs id and date"
+    ):
         read_dates(written(tmp_path, "code,day\n1abc,2004\n", "dates.csv"))
 
 

@@ -20,6 +20,7 @@ from hemenet_lab.protein_mt.raw import entry as read_entry
 from hemenet_lab.protein_mt.raw.drops import read_drops
 from hemenet_lab.protein_mt.raw.entry import read_source
 from hemenet_lab.protein_mt.raw.layout import find_raw, write_chain_list
+from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import Store
 from hemenet_lab.structures import Structure, read_structure
 from tests.protein_mt.cif_files import bcif_gz, cif_gz
@@ -157,7 +158,7 @@ def test_any_number_of_workers_gives_the_same_bytes(raw: Path, path: Path, tmp_p
 def test_reading_together_is_reading_alone(raw: Path, tmp_path: Path) -> None:
     found = find_raw(raw)
     digests = source_digests(found, workers=1, progress=False)
-    jobs = read_jobs(found, read_labels(found), digests, tmp_path, keep_hetero=False)
+    jobs = read_jobs(found, read_labels(found), digests, tmp_path, BuildSettings())
     groups = by_file(jobs.values())
     assert [len(group) for group in groups] == [2, 2, 7]
     for group in groups:

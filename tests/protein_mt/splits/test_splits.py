@@ -190,7 +190,7 @@ def test_copies_are_of_one_kind_and_the_same_clusters() -> None:
         item("c", "lba", kind="lba", sequences=("EEE",)),
         item("d", "ec", sequences=("EEE",)),
     ]
-    found = copy_sets(items, {"AAA": 0, "CCC": 1, "DDD": 0, "EEE": 0})
+    found = copy_sets(items, {"AAA": 0, "CCC": 1, "DDD": 0, "EEE": 0}, {})
     assert found[1] == found[2]
     assert len({found[0], found[1], found[3]}) == 3
 
@@ -244,3 +244,15 @@ def test_deepfri_schemes() -> None:
 def test_deepfri_scheme_without_lists_says_what_is_missing() -> None:
     with pytest.raises(ValueError, match="deepfri_go needs DeepFRI's split lists"):
         split([item("a", "ec")], np.array([0]), "deepfri_go")
+
+
+def test_different_ligands_of_one_protein_are_no_copies() -> None:
+    items = [
+        Item(name, ("A",), ("AAA",), ((),), frozenset({"lba"}), kind="lba") for name in "abcdef"
+    ]
+    ligands = {"a": "01", "b": "02", "c": "01", "d": "", "e": ""}
+    found = copy_sets(items, {"AAA": 0}, ligands).tolist()
+    assert found[0] == found[2]
+    # unreadable ligands count as one, as does no ligand
+    assert found[3] == found[4] == found[5]
+    assert len(set(found)) == 3

@@ -12,6 +12,7 @@ import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.settings import BuildSettings
+from hemenet_lab.protein_mt.verify.transfer import carriers, without_ids
 from tests.protein_mt.verify.planted import edit, faults, put, reseal
 
 
@@ -80,3 +81,31 @@ def test_changed_raw_files(sound: Path, full_raw: Path, tmp_path: Path) -> None:
     assert "EC terms and rows are those of the table" in found
     table.unlink()
     assert set(faults(sound, other)) == {"label files are those of the build"}
+
+
+def test_label_by_a_fusion_or_with_a_false_source(damaged: Path, full_raw: Path) -> None:
+    """A row of ``labels.csv`` that names a chain without the term, or an id without it."""
+    path = damaged / "labels.csv"
+    text = path.read_text(encoding="utf-8")
+    name = "ec labels have the sources that labels.csv names"
+    assert name not in faults(damaged, full_raw)
+    row = "1aab,A,ec,1.1.1.1,3AAB-A,uniprot P2\n"
+    assert row in text
+    for other in (
+        row.replace("3AAB-A", "3AAC-A"),
+        row.replace("P2", "P5"),
+        row.replace("uniprot P2", "own"),
+        "",
+    ):
+        path.write_text(text.replace(row, other), encoding="utf-8")
+        reseal(damaged)
+        assert set(faults(damaged, full_raw)) == {name}
+
+
+def test_fusions_lend_no_labels_to_the_checker_either() -> None:
+    chains = {("1aaa", "A"): {"ec": {"a"}}, ("1bbb", "A"): {"ec": {"b"}}}
+    uniprot = {("1aaa", "A"): {"P1"}, ("1bbb", "A"): {"P1", "P2"}}
+    found = carriers(without_ids(chains), uniprot, "ec")
+    assert found == {"P1": {"a": {("1aaa", "A")}}}
+    said = {(("1bbb", "A"), "P2"): {"ec": {"b"}}}
+    assert carriers(said, uniprot, "ec") == {"P2": {"b": {("1bbb", "A")}}}

@@ -1,0 +1,27 @@
+"""Parts that several baselines share: node features, and ranges of edges."""
+
+from baselines.common.features import (
+    ATOM_VIEW,
+    EdgesWithoutLoops,
+    NodeEmbedding,
+    edge_lengths,
+    node_chain,
+    present_neighbor,
+    sequence_neighbor,
+    unit,
+)
+from baselines.common.ranges import Block, expand_ranges, target_blocks
+
+__all__ = [
+    "ATOM_VIEW",
+    "Block",
+    "EdgesWithoutLoops",
+    "NodeEmbedding",
+    "edge_lengths",
+    "expand_ranges",
+    "node_chain",
+    "present_neighbor",
+    "sequence_neighbor",
+    "target_blocks",
+    "unit",
+]
