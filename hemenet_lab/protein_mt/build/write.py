@@ -80,8 +80,7 @@ def _source(file: str) -> dict[str, str]:
 
 
 ENTRIES_FILE = "entries.csv"
-CHAINS_FILE = "chains.csv"
-LIGANDS_FILE = "ligands.csv"
+CHAINS_FILE, LIGANDS_FILE = "chains.csv", "ligands.csv"
 LABELS_FILE = "labels.csv"
 TABLE_FILES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE, LABELS_FILE, LIGANDS_FILE)
 """Tables beside the arrays, for people."""
