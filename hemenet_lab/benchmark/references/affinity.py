@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import Crippen, Descriptors, Lipinski, rdFingerprintGenerator, rdMolDescriptors
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from scipy.spatial import cKDTree
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, RidgeCV
@@ -104,25 +104,22 @@ def fingerprint(molecule: Chem.Mol | None) -> Values:
 
 
 DESCRIPTORS: Mapping[str, Callable[[Any], float]] = {
-    "heavy atoms": Descriptors.HeavyAtomCount,
-    "molecular weight": Descriptors.MolWt,
-    "logP (Crippen)": Crippen.MolLogP,
-    "molar refractivity": Crippen.MolMR,
+    "heavy atoms": lambda molecule: molecule.GetNumHeavyAtoms(),
+    "molecular weight": rdMolDescriptors.CalcExactMolWt,
+    "logP (Crippen)": lambda molecule: rdMolDescriptors.CalcCrippenDescriptors(molecule)[0],
+    "molar refractivity": lambda molecule: rdMolDescriptors.CalcCrippenDescriptors(molecule)[1],
     "polar surface": rdMolDescriptors.CalcTPSA,
-    "donors": Lipinski.NumHDonors,
-    "acceptors": Lipinski.NumHAcceptors,
+    "donors": rdMolDescriptors.CalcNumHBD,
+    "acceptors": rdMolDescriptors.CalcNumHBA,
     "rotatable bonds": rdMolDescriptors.CalcNumRotatableBonds,
     "rings": rdMolDescriptors.CalcNumRings,
     "aromatic rings": rdMolDescriptors.CalcNumAromaticRings,
     "sp3 carbons, share": rdMolDescriptors.CalcFractionCSP3,
     "formal charge": Chem.GetFormalCharge,
     "hetero atoms": rdMolDescriptors.CalcNumHeteroatoms,
-    "halogens": lambda molecule: sum(a.GetAtomicNum() in (9, 17, 35, 53) for a in _atoms(molecule)),
+    "halogens": lambda molecule: sum(a.GetAtomicNum() in HALOGENS for a in molecule.GetAtoms()),
 }
-
-
-def _atoms(molecule: Any) -> Any:
-    return molecule.GetAtoms()
+HALOGENS = (9, 17, 35, 53)
 
 
 def descriptors(molecule: Chem.Mol | None) -> Values:
