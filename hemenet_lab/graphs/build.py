@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hemenet_lab.graphs.crop import crop_entry
 from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
@@ -35,8 +36,9 @@ def build_graph(
         tasks: Tasks whose labels are added; a task without labels gets masks that are False.
         edges: Result of `view_edges` for the same entry and view, where it is known already.
     """
+    entry = crop_entry(entry, view.crop)
     nodes = _view_nodes(entry, view)
-    edge_index, edge_type = edges if edges is not None else view_edges(entry, view)
+    edge_index, edge_type = edges if edges is not None else _edges(entry, nodes, view)
     chain = entry.node_chain[nodes.node]
     polymer = np.flatnonzero(chain >= 0)
     graph = ProteinGraph(
@@ -61,7 +63,12 @@ def build_graph(
 
 def view_edges(entry: Entry, view: GraphView) -> tuple[Ints, Ints]:
     """Edges of the entry's graph in this view, as `build_edges` gives them."""
-    nodes = _view_nodes(entry, view)
+    entry = crop_entry(entry, view.crop)
+    return _edges(entry, _view_nodes(entry, view), view)
+
+
+def _edges(entry: Entry, nodes: _ViewNodes, view: GraphView) -> tuple[Ints, Ints]:
+    """Edges between the view nodes of an entry that is cropped already."""
     arrays = NodeArrays(
         coords=entry.coords[nodes.atom],
         atom_node=nodes.atom_node,

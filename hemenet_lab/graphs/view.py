@@ -29,6 +29,8 @@ class GraphView:
         sequence_offsets: Offsets along the chain that make a relation each. In the atom view offset
             0 joins the atoms of one residue (self-loops included) and other offsets join atoms of
             the same slot.
+        crop: Of a complex, only the ligand and residues closer than this to it, or the residues of
+            each partner closer than this to the other, Å; 0 for all. Single chains stay whole.
     """
 
     nodes: Literal["residue", "alpha", "atom"] = "residue"
@@ -38,12 +40,13 @@ class GraphView:
     radius_max_neighbors: int = 0
     radius_min_separation: int = 0
     sequence_offsets: tuple[int, ...] = (-2, -1, 0, 1, 2)
+    crop: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sequence_offsets", tuple(sorted(self.sequence_offsets)))
         if self.nodes not in ("residue", "alpha", "atom"):
             raise ValueError(f"view nodes {self.nodes!r}; allowed: residue, alpha, atom")
-        numbers = ("k", "k_min_separation", "radius", "radius_max_neighbors")
+        numbers = ("k", "k_min_separation", "radius", "radius_max_neighbors", "crop")
         for name in (*numbers, "radius_min_separation"):
             if getattr(self, name) < 0:
                 raise ValueError(f"view {name} is {getattr(self, name)}; it must be 0 or more")
@@ -67,5 +70,8 @@ class GraphView:
 
     def key(self) -> str:
         """Short hash of the settings, the name of a cache of this view's edges."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        settings = asdict(self)
+        if not self.crop:
+            del settings["crop"]  # edges that were computed before there was this setting stay good
+        text = json.dumps(settings, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -190,6 +190,24 @@ class ProteinMTDataModule(LightningDataModule):
         seen = (self.store.split(self.split_name) == 0) & ~self.hidden[:, column]
         return label_means(self.store, task, seen)
 
+    def label_scales(self) -> dict[str, tuple[float, float]]:
+        """Mean and standard deviation of the training labels of each regression task.
+
+        The deviation is 1 where there are fewer than 2 labels or all are equal; a task without any
+        is left out.
+        """
+        found = {}
+        seen = self.store.split(self.split_name) == 0
+        for column, task in enumerate(self.store.tasks):
+            if task.kind == "regression" and task in self.tasks:
+                rows = (seen & ~self.hidden[:, column])[_entry_of(self.store, "value")]
+                values = self.store.array("value")[
+                    rows & (self.store.array("value_task") == column)
+                ]
+                if len(values):
+                    found[task.name] = float(values.mean()), float(values.std()) or 1.0
+        return found
+
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
         """[n, T], labels of training entries that ``label_share`` leaves out."""

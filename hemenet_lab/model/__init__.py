@@ -3,7 +3,7 @@
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import TASKS_KEY, MultiTaskModule
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
-from hemenet_lab.model.schedule import WarmUp
+from hemenet_lab.model.schedule import WarmUp, WarmupCosine
 
 __all__ = [
     "TASKS_KEY",
@@ -14,5 +14,6 @@ __all__ = [
     "TaskAware",
     "TaskEvaluation",
     "WarmUp",
+    "WarmupCosine",
     "Weighted",
 ]

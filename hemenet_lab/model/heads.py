@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -26,6 +27,9 @@ class Head(nn.Module):
         dropout: Probability of zeroing a hidden unit in training.
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(
         self, dim: int, task: Task, hidden: int | None = None, dropout: float = 0.0
     ) -> None:
@@ -39,6 +43,9 @@ class Head(nn.Module):
         self.hidden = nn.Linear(dim, hidden) if task.num_outputs else None
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden, task.num_outputs) if task.num_outputs else None
+        # kept by the module beside the weights: checkpoints from before there were any stay good
+        self.register_buffer("shift", torch.tensor(0.0), persistent=False)
+        self.register_buffer("scale", torch.tensor(1.0), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Prediction [n, out] from features [n, dim]."""
@@ -47,7 +54,21 @@ class Head(nn.Module):
         hidden = self.dropout(nn.functional.silu(self.hidden(features)))
         # half precision would round an affinity of 6.5 to the next multiple of 0.03
         with torch.autocast(hidden.device.type, enabled=False):
-            return self.output(hidden.to(self.output.weight.dtype))
+            return self.output(hidden.to(self.output.weight.dtype)) * self.scale + self.shift
+
+    def set_scale(self, mean: float, deviation: float) -> None:
+        """Learns in units of ``deviation`` about ``mean``; predictions stay in the task's unit.
+
+        Raises:
+            ValueError: A deviation that is not above 0, or numbers that are not finite.
+        """
+        if not (math.isfinite(mean) and 0 < deviation < math.inf):
+            raise ValueError(
+                f"{self.task.name}: targets with mean {mean} and deviation {deviation}; the mean "
+                "must be finite and the deviation above 0"
+            )
+        self.shift.fill_(mean)
+        self.scale.fill_(deviation)
 
     @torch.no_grad()
     def initialise_output(self, constant: Tensor | Sequence[float] | None) -> None:
@@ -73,4 +94,4 @@ class Head(nn.Module):
             if bool(((mean < 0) | (mean > 1)).any()):
                 raise ValueError(f"{self.task.name}: term frequencies must lie in [0, 1]")
             mean = mean.clamp(MARGIN, 1 - MARGIN).logit()
-        self.output.bias.copy_(mean)
+        self.output.bias.copy_((mean - self.shift) / self.scale)

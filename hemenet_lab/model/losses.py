@@ -16,7 +16,11 @@ DEFAULT_WEIGHTS = {"regression": 1.0, "multilabel": 10.0}
 
 
 def masked_loss(
-    task: Task, prediction: Tensor, target: Tensor, mask: Tensor
+    task: Task,
+    prediction: Tensor,
+    target: Tensor,
+    mask: Tensor,
+    scale: Tensor | float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Mean loss over the labelled rows, and how many there are.
 
@@ -32,6 +36,7 @@ def masked_loss(
             widened to float32.
         target: [n, out].
         mask: bool [n], True where a row is labelled.
+        scale: Regression: the unit of the error, such as the standard deviation of the labels.
 
     Returns:
         Loss (scalar) and number of labelled rows (int64 scalar on the same device).
@@ -47,6 +52,8 @@ def masked_loss(
     target = torch.where(rows, target.to(prediction.dtype), 0.0)
     count = mask.sum()
     per_row = _row_loss(task, prediction, target)
+    if task.kind == "regression":
+        per_row = per_row / scale**2
     return torch.where(mask, per_row, 0.0).sum() / count.clamp(min=1), count
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -32,6 +32,10 @@ TRAIN_LOSSES_KEY = "train_losses"
 """Where it keeps the mean training losses of an epoch under way."""
 
 
+SCALES_KEY = "target_scales"
+"""Where a checkpoint keeps mean and deviation of each regression task's training labels."""
+
+
 class MultiTaskModule(LightningModule):
     """Wires encoder → readout → heads for the tasks that the data (or a checkpoint) name.
 
@@ -51,6 +55,9 @@ class MultiTaskModule(LightningModule):
             ``multilabel``); 1 and 10 as published unless given.
         head_dropout: Dropout in the heads.
         start_from_statistics: Start each head at the training mean or term frequencies.
+        standardise: Learn affinities in units of their standard deviation over the training labels,
+            so that no task's loss outweighs the others by its unit. Predictions stay in the task's
+            unit; mean and deviation go into the checkpoint.
         optimizer: Made from the parameters.
         lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
             and `WarmUp` count optimizer steps, all others epochs.
@@ -68,6 +75,7 @@ class MultiTaskModule(LightningModule):
         loss_weights: dict[str, float] | None = None,
         head_dropout: float = 0.0,
         start_from_statistics: bool = True,
+        standardise: bool = False,
         optimizer: OptimizerCallable = lambda parameters: torch.optim.Adam(parameters, lr=1e-4),
         lr_scheduler: LRSchedulerCallable | None = lambda optimizer: ReduceLROnPlateau(
             optimizer, monitor="val/loss", factor=0.75, patience=10
@@ -82,6 +90,7 @@ class MultiTaskModule(LightningModule):
         self.encoder = encoder
         self.task_names = tasks
         self.start_from_statistics = start_from_statistics
+        self.standardise = standardise
         self.tasks: tuple[Task, ...] = ()
         self._make_readout = readout
         self._loss_weights = loss_weights or {}
@@ -135,6 +144,8 @@ class MultiTaskModule(LightningModule):
         else:
             with _own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
+            if self.standardise:
+                self._set_scales(datamodule.label_scales())
             if self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
@@ -143,6 +154,12 @@ class MultiTaskModule(LightningModule):
             constant = datamodule.constant_predictor(task)
             for each in STAGES:
                 self.evaluation(each, task.name).set_constant(constant)
+
+    def _set_scales(self, scales: Mapping[str, Sequence[float]]) -> None:
+        """Give the heads the mean and deviation of their task's labels; see ``standardise``."""
+        for name, (mean, deviation) in scales.items():
+            if name in self.heads:
+                cast(Head, self.heads[name]).set_scale(mean, deviation)
 
     def configure_optimizers(self) -> Any:
         optimizer = self._make_optimizer(self.parameters())
@@ -172,7 +189,11 @@ class MultiTaskModule(LightningModule):
         """By task: the mean loss over labelled rows (0 if there are none) and their number."""
         return {
             task.name: masked_loss(
-                task, outputs[task.name], graph[f"y_{task.name}"], graph[f"mask_{task.name}"]
+                task,
+                outputs[task.name],
+                graph[f"y_{task.name}"],
+                graph[f"mask_{task.name}"],
+                cast(Head, self.heads[task.name]).scale,
             )
             for task in self.tasks
         }
@@ -268,6 +289,12 @@ class MultiTaskModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[TASKS_KEY] = [task.to_dict() for task in self.tasks]
+        heads = {name: cast(Head, head) for name, head in self.heads.items()}
+        checkpoint[SCALES_KEY] = {
+            name: [float(head.shift), float(head.scale)]
+            for name, head in heads.items()
+            if head.task.kind == "regression"
+        }
         if self.trainer.state.fn == TrainerFn.FITTING:
             checkpoint[TRAIN_LOSSES_KEY] = self._gathered_train_losses()
 
@@ -277,6 +304,7 @@ class MultiTaskModule(LightningModule):
             _require_same_tasks(stored, self.tasks)
         else:
             self.build(stored)
+        self._set_scales(checkpoint.get(SCALES_KEY, {}))
         if self._trainer is not None and TRAIN_LOSSES_KEY in checkpoint:
             self._restore_train_losses(checkpoint[TRAIN_LOSSES_KEY])
 

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import (
     ChainedScheduler,
     CyclicLR,
+    LambdaLR,
     LRScheduler,
     OneCycleLR,
     SequentialLR,
@@ -55,7 +56,45 @@ class WarmUp(LRScheduler):
         return [rate * share for rate in self.base_lrs]
 
 
-PER_STEP = (OneCycleLR, CyclicLR, WarmUp)
+class WarmupCosine(LambdaLR):
+    """Learning rate that rises linearly at first and then falls along a cosine, step by step.
+
+    The last step of the run has the lowest rate, so that the weights come to rest.
+
+    Args:
+        optimizer: Its rate is the highest one.
+        warmup: Share of all steps in which the rate rises, 0 to 1.
+        floor: Lowest rate at the end, as a share of the highest one.
+
+    Raises:
+        ValueError: A share outside 0 to 1.
+    """
+
+    def __init__(self, optimizer: Optimizer, warmup: float = 0.1, floor: float = 0.01) -> None:
+        for name, share in (("warmup", warmup), ("floor", floor)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"WarmupCosine {name} is {share}; give a share from 0 to 1")
+        self.warmup, self.floor = warmup, floor
+        self.total = 1
+        """Steps of the whole run; set when the training starts."""
+        super().__init__(optimizer, self.share)
+
+    def set_total(self, steps: int) -> None:
+        """Say how many steps the run has, and set the rates to those of the present one."""
+        self.total = max(1, steps)
+        for group, rate in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = rate * self.share(self.last_epoch)
+
+    def share(self, step: int) -> float:
+        """The rate at a step, counted from 0, as a share of the highest one."""
+        rise = self.warmup * self.total
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        done = min(1.0, (step - rise) / max(1.0, self.total - rise))
+        return self.floor + (1 - self.floor) * (1 + cos(pi * done)) / 2
+
+
+PER_STEP = (OneCycleLR, CyclicLR, WarmUp, WarmupCosine)
 """Schedules whose settings count optimizer steps."""
 
 
@@ -91,7 +130,9 @@ def counts_steps(scheduler: Any) -> bool:
 
 
 def require_steps(trainer: Trainer) -> None:
-    """Refuse a OneCycleLR that ends before the run: torch would stop the training there.
+    """Tell a `WarmupCosine` how long the run is, and refuse a OneCycleLR that ends before it.
+
+    Torch would stop the training there.
 
     Called when the data are there: to ask how many steps there are sets up the loaders, and a
     resumed run would then begin its epoch anew.
@@ -102,6 +143,8 @@ def require_steps(trainer: Trainer) -> None:
     steps = trainer.estimated_stepping_batches
     for config in trainer.lr_scheduler_configs:
         scheduler = config.scheduler
+        if isinstance(scheduler, WarmupCosine):
+            scheduler.set_total(int(steps))
         if isinstance(scheduler, OneCycleLR) and scheduler.total_steps < steps:
             raise ValueError(
                 f"OneCycleLR has {scheduler.total_steps} steps, the run has {steps:.0f}; set "

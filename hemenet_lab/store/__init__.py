@@ -13,6 +13,7 @@ from hemenet_lab.store.fields import (
     GrowingArray,
     StoreError,
 )
+from hemenet_lab.store.folds import fold_names
 from hemenet_lab.store.reader import Store
 from hemenet_lab.store.writer import StoreWriter
 
@@ -35,5 +36,6 @@ __all__ = [
     "StoreWriter",
     "cache_folder",
     "entry_from_structure",
+    "fold_names",
     "store_folder",
 ]

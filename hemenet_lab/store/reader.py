@@ -21,6 +21,7 @@ from hemenet_lab.store.fields import (
     StoreError,
     content_hash,
 )
+from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
 from hemenet_lab.store.writer import StoreWriter
 from hemenet_lab.tasks import Task
 
@@ -140,14 +141,29 @@ class Store:
     def split(self, name: str = "default") -> NDArray[np.int8]:
         """[n], 0 train, 1 val, 2 test, 3 unused.
 
+        Args:
+            name: A stored split, or a computed one such as ``fold0of5`` (or ``fold0of5seed1``): of
+                5 folds of whole groups, fold 0 is tested, the next one validates, the others train.
+
         Raises:
             StoreError: The store has no split of this name.
         """
-        if name not in self.split_names:
+        if name in self.split_names:
+            return self.array(f"split_{name}")
+        parsed = parse_fold(name)
+        if parsed is None:
             raise StoreError(
-                f"{self.path} has no split {name!r}; it has {', '.join(self.split_names) or 'none'}"
+                f"{self.path} has no split {name!r}; it has "
+                f"{', '.join(self.split_names) or 'none'}, and folds such as fold0of5"
             )
-        return self.array(f"split_{name}")
+        fold, folds, seed = parsed
+        where = fold_of(self.ids, self.groups, self.num_labels, folds, seed)
+        return fold_split(where, fold, folds)
+
+    @cached_property
+    def groups(self) -> NDArray[np.int64]:
+        """[n], group of each entry that no split by sequence tears apart; own groups if unknown."""
+        return read_groups(self.path, self.ids)
 
     def counts(self, split: str = "default") -> dict[str, dict[str, int]]:
         """Labelled items (complexes or chains) per part of the split and task."""

@@ -40,6 +40,9 @@ VOLATILE = (
 )
 """Settings that change where and how a run is recorded or how fast it is, not its result."""
 
+LATER = {("model", "standardise"): False, ("view", "crop"): 0}
+"""Settings, with what they are in, that came later: at these values a run is as it was before."""
+
 LOCK_SECONDS = 10.0
 """Time that a fit waits for another process that only looks whether it runs."""
 
@@ -51,7 +54,7 @@ def run_identity(config: Mapping[str, Any], store_hash: str) -> str:
         config: The resolved config of a fit, as ``--print_config`` shows it, with its seed.
         store_hash: Hash of the data.
     """
-    kept = former_paths(_numbers(_without(config, VOLATILE)))
+    kept = former_paths(_as_before(_numbers(_without(config, VOLATILE))))
     text = json.dumps({"config": kept, "store": store_hash}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -67,6 +70,19 @@ def _numbers(value: Any) -> Any:
         return [_numbers(inner) for inner in value]
     if isinstance(value, float) and value.is_integer() and value != 1.0:
         return int(value)
+    return value
+
+
+def _as_before(value: Any, parent: str = "") -> Any:
+    """The same without settings that came later and are at the value that changes nothing."""
+    if isinstance(value, Mapping):
+        return {
+            key: _as_before(inner, key)
+            for key, inner in value.items()
+            if (parent, key) not in LATER or LATER[parent, key] != inner
+        }
+    if isinstance(value, (list, tuple)):
+        return [_as_before(inner) for inner in value]
     return value
 
 

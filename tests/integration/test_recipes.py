@@ -80,12 +80,15 @@ def test_fragment_parses_on_the_main_recipe(
     )
     for group, values in given.items():
         for key, value in values.items():
-            if not isinstance(value, dict):
+            if key.endswith("+"):
+                found = [one["class_path"] for one in config[group][key[:-1]]]
+                assert found[-len(value) :] == [one["class_path"] for one in value]
+            elif not isinstance(value, dict):
                 assert config[group][key] == value
 
 
 def test_every_yaml_is_one_of_these() -> None:
-    known = {*recipes(), *(str(p.relative_to(ROOT)) for p in ROOT.glob("experiments/*.yaml"))}
+    known = {*recipes(), *(str(p.relative_to(ROOT)) for p in ROOT.glob("experiments/**/*.yaml"))}
     for folder in ("encoder", "readout", "trainer", "data", "ablation"):
         known.update(fragments(folder))
     found = {str(p.relative_to(ROOT)) for p in ROOT.glob("[ce]*/**/*.yaml")}

@@ -34,6 +34,8 @@ class Assembly:
     """Stored entry → its affinity, where that is used."""
     fingerprints: dict[str, str] = field(default_factory=dict)
     """Stored complex with a ligand affinity → fingerprint of the ligand, empty where unreadable."""
+    smiles: dict[str, str] = field(default_factory=dict)
+    """Stored complex with a ligand affinity → SMILES of the ligand, empty where unreadable."""
 
     def check(self) -> None:
         """Every item that was found is stored or dropped, and each dropped one has a reason."""
@@ -67,6 +69,7 @@ def labelled_entries(
         assembly.without_uniprot += sum(not names for names in entry.chain_uniprot)
         if "lba" in entry.values:
             assembly.fingerprints[entry.id] = result.fingerprint
+            assembly.smiles[entry.id] = result.smiles
         record = labels.affinities.get(source.kind, {}).get(source.code)
         date = labels.release(source.code, result.date, record)
         full_label = is_full_label(entry, labels.tasks)

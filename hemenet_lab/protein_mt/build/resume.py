@@ -42,6 +42,7 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "notes": result.notes,
         "date": result.date,
         "fingerprint": result.fingerprint,
+        "smiles": result.smiles,
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
     }
     arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
@@ -61,7 +62,10 @@ def load_result(path: Path) -> ReadResult:
             arrays = {array: file[array] for array in ARRAYS}
             entry = Entry(id=name, kind=kind, chain_names=tuple(chains), **arrays)
     rows = tuple(DropRow(*row) for row in meta["drops"])
-    return ReadResult(entry, rows, tuple(meta["notes"]), meta["date"], meta["fingerprint"])
+    notes = tuple(meta["notes"])
+    # results written before SMILES were kept have none
+    smiles = meta.get("smiles", "")
+    return ReadResult(entry, rows, notes, meta["date"], meta["fingerprint"], smiles)
 
 
 def is_current(path: Path, signature: str) -> bool:

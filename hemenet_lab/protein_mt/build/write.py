@@ -80,9 +80,9 @@ def _source(file: str) -> dict[str, str]:
 
 
 ENTRIES_FILE = "entries.csv"
-CHAINS_FILE = "chains.csv"
+CHAINS_FILE, LIGANDS_FILE = "chains.csv", "ligands.csv"
 LABELS_FILE = "labels.csv"
-TABLE_FILES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE, LABELS_FILE)
+TABLE_FILES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE, LABELS_FILE, LIGANDS_FILE)
 """Tables beside the arrays, for people."""
 Parts = Mapping[str, str]
 
@@ -277,6 +277,7 @@ def write_store(
             DROPS_FILE: drops_text(assembly.drops),
             ENTRIES_FILE: entries_text(assembly, clusters, parts),
             CHAINS_FILE: chains_text(assembly.items, clusters),
+            LIGANDS_FILE: csv_text(("id", "smiles"), list(assembly.smiles.items())),
         }
         rows.close()
         writer.close(

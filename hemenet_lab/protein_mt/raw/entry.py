@@ -10,7 +10,7 @@ import numpy as np
 
 from hemenet_lab.protein_mt.raw.dates import read_date
 from hemenet_lab.protein_mt.raw.drops import DropRow
-from hemenet_lab.protein_mt.raw.fingerprint import read_fingerprint
+from hemenet_lab.protein_mt.raw.fingerprint import read_fingerprint, read_smiles
 from hemenet_lab.protein_mt.raw.layout import Source
 from hemenet_lab.store import CONTACT, ContactError, Entry, entry_from_structure
 from hemenet_lab.structures import (
@@ -112,6 +112,8 @@ class ReadResult:
     """Date of the structure's release as its file gives it, such as ``2004-05-18``."""
     fingerprint: str = ""
     """Of the ligand: packed bits in hexadecimal; empty where its chemistry is not readable."""
+    smiles: str = ""
+    """Of the ligand; empty where its chemistry is not readable."""
 
 
 def read_sources(
@@ -185,7 +187,8 @@ def _result(
     if entry is None:
         return ReadResult(None, tuple(rows), tuple(notes))
     fingerprint = read_fingerprint(source.ligands).hex()
-    return ReadResult(entry, tuple(rows), tuple(notes), date, fingerprint)
+    smiles = read_smiles(source.ligands)
+    return ReadResult(entry, tuple(rows), tuple(notes), date, fingerprint, smiles)
 
 
 def _read(

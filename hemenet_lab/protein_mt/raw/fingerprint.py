@@ -1,4 +1,4 @@
-"""Morgan fingerprints of ligands, to tell how similar those of two complexes are."""
+"""Morgan fingerprints and SMILES of ligands, to tell how similar those of complexes are."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ def read_fingerprint(paths: Iterable[Path]) -> bytes:
             bits = generator.GetFingerprintAsNumPy(molecule)
             return np.packbits(bits.astype(np.uint8)).tobytes()
     return b""
+
+
+def read_smiles(paths: Iterable[Path]) -> str:
+    """Canonical SMILES of the first file that RDKit reads and sanitizes; empty if none.
+
+    Args:
+        paths: SDF or mol2 files of one ligand, in the order in which they are tried.
+    """
+    from rdkit import Chem
+
+    for path in paths:
+        molecule = _molecule(path)
+        if molecule is not None and molecule.GetNumHeavyAtoms():
+            return str(Chem.MolToSmiles(molecule))
+    return ""
 
 
 def _molecule(path: Path) -> Mol | None:

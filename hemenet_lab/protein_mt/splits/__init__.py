@@ -5,20 +5,23 @@ from hemenet_lab.protein_mt.splits.clusters import (
     MOSTLY,
     Clusters,
     Item,
+    chain_sequences,
     cluster_items,
     item_of,
 )
 from hemenet_lab.protein_mt.splits.inputs import SplitInputs, copy_sets
 from hemenet_lab.protein_mt.splits.leakage import leakage_reports, ligand_report
-from hemenet_lab.protein_mt.splits.mmseqs import find_mmseqs, mmseqs_version
+from hemenet_lab.protein_mt.splits.mmseqs import Hits, find_mmseqs, mmseqs_version, search
 from hemenet_lab.protein_mt.splits.schemes import make_splits
 
 __all__ = [
     "LEVELS",
     "MOSTLY",
     "Clusters",
+    "Hits",
     "Item",
     "SplitInputs",
+    "chain_sequences",
     "cluster_items",
     "copy_sets",
     "find_mmseqs",
@@ -27,4 +30,5 @@ __all__ = [
     "ligand_report",
     "make_splits",
     "mmseqs_version",
+    "search",
 ]

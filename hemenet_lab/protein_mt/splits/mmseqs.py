@@ -110,9 +110,14 @@ def cluster(
 
 
 def search(
-    sequences: Sequence[str], *, min_seq_id: float, coverage: float, threads: int = 1
+    sequences: Sequence[str],
+    *,
+    min_seq_id: float,
+    coverage: float,
+    threads: int = 1,
+    e_value: float = 1e-3,
 ) -> Hits:
-    """Searches all sequences against all with ``easy-search`` (E-value up to 1e-3).
+    """Searches all sequences against all with ``easy-search``.
 
     Large sets are filtered by k-mers first (sensitivity 5.7); up to `SMALL` sequences are not.
 
@@ -121,6 +126,7 @@ def search(
         min_seq_id: Least identity of a hit, 0 to 1.
         coverage: Least aligned share of the query, 0 to 1 (``--cov-mode 2``).
         threads: Does not change the answer.
+        e_value: Highest E-value of a hit.
 
     Returns:
         Hits between different sequences, in the order of query and target. Peptides below about
@@ -131,6 +137,7 @@ def search(
         fasta, result = _write_fasta(Path(folder), sequences), Path(folder) / "hits.tsv"
         options = _options(min_seq_id, coverage, cov_mode=2, threads=threads)
         options += [*_PROTEIN, "--max-seqs", str(MAX_TARGETS), "--format-output", columns]
+        options += ["-e", str(e_value)]
         options += _ALL_PAIRS if len(sequences) <= SMALL else []
         if Path(fasta).stat().st_size:
             _run(["easy-search", fasta, fasta, str(result), f"{folder}/tmp", *options])

@@ -1,0 +1,11 @@
+"""References: what plain methods reach on a store, as rows beside the models of any table."""
+
+from hemenet_lab.benchmark.references.rows import (
+    ReferenceRow,
+    reference_rows,
+    rows_csv,
+    rows_text,
+    run_baselines,
+)
+
+__all__ = ["ReferenceRow", "reference_rows", "rows_csv", "rows_text", "run_baselines"]
