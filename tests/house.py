@@ -36,6 +36,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.tracking",),
     ("hemenet_lab.training",),
     ("hemenet_lab.prediction",),
+    ("hemenet_lab.explain",),
     ("hemenet_lab.testing",),
     ("hemenet_lab.benchmark",),
     ("hemenet_lab.cli",),

@@ -58,6 +58,9 @@ COMMANDS: dict[str, Command] = {
         "hemenet_lab.cli.predict:predict",
         "No predictions were written.",
     ),
+    "explain": Command(
+        "show which residues a prediction rests on", "hemenet_lab.cli.explain:explain"
+    ),
     "benchmark": Command("run grids of trainings and show their results"),
     "benchmark run": Command(
         "run what is not finished of a grid",

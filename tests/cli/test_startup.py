@@ -51,6 +51,7 @@ def modules_after(words: list[str], lightning: bool = False) -> set[str]:
         ["data", "inspect", "nowhere"],
         ["data", "verify", "nowhere"],
         ["predict", "--help"],
+        ["explain", "--help"],
         ["benchmark", "--help"],
         ["benchmark", "run", "--help"],
     ],
