@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from hemenet_lab.explain import Method
 
 
 def explain(
@@ -13,7 +16,7 @@ def explain(
     out: Path,
     task: tuple[str, ...] = (),
     term: tuple[str, ...] = (),
-    method: tuple[Literal["gradients", "occlusion", "attention"], ...] = ("gradients",),
+    method: tuple[str, ...] = (),
     top: int = 1,
     steps: int = 32,
     ligand: Path | None = None,
@@ -33,7 +36,8 @@ def explain(
         out: Folder for the files; made if it is not there.
         task: Tasks, such as lba or ec; all that have a prediction if not given.
         term: Ids of terms; the most probable ones of each task if not given.
-        method: gradients, occlusion (slower) or attention (of the task-aware readout); several too.
+        method: gradients (if none is given), occlusion (slower) or attention (of the task-aware
+            readout); several are allowed.
         top: Terms of each task.
         steps: Points of the path of integrated gradients.
         ligand: SDF or mol2 file in the frame of the structure.
@@ -49,10 +53,8 @@ def explain(
     options: dict[str, Any] = {"keep_hetero": keep_hetero, "contact": contact}
     entry = entry_from_files(structure, ligand, partners, **options)
     module = load_module(ckpt, trust=trust)
-    chosen = dict.fromkeys(method or ("gradients",))
-    found = explain_entry(
-        module, entry, task, terms=term, methods=tuple(chosen), top=top, steps=steps
-    )
+    chosen = cast("tuple[Method, ...]", tuple(dict.fromkeys(method)) or ("gradients",))
+    found = explain_entry(module, entry, task, terms=term, methods=chosen, top=top, steps=steps)
     for path in write_files(found, out):
         print(path)
     return 0
