@@ -170,6 +170,31 @@ def report(
     print(write_report(grid, selection.options(), resolve=_resolve(), store=store, out=out))
 
 
+def baselines(
+    store: str,
+    *,
+    split: str = "default",
+    folds: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Print what plain methods reach on a store's tasks: what any model must beat.
+
+    Training mean and frequencies, the ligand alone, the protein alone, contacts of the interface,
+    and the nearest training sequence; fitted on the training part, judged on the test part.
+
+    Args:
+        store: Folder of a store, or the name of an installed one such as demo.
+        split: Split whose training part they are fitted on and whose test part counts.
+        folds: Folds of whole groups instead of the split, such as 5.
+        seed: Of the folds and of what is random in the methods.
+        out: CSV file for the rows with all digits.
+    """
+    from hemenet_lab.benchmark.references import run_baselines
+
+    run_baselines(store, split, folds, seed, out)
+
+
 def _resolve() -> Resolve:
     """Reader of `lightning` commands, made when the first command is read: it is slow to import."""
     reader = None
