@@ -134,8 +134,14 @@ def read_complexes(
     for each in models:
         for one in poses:
             entry = entry_from_structure(each, ligand=one, partner_chains=partners, contact=contact)
-            note = (one.note,) if one is not None and one.note else ()
-            drops = (*(_drop_line(drop) for drop in each.drops), *each.notes, *note)
+            of_ligand = (
+                () if one is None else (*map(_drop_line, one.drops), *filter(None, [one.note]))
+            )
+            drops = (
+                *map(_drop_line, each.drops),
+                *each.notes,
+                *(f"ligand: {t}" for t in of_ligand),
+            )
             yield ReadComplex(entry, each.model, one.pose if one is not None else 0, drops)
 
 

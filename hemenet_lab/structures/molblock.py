@@ -80,6 +80,15 @@ class _BlockAtom:
     place: list[str]
 
 
+def content_kind(text: str) -> FileKind | None:
+    """The kind of a file by the marks of its first molecule; None if it has none."""
+    mol2 = re.search(r"(?m)^[ \t]*@<TRIPOS>", text)
+    sdf = re.search(r"(?m)^M  END|^.{33,34}V[23]000", text)
+    if mol2 and sdf:
+        return "mol2" if mol2.start() < sdf.start() else "sdf"
+    return "mol2" if mol2 else "sdf" if sdf else None
+
+
 def split_molecules(text: str, kind: FileKind) -> list[str]:
     """The file's text, molecule by molecule; at least one."""
     if kind == "mol2":
