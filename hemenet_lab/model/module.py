@@ -168,7 +168,7 @@ class MultiTaskModule(LightningModule):
 
     def on_train_start(self) -> None:
         require_steps(self.trainer)
-        self.trained_on = note_of_data(self.trainer.datamodule) or self.trained_on
+        self.trained_on = note_of_data(self.trainer) or self.trained_on
 
     # --- computation ----------------------------------------------------------------------------
 

@@ -23,10 +23,11 @@ def training_data_note(trained: nn.Module | Mapping[str, Any]) -> str:
     return str(getattr(trained, TRAINED_ON_KEY, ""))
 
 
-def note_of_data(datamodule: object) -> str:
-    """The note for a model that is trained on the store of a data module.
+def note_of_data(trainer: object) -> str:
+    """The note for a model that a trainer trains on the store of its data module.
 
-    Data modules without a store, or stores without a manifest, are taken for real data.
+    Loaders without a data module, and stores without a manifest, are taken for real data.
     """
+    datamodule = getattr(trainer, "datamodule", None)
     manifest = getattr(getattr(datamodule, "store", None), "manifest", {})
     return SYNTHETIC_DATA if manifest.get("synthetic") else ""

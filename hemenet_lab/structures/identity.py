@@ -116,8 +116,8 @@ def separate_chains(table: AtomTable) -> AtomTable:
     _with_rest(table, copy, rows)
     table = renamed(table, copy)
     if second.any():
-        first = int(np.flatnonzero(second)[0])
-        shown = f"{table.residue_name[first]} {table.chain[first]} {table.number[first]}"
+        row = int(np.flatnonzero(second)[0])
+        shown = f"{table.residue_name[row]} {table.chain[row]} {table.number[row]}"
         reason = f"HETATM amino acid with the number of a residue of its chain, far off: {shown}"
         table = table.drop(second, "second residue", reason)
     if not said:

@@ -120,7 +120,8 @@ def _of_gemmi(structure: Any) -> Iterator[_Row]:
                         *(number, chain.name.strip(), residue.name, int(residue.seqid.num)),
                         *(residue.seqid.icode.strip(), residue.het_flag == "H", atom.padded_name()),
                         *(atom.altloc.strip("\0 "), atom.element.name, tuple(atom.pos)),
-                        *(float(atom.occ), float(atom.b_iso), residue.segment.strip(), int(hint)),
+                        *(float(atom.occ), float(atom.b_iso), str(residue.segment).strip()),
+                        hint=int(hint),
                     )
 
 
