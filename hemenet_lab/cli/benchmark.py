@@ -33,6 +33,7 @@ class Selection:
         set: Settings of all runs, applied last: trainer.max_epochs=3
         only: Only runs with these values: encoder=gcn,hemenet setting=multi
         folder: Where runs are recorded.
+        folds: Cross-validation: this many folds of whole groups, not the grid's.
     """
 
     seeds: int | None = None
@@ -40,6 +41,7 @@ class Selection:
     set: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     folder: str = RUNS
+    folds: int | None = None
 
     def options(self) -> GridOptions:
         """The same as the benchmark wants it.
@@ -53,6 +55,7 @@ class Selection:
             settings=self.set,
             only=self.only,
             folder=self.folder,
+            folds=self.folds,
         )
 
 

@@ -21,5 +21,5 @@ def test_make_batch_is_a_batch_of_protein_graphs() -> None:
     assert set(again.keys()) == set(theirs.keys())
     for name, value in theirs.to_dict().items():
         if isinstance(value, torch.Tensor):
-            assert torch.equal(again[name], value) and torch.equal(ours[name], value), name
+            assert all(torch.equal(each[name], value) for each in (again, ours)), name
     assert torch.equal(again.to("cpu").batch, theirs.batch)
