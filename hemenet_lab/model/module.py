@@ -30,10 +30,9 @@ from hemenet_lab.tasks import Task, require_same_tasks, select_tasks
 STAGES = ("val", "test")
 TASKS_KEY = "tasks"
 """Where a checkpoint keeps its tasks, with their terms, as plain data."""
-TRAIN_LOSSES_KEY = "train_losses"
-"""Where it keeps the mean training losses of an epoch under way."""
-SCALES_KEY = "target_scales"
-"""Where a checkpoint keeps mean and deviation of each regression task's training labels."""
+TRAIN_LOSSES_KEY, SCALES_KEY = "train_losses", "target_scales"
+"""Where it keeps the mean training losses of an epoch under way, and what each task's labels are
+standardised by: mean and deviation over the training labels."""
 
 
 class MultiTaskModule(LightningModule):
