@@ -31,8 +31,7 @@ STAGES = ("val", "test")
 TASKS_KEY = "tasks"
 """Where a checkpoint keeps its tasks, with their terms, as plain data."""
 TRAIN_LOSSES_KEY, SCALES_KEY = "train_losses", "target_scales"
-"""Where it keeps the mean training losses of an epoch under way, and what each task's labels are
-standardised by: mean and deviation over the training labels."""
+"""Where it keeps mean losses of an epoch under way, and mean and deviation of training labels."""
 
 
 class MultiTaskModule(LightningModule):
