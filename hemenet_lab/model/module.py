@@ -21,6 +21,7 @@ from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.heads import Head
 from hemenet_lab.model.losses import default_loss_weights, masked_loss
+from hemenet_lab.model.origin import TRAINED_ON_KEY, note_of_data, training_data_note
 from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
 from hemenet_lab.model.schedule import optimizers, require_steps
@@ -29,12 +30,8 @@ from hemenet_lab.tasks import Task, require_same_tasks, select_tasks
 STAGES = ("val", "test")
 TASKS_KEY = "tasks"
 """Where a checkpoint keeps its tasks, with their terms, as plain data."""
-TRAIN_LOSSES_KEY = "train_losses"
-"""Where it keeps the mean training losses of an epoch under way."""
-
-
-SCALES_KEY = "target_scales"
-"""Where a checkpoint keeps mean and deviation of each regression task's training labels."""
+TRAIN_LOSSES_KEY, SCALES_KEY = "train_losses", "target_scales"
+"""Where it keeps mean losses of an epoch under way, and mean and deviation of training labels."""
 
 
 class MultiTaskModule(LightningModule):
@@ -96,6 +93,7 @@ class MultiTaskModule(LightningModule):
         self.start_from_statistics = start_from_statistics
         self.standardise = standardise
         self.tasks: tuple[Task, ...] = ()
+        self.trained_on = ""
         self._make_readout = readout
         self._loss_weights = loss_weights or {}
         self._head_dropout = head_dropout
@@ -173,6 +171,7 @@ class MultiTaskModule(LightningModule):
 
     def on_train_start(self) -> None:
         require_steps(self.trainer)
+        self.trained_on = note_of_data(self.trainer) or self.trained_on
 
     # --- computation ----------------------------------------------------------------------------
 
@@ -297,6 +296,7 @@ class MultiTaskModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[TASKS_KEY] = [task.to_dict() for task in self.tasks]
+        checkpoint[TRAINED_ON_KEY] = self.trained_on
         heads = {name: cast(Head, head) for name, head in self.heads.items()}
         checkpoint[SCALES_KEY] = {
             name: [float(head.shift), float(head.scale)]
@@ -307,6 +307,7 @@ class MultiTaskModule(LightningModule):
             checkpoint[TRAIN_LOSSES_KEY] = self._gathered_train_losses()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.trained_on = training_data_note(checkpoint)
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
         if self.tasks:
             require_same_tasks(stored, self.tasks)
