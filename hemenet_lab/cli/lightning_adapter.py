@@ -34,7 +34,7 @@ from hemenet_lab.cli.checkpoint_path import (
     resolved_path,
     with_option,
 )
-from hemenet_lab.cli.config_file import IncludingConfigFile
+from hemenet_lab.cli.config_file import IncludingConfigFile, config_notes
 from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
@@ -111,6 +111,8 @@ class SuiteCLI(LightningCLI):
         words = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]
         trust = TRUST in words
         words = [_present(word) for word in words if word != TRUST]
+        for note in config_notes(words):
+            rank_zero_info(note)
         if "test" in self._subcommand_parsers:
             self._subcommand_parsers["test"].set_defaults({"verbose": False})  # ResultsTable prints
         try:
