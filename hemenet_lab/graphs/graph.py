@@ -30,11 +30,12 @@ then by relation. A batch concatenates all of these and shifts the indices.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 
 
 class ProteinGraph(Data):
@@ -49,6 +50,17 @@ class ProteinGraph(Data):
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         return 1 if key == "edge_index" else 0
+
+
+def make_batch(attributes: Mapping[str, Any], num_graphs: int) -> Batch:
+    """A batch of `ProteinGraph` with these attributes, without PyG's record of their parts.
+
+    PyG makes a batch only from the graphs in it. What it would do with attributes that are joined
+    already stands here, in its private words: ``_base_cls`` and ``_num_graphs``.
+    """
+    batch = Batch(_base_cls=ProteinGraph, **attributes)
+    batch._num_graphs = num_graphs
+    return batch
 
 
 def node_batch(graph: Data) -> Tensor:
