@@ -1,8 +1,9 @@
 """What MkDocs does not do by itself: pages from the rest of the repository, navigation, reference.
 
-The Markdown of the repository is written for readers of the repository. Here the start page is made
-of the README, links that leave ``docs/`` lead to pages made of their targets, and each public face of
-the package gets a page of reference. A page of ``docs/`` that no group names stands under "More".
+The Markdown of the repository is written for readers of the repository. Here the start page is
+made of the README, links that leave ``docs/`` lead to pages made of their targets, and each public
+face of the package gets a page of reference. A page of ``docs/`` that no group names stands under
+"More".
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "report-a-fault.md",
     "baselines/README.md": "baselines.md",
+    "benchmarks/build.md": "performance-build.md",
     "benchmarks/data.md": "performance-data.md",
     "benchmarks/encoders.md": "performance-encoders.md",
     "benchmarks/hemenet.md": "performance-hemenet.md",
@@ -33,7 +35,12 @@ GROUPS = {
         *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
     ),
     "Results": ("results-demo", "results-real", "baselines"),
-    "Performance": ("performance-hemenet", "performance-encoders", "performance-data"),
+    "Performance": (
+        "performance-hemenet",
+        "performance-encoders",
+        "performance-data",
+        "performance-build",
+    ),
     "Project": (
         *("architecture", "conventions", "dependencies", "contributing", "changelog"),
         *("security", "report-a-fault"),
