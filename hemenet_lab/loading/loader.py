@@ -81,6 +81,7 @@ def collate(graphs: Sequence[ProteinGraph]) -> ProteinGraph:
     nodes = [0, *accumulate(sizes)]
     chains = [0, *accumulate(row["num_chains"] for row in rows)]
     shifts = {"edge_index": nodes, "polymer_node": nodes, "polymer_chain": chains}
+    shifts["chain_graph"] = list(range(len(rows)))
     joined = {key: _joined(key, [row[key] for row in rows], shifts.get(key)) for key in rows[0]}
     joined["batch"] = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(sizes))
     joined["ptr"] = torch.tensor(nodes)

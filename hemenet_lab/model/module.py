@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -19,7 +20,12 @@ from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.finetuning import Finetuning, parameter_groups
 from hemenet_lab.model.heads import Head
-from hemenet_lab.model.losses import default_loss_weights, masked_loss
+from hemenet_lab.model.losses import (
+    default_loss_weights,
+    gathered_losses,
+    masked_loss,
+    restore_losses,
+)
 from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
 from hemenet_lab.model.schedule import optimizers, require_steps
@@ -27,10 +33,9 @@ from hemenet_lab.model.starting import (
     SCALES_KEY,
     TASKS_KEY,
     own_random_numbers,
-    require_same_tasks,
     take_weights,
 )
-from hemenet_lab.tasks import Task, select_tasks
+from hemenet_lab.tasks import Task, require_same_tasks, select_tasks
 
 STAGES = ("val", "test")
 TRAIN_LOSSES_KEY = "train_losses"
@@ -65,6 +70,8 @@ class MultiTaskModule(LightningModule):
         freeze: Parts that do not learn, such as ``[encoder]``, ``[encoder, readouts.chain]``.
         unfreeze_at_epoch: First epoch (from 0) in which they do.
         learning_rates: Rates other than the optimizer's, by part: ``{encoder: 1.0e-5}``.
+        compile: Make one fast program of encoder, readouts and heads by `torch.compile`, for
+            batches of all sizes; the first batches take a minute or two longer.
     """
 
     readouts: nn.ModuleDict
@@ -87,6 +94,7 @@ class MultiTaskModule(LightningModule):
         freeze: list[str] | None = None,
         unfreeze_at_epoch: int | None = None,
         learning_rates: dict[str, float] | None = None,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -102,6 +110,7 @@ class MultiTaskModule(LightningModule):
         self._make_readout = readout
         self._loss_weights = loss_weights or {}
         self._head_dropout = head_dropout
+        self._compile = compile
         self._make_optimizer = optimizer
         self._make_scheduler = lr_scheduler
         self._finetuning = Finetuning(freeze, unfreeze_at_epoch) if freeze else None
@@ -176,12 +185,7 @@ class MultiTaskModule(LightningModule):
                 cast(Head, self.heads[name]).set_scale(mean, deviation)
 
     def start_from(self, content: Mapping[str, Any], source: str) -> None:
-        """Begin with the weights of a checkpoint that fit, as soon as the model is built.
-
-        Args:
-            content: What `hemenet_lab.saved.read_checkpoint` gave.
-            source: Its name, for the report.
-        """
+        """Begin with the weights of ``content`` that fit; ``source`` is its name in the report."""
         self._start = content, source
 
     def configure_callbacks(self) -> list[Callback]:
@@ -199,6 +203,9 @@ class MultiTaskModule(LightningModule):
 
     def forward(self, graph: ProteinGraph) -> dict[str, Tensor]:
         """Raw outputs by task: [graphs, 1] or [chains, terms]; logits for multi-label tasks."""
+        return _compiled()(self, graph) if self._compile else self._outputs(graph)
+
+    def _outputs(self, graph: ProteinGraph) -> dict[str, Tensor]:
         features = self.encoder(graph)
         groups = {
             "complex": (features, node_batch(graph), count_graphs(graph)),
@@ -322,7 +329,7 @@ class MultiTaskModule(LightningModule):
             if head.task.kind == "regression"
         }
         if self.trainer.state.fn == TrainerFn.FITTING:
-            checkpoint[TRAIN_LOSSES_KEY] = self._gathered_train_losses()
+            checkpoint[TRAIN_LOSSES_KEY] = gathered_losses(self.train_losses, self.all_gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
@@ -332,19 +339,11 @@ class MultiTaskModule(LightningModule):
             self.build(stored)
         self._set_scales(checkpoint.get(SCALES_KEY, {}))
         if self._trainer is not None and TRAIN_LOSSES_KEY in checkpoint:
-            self._restore_train_losses(checkpoint[TRAIN_LOSSES_KEY])
+            world, rank = self.trainer.world_size, self.trainer.global_rank
+            restore_losses(self.train_losses, checkpoint[TRAIN_LOSSES_KEY], world, rank)
 
-    def _gathered_train_losses(self) -> Tensor:
-        """Sums and counts of this epoch's losses so far, float64 [processes, tasks, 2]."""
-        losses = [cast(MeanLoss, loss) for loss in self.train_losses.values()]
-        pairs = [torch.stack([loss.total.double(), loss.count.double()]) for loss in losses]
-        gathered = cast(Tensor, self.all_gather(torch.stack(pairs)))
-        return gathered.reshape(-1, len(pairs), 2).cpu()
 
-    def _restore_train_losses(self, gathered: Tensor) -> None:
-        """Take up this process's part of `_gathered_train_losses`; rank 0 all, if others wrote."""
-        world, rank = self.trainer.world_size, self.trainer.global_rank
-        own = gathered[rank] if len(gathered) == world else gathered.sum(0) * (rank == 0)
-        for loss, (total, count) in zip(self.train_losses.values(), own, strict=True):
-            cast(MeanLoss, loss).total.copy_(total)
-            cast(MeanLoss, loss).count.copy_(count)
+@cache
+def _compiled() -> Callable[[MultiTaskModule, ProteinGraph], dict[str, Tensor]]:
+    """`_outputs` compiled: as a function, so that keys of checkpoints stay, and copies work."""
+    return torch.compile(MultiTaskModule._outputs, dynamic=True, fullgraph=True)

@@ -235,15 +235,3 @@ def own_random_numbers(purpose: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"{torch.initial_seed()}/{purpose}".encode()))
         yield
-
-
-def require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
-    """Raise ValueError unless both name the same tasks with the same terms in the same order."""
-    mine = {task.name: task.terms for task in trained}
-    theirs = {task.name: task.terms for task in given if task.num_outputs > 0}
-    if mine != theirs:
-        differing = sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
-        raise ValueError(
-            f"the model was made for tasks {list(mine)}, the data have {list(theirs)}; they differ "
-            f"in {differing} (names or terms); use the store that the model was trained on"
-        )

@@ -42,6 +42,7 @@ VOLATILE = (
 
 LATER = {
     ("model", "standardise"): False,
+    ("model", "compile"): False,
     ("model", "freeze"): None,
     ("model", "unfreeze_at_epoch"): None,
     ("model", "learning_rates"): None,
