@@ -50,6 +50,15 @@ COMMANDS: dict[str, Command] = {
     "encoders": Command(
         "list the encoders, ours and plugged-in ones", "hemenet_lab.cli.encoders:encoders"
     ),
+    "recipes": Command(
+        "list the experiments and configs that come with the package",
+        "hemenet_lab.cli.recipes:recipes",
+    ),
+    "init": Command(
+        "write copies of them into a folder, to edit",
+        "hemenet_lab.cli.recipes:init",
+        f"The files that were written are kept; {SAME}",
+    ),
     "fit": Command("train, as `lightning fit`", LIGHTNING, whole=True),
     "validate": Command("evaluate on the validation split", LIGHTNING, whole=True),
     "test": Command("evaluate on the test split", LIGHTNING, whole=True),
@@ -73,6 +82,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "benchmark figures": Command(
         "draw the figures of a grid as PNG and SVG", "hemenet_lab.cli.benchmark:figures"
+    ),
+    "benchmark baselines": Command(
+        "print what plain methods reach on a store", "hemenet_lab.cli.benchmark:baselines"
     ),
     "benchmark report": Command(
         "write all results of a grid as one HTML page", "hemenet_lab.cli.benchmark:report"

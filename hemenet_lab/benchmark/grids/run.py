@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from hemenet_lab.basics import recipe_path, recipes_folder
+
 LOGGER = "--trainer.logger.init_args"
 Resolve = Callable[[Sequence[str]], dict[str, Any]]
 """Words of a `lightning` command → its whole config as plain data."""
@@ -27,6 +29,8 @@ class GridOptions:
         settings: ``KEY=VALUE`` words applied last.
         only: ``AXIS=VALUE[,VALUE…]`` words; runs with other values are left out.
         folder: Where the runs are recorded.
+        folds: Cross-validation over this many folds of whole groups, as one more axis, instead
+            of the grid's; 0 for none.
     """
 
     seeds: int | None = None
@@ -34,13 +38,23 @@ class GridOptions:
     settings: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     folder: str = RUNS
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"--seeds {self.seeds}; it must be 1 or more")
+        object.__setattr__(self, "configs", tuple(map(recipe_path, self.configs)))
+        if self.folds is not None and (self.folds < 0 or self.folds in (1, 2)):
+            raise ValueError(
+                f"--folds {self.folds}; it must be 3 or more, or 0 for none: one fold is tested, "
+                "one is for validation, the others are for training"
+            )
         for config in self.configs:
             if not config.is_file():
-                raise ValueError(f"--config {config}: not found from {Path.cwd()}")
+                raise ValueError(
+                    f"--config {config}: not found from {Path.cwd()}, and `hemenet recipes` does "
+                    "not list it"
+                )
         for setting in self.settings:
             if "=" not in setting:
                 raise ValueError(f"--set {setting}: give KEY=VALUE, such as trainer.max_epochs=3")
@@ -139,6 +153,14 @@ def _value(value: Any) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as people write it: relative if it lies below the current folder."""
+    """A path as people write it: relative if it lies below the current folder or is a recipe.
+
+    A recipe that a file of the current folder would hide keeps its whole path.
+    """
     path = Path(os.path.normpath(path.absolute()))
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    if path.is_relative_to(recipes_folder()):
+        name = path.relative_to(recipes_folder())
+        return str(name if recipe_path(name) == path else path)
+    return str(path)
