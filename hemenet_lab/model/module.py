@@ -23,7 +23,7 @@ from hemenet_lab.model.losses import default_loss_weights, masked_loss
 from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
 from hemenet_lab.model.schedule import optimizers, require_steps
-from hemenet_lab.tasks import Task, select_tasks
+from hemenet_lab.tasks import Task, require_same_tasks, select_tasks
 
 STAGES = ("val", "test")
 TASKS_KEY = "tasks"
@@ -57,7 +57,8 @@ class MultiTaskModule(LightningModule):
         start_from_statistics: Start each head at the training mean or term frequencies.
         standardise: Learn affinities in units of their standard deviation over the training labels,
             so that no task's loss outweighs the others by its unit. Predictions stay in the task's
-            unit; mean and deviation go into the checkpoint.
+            unit; mean and deviation go into the checkpoint. Tasks that have a transform of their
+            own follow that.
         optimizer: Made from the parameters.
         lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
             and `WarmUp` count optimizer steps, all others epochs.
@@ -140,12 +141,11 @@ class MultiTaskModule(LightningModule):
             return
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]  # present while running
         if self.tasks:
-            _require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
+            require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
         else:
             with _own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
-            if self.standardise:
-                self._set_scales(datamodule.label_scales())
+            self._set_scales(self._own_scales(datamodule))
             if self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
@@ -154,6 +154,13 @@ class MultiTaskModule(LightningModule):
             constant = datamodule.constant_predictor(task)
             for each in STAGES:
                 self.evaluation(each, task.name).set_constant(constant)
+
+    def _own_scales(self, datamodule: Any) -> dict[str, tuple[float, float]]:
+        """Mean and deviation of the tasks that are learned in units of their deviation."""
+        standard = ("standardise", "log", *([""] if self.standardise else []))
+        chosen = {task.name for task in self.tasks if task.transform in standard}
+        scales = datamodule.label_scales() if chosen else {}
+        return {name: scale for name, scale in scales.items() if name in chosen}
 
     def _set_scales(self, scales: Mapping[str, Sequence[float]]) -> None:
         """Give the heads the mean and deviation of their task's labels; see ``standardise``."""
@@ -222,7 +229,7 @@ class MultiTaskModule(LightningModule):
         self._evaluation_step(batch, "test")
 
     def predict_step(self, batch: ProteinGraph, batch_idx: int) -> dict[str, Any]:
-        """Predictions of a batch: affinities in pKd, probabilities per term, with their ids.
+        """Predictions of a batch: values in the task's unit, probabilities per term, and ids.
 
         ``counted`` [graphs] is False for copies that only fill up a process's batches.
         """
@@ -301,7 +308,7 @@ class MultiTaskModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
         if self.tasks:
-            _require_same_tasks(stored, self.tasks)
+            require_same_tasks(stored, self.tasks)
         else:
             self.build(stored)
         self._set_scales(checkpoint.get(SCALES_KEY, {}))
@@ -333,15 +340,3 @@ def _own_random_numbers(purpose: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"{torch.initial_seed()}/{purpose}".encode()))
         yield
-
-
-def _require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
-    """Raise ValueError unless both name the same tasks with the same terms in the same order."""
-    mine = {task.name: task.terms for task in trained}
-    theirs = {task.name: task.terms for task in given if task.num_outputs > 0}
-    if mine != theirs:
-        differing = sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
-        raise ValueError(
-            f"the model was made for tasks {list(mine)}, the data have {list(theirs)}; they differ "
-            f"in {differing} (names or terms); use the store that the model was trained on"
-        )

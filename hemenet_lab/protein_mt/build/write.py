@@ -31,6 +31,7 @@ from hemenet_lab.protein_mt.splits import (
     LEVELS,
     MOSTLY,
     Clusters,
+    GivenSplits,
     Item,
     SplitInputs,
     cluster_items,
@@ -103,6 +104,7 @@ class LabelCounts:
     def add(self, entry: Entry) -> None:
         """Counts one entry."""
         items = {**dict.fromkeys(entry.values, 1)}
+        items |= {name: len(chains) for name, chains in entry.chain_values.items()}
         for name, chains in entry.terms.items():
             items[name] = len(chains)
             for terms in chains.values():
@@ -226,7 +228,6 @@ class LabelRows:
 
 
 SplitParts = Mapping[str, Mapping[str, str]]
-"""Split → entry → part."""
 
 
 def write_store(
@@ -238,17 +239,17 @@ def write_store(
     *,
     origin: Mapping[str, Any],
     threads: int,
+    given_splits: GivenSplits | None = None,
 ) -> None:
     """Writes the store of a raw folder, with memory for one structure at a time.
 
     Args:
         path: Folder of the store, which must not exist yet.
-        raw: The raw files.
-        labels: Labels from them.
-        settings: What the store is to hold.
+        raw, labels, settings: The raw files, their labels, and what the store is to hold.
         load: Gives what became of an item when it was read.
         origin: Manifest fields of `origin.origin_of`.
         threads: Threads of MMseqs2.
+        given_splits: Splits of a file, the first of which is the default.
 
     Raises:
         ValueError: No entry can be used, or the split scheme does not fit the data.
@@ -269,6 +270,9 @@ def write_store(
         assembly.check()
         clusters = _cluster(raw, settings, assembly, threads)
         splits = make_splits(_inputs(labels, settings, assembly, clusters))
+        if given_splits is not None:
+            splits = given_splits.added(splits, [item.id for item in assembly.items])
+            assembly.drops += given_splits.drops
         parts = {name: split.parts for name, split in splits.items()}
         for name, of_split in parts.items():
             writer.set_split(name, of_split)

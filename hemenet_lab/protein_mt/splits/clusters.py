@@ -78,7 +78,13 @@ def item_of(entry: Entry, *, full_label: bool, date: str = "") -> Item:
         entry.chain_names,
         chain_sequences(entry),
         tuple(tuple(names.split(";")) if names else () for names in uniprot),
-        frozenset({*entry.values, *(task for task, chains in entry.terms.items() if chains)}),
+        frozenset(
+            {
+                *entry.values,
+                *entry.chain_values,
+                *(task for task, chains in entry.terms.items() if chains),
+            }
+        ),
         full_label,
         entry.kind,
         date,
