@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -62,6 +63,8 @@ class MultiTaskModule(LightningModule):
         optimizer: Made from the parameters.
         lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
             and `WarmUp` count optimizer steps, all others epochs.
+        compile: Make one fast program of encoder, readouts and heads by `torch.compile`, for
+            batches of all sizes; the first batches take a minute or two longer.
     """
 
     readouts: nn.ModuleDict
@@ -81,6 +84,7 @@ class MultiTaskModule(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = lambda optimizer: ReduceLROnPlateau(
             optimizer, monitor="val/loss", factor=0.75, patience=10
         ),
+        compile: bool = False,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -96,6 +100,7 @@ class MultiTaskModule(LightningModule):
         self._make_readout = readout
         self._loss_weights = loss_weights or {}
         self._head_dropout = head_dropout
+        self._compile = compile
         self._make_optimizer = optimizer
         self._make_scheduler = lr_scheduler
 
@@ -145,7 +150,10 @@ class MultiTaskModule(LightningModule):
         else:
             with _own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
-            self._set_scales(self._own_scales(datamodule))
+            followed = ("standardise", "log", *([""] if self.standardise else []))
+            if names := {task.name for task in self.tasks if task.transform in followed}:
+                scales = datamodule.label_scales()
+                self._set_scales({name: scales[name] for name in names & scales.keys()})
             if self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
@@ -154,13 +162,6 @@ class MultiTaskModule(LightningModule):
             constant = datamodule.constant_predictor(task)
             for each in STAGES:
                 self.evaluation(each, task.name).set_constant(constant)
-
-    def _own_scales(self, datamodule: Any) -> dict[str, tuple[float, float]]:
-        """Mean and deviation of the tasks that are learned in units of their deviation."""
-        standard = ("standardise", "log", *([""] if self.standardise else []))
-        chosen = {task.name for task in self.tasks if task.transform in standard}
-        scales = datamodule.label_scales() if chosen else {}
-        return {name: scale for name, scale in scales.items() if name in chosen}
 
     def _set_scales(self, scales: Mapping[str, Sequence[float]]) -> None:
         """Give the heads the mean and deviation of their task's labels; see ``standardise``."""
@@ -180,6 +181,9 @@ class MultiTaskModule(LightningModule):
 
     def forward(self, graph: ProteinGraph) -> dict[str, Tensor]:
         """Raw outputs by task: [graphs, 1] or [chains, terms]; logits for multi-label tasks."""
+        return _compiled()(self, graph) if self._compile else self._outputs(graph)
+
+    def _outputs(self, graph: ProteinGraph) -> dict[str, Tensor]:
         features = self.encoder(graph)
         groups = {
             "complex": (features, node_batch(graph), count_graphs(graph)),
@@ -329,6 +333,12 @@ class MultiTaskModule(LightningModule):
         for loss, (total, count) in zip(self.train_losses.values(), own, strict=True):
             cast(MeanLoss, loss).total.copy_(total)
             cast(MeanLoss, loss).count.copy_(count)
+
+
+@cache
+def _compiled() -> Callable[[MultiTaskModule, ProteinGraph], dict[str, Tensor]]:
+    """`_outputs` compiled: as a function, so that keys of checkpoints stay, and copies work."""
+    return torch.compile(MultiTaskModule._outputs, dynamic=True, fullgraph=True)
 
 
 @contextmanager
