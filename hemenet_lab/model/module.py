@@ -58,8 +58,7 @@ class MultiTaskModule(LightningModule):
         start_from_statistics: Start each head at the training mean or term frequencies.
         standardise: Learn affinities in units of their standard deviation over the training labels,
             so that no task's loss outweighs the others by its unit. Predictions stay in the task's
-            unit; mean and deviation go into the checkpoint. Tasks that have a transform of their
-            own follow that.
+            unit; mean and deviation go into the checkpoint. A task's own transform goes first.
         optimizer: Made from the parameters.
         lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
             and `WarmUp` count optimizer steps, all others epochs.
@@ -152,8 +151,7 @@ class MultiTaskModule(LightningModule):
                 self.build(datamodule.tasks)
             followed = ("standardise", "log", *([""] if self.standardise else []))
             if names := {task.name for task in self.tasks if task.transform in followed}:
-                scales = datamodule.label_scales()
-                self._set_scales({name: scales[name] for name in names & scales.keys()})
+                self._set_scales({n: s for n, s in datamodule.label_scales().items() if n in names})
             if self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
