@@ -152,7 +152,7 @@ class Result:
         return {row.task: row for row in self.rows() if not row.term}
 
     def terms(self, chain: str, task: str, top: int | None = 10) -> pd.DataFrame:
-        """The most probable terms of a chain: term, name, value, spread, and whether it is predicted.
+        """The most probable terms of a chain: term, name, value, spread, and if it is predicted.
 
         Args:
             chain: Author chain id.

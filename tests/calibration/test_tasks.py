@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import expit
 
 from hemenet_lab.calibration.tasks import (
@@ -48,13 +49,17 @@ def test_threshold_gives_the_fmax_with_its_precision_and_recall() -> None:
     assert found is not None
     assert found.temperature == 1  # two rows are too few to fit one
     called = expit(logits) >= found.threshold
-    precision = np.mean([(c & (t > 0)).sum() / c.sum() for c, t in zip(called, target, strict=True)])
-    recall = np.mean([(c & (t > 0)).sum() / t.sum() for c, t in zip(called, target, strict=True)])
+    pairs = [*zip(called, target > 0, strict=True)]
+    precision = np.mean([(c & t).sum() / c.sum() for c, t in pairs])
+        [(c & (t > 0)).sum() / c.sum() for c, t in zip(called, target, strict=True)]
+    )
+    recall = np.mean([(c & t).sum() / t.sum() for c, t in pairs])
     assert (found.precision, found.recall) == pytest.approx((precision, recall))
     assert found.fmax == pytest.approx(2 * precision * recall / (precision + recall))
-    import torch
 
-    assert found.fmax == pytest.approx(exact_fmax(torch.tensor(expit(logits)), torch.tensor(target)))
+    assert found.fmax == pytest.approx(
+        exact_fmax(torch.tensor(expit(logits)), torch.tensor(target))
+    )
 
 
 @pytest.mark.parametrize("target", [np.zeros((30, 4)), np.ones((30, 4))])
