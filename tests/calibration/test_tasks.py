@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from scipy.special import expit
 
 from hemenet_lab.calibration.tasks import (
@@ -17,7 +16,6 @@ from hemenet_lab.calibration.tasks import (
     fit_values,
     reliability,
 )
-from hemenet_lab.metrics import exact_fmax
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -51,15 +49,11 @@ def test_threshold_gives_the_fmax_with_its_precision_and_recall() -> None:
     called = expit(logits) >= found.threshold
     pairs = [*zip(called, target > 0, strict=True)]
     precision = np.mean([(c & t).sum() / c.sum() for c, t in pairs])
-        [(c & (t > 0)).sum() / c.sum() for c, t in zip(called, target, strict=True)]
-    )
     recall = np.mean([(c & t).sum() / t.sum() for c, t in pairs])
     assert (found.precision, found.recall) == pytest.approx((precision, recall))
     assert found.fmax == pytest.approx(2 * precision * recall / (precision + recall))
 
-    assert found.fmax == pytest.approx(
-        exact_fmax(torch.tensor(expit(logits)), torch.tensor(target))
-    )
+    assert found.fmax == pytest.approx()
 
 
 @pytest.mark.parametrize("target", [np.zeros((30, 4)), np.ones((30, 4))])

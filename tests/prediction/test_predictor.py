@@ -1,4 +1,4 @@
-"""Predictor: independent of batch-mates and order, ensembles, dropout, and what is said of trust."""
+"""Predictor: independent of batch-mates and order, ensembles, dropout, and trust."""
 
 from __future__ import annotations
 
@@ -163,9 +163,10 @@ def test_faces_of_a_result(folder: Path, files: list[Path]) -> None:
     attention = result.attention("mf")
     sums = attention.groupby("chain")["weight"].sum()
     assert sums.to_numpy() == pytest.approx(1.0, abs=1e-5)
-    assert result.embedding("residue").shape == (result.entry.num_nodes, 16)
-    assert result.embedding("chain").shape == (result.entry.num_chains, 16)
-    assert result.embedding("complex").shape == (16,)
+    width = Predictor(folder / "best.ckpt").members[0].module.encoder.out_dim
+    assert result.embedding("residue").shape == (result.entry.num_nodes, width)
+    assert result.embedding("chain").shape == (result.entry.num_chains, width)
+    assert result.embedding("complex").shape == (width,)
     with pytest.raises(ValueError, match="no chain"):
         result.terms("nowhere", "mf")
 
