@@ -326,7 +326,15 @@ def _inputs(
 ) -> SplitInputs:
     cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
     copies = copy_sets(assembly.items, cluster_of, assembly.fingerprints)
-    return SplitInputs(assembly.items, clusters.group, copies, settings, labels.lists)
+    return SplitInputs(
+        assembly.items,
+        clusters.group,
+        copies,
+        settings,
+        labels.lists,
+        clusters.wide,
+        assembly.smiles,
+    )
 
 
 def _leakage(
