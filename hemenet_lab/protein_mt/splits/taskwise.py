@@ -70,7 +70,7 @@ def split_by_hash(inputs: SplitInputs, groups: Groups, keys: Sequence[str], rule
     stand_ins = _stand_in(part, draw, counts > 0)
     parts, too_many = {}, 0
     for item, group, keep in zip(items, groups.tolist(), kept.tolist(), strict=True):
-        unused = part[group] != TRAIN and not keep
+        unused = bool(part[group] != TRAIN) and not keep
         parts[item.id] = "unused" if unused else PARTS[part[group]]
         too_many += unused
     total = np.maximum(counts.sum(axis=0), 1)
