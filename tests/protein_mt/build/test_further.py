@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
-from hemenet_lab.protein_mt.build.summary import summary_text
+from hemenet_lab.protein_mt.build.summary import _about, summary_text
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import Store
 from tests.protein_mt.further_tables import write_full_raw
@@ -196,3 +196,8 @@ def test_lists_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
 def test_wrong_settings(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BuildSettings(**wrong)
+
+
+def test_inspect_says_nothing_of_a_version_that_a_table_has_not() -> None:
+    assert _about(("ec", "pdb_chain_enzyme.csv.gz: ")) == "ec pdb_chain_enzyme.csv.gz"
+    assert _about(("go", "a.csv.gz: 2024/01/02")) == "go a.csv.gz: 2024/01/02"
