@@ -67,7 +67,7 @@ def split_by_hash(inputs: SplitInputs, groups: Groups, keys: Sequence[str], rule
     entries = np.bincount(groups, minlength=len(keys))
     draw = np.array([_place(f"{inputs.settings.seed}/{key}") for key in keys])
     part, large = _by_hash(draw, counts, entries)
-    stand_ins = _stand_in(part, draw, counts > 0)
+    stand_ins = _stand_in(part, draw, counts > 0, large)
     parts, too_many = {}, 0
     for item, group, keep in zip(items, groups.tolist(), kept.tolist(), strict=True):
         unused = bool(part[group] != TRAIN) and not keep
@@ -115,7 +115,12 @@ def _by_hash(
     return part, large
 
 
-def _stand_in(part: NDArray[np.int64], draw: NDArray[np.float64], has: NDArray[np.bool_]) -> int:
+def _stand_in(
+    part: NDArray[np.int64],
+    draw: NDArray[np.float64],
+    has: NDArray[np.bool_],
+    large: NDArray[np.bool_],
+) -> int:
     """Gives each task a training group, and with three groups one in each part; counts moves."""
     moves = 0
     # how far a group is from where the hash would have put it there by itself
@@ -125,7 +130,7 @@ def _stand_in(part: NDArray[np.int64], draw: NDArray[np.float64], has: NDArray[n
             mine = np.flatnonzero(has[:, task])
             if (part[mine] == code).any() or not len(mine) or (code != TRAIN and len(mine) < 3):
                 continue
-            spare = [g for g in mine if _can_leave(part, has, g)]
+            spare = [g for g in mine if not large[g] and _can_leave(part, has, g)]
             free = spare or (mine if code == TRAIN else [])
             order = sorted(free, key=lambda g: (part[g] not in (TRAIN, code), distance[code][g]))
             if order:

@@ -96,6 +96,13 @@ def test_a_group_with_half_of_a_task_trains_and_the_rest_makes_up_for_it() -> No
     assert 0.13 < statistics.mean(one.about["shares"]["ec"]["test"] for one in found) < 0.17
 
 
+def test_a_large_group_never_stands_in() -> None:
+    families = {0: members(0, 300)} | {n: members(n, 30) for n in range(1, 5)}
+    found = [split_of(families, seed) for seed in range(30)]
+    assert any(one.about["stand_ins"] for one in found)
+    assert {one.parts["f0m0"] for one in found} == {"train"}
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_each_task_of_three_groups_has_one_in_each_part(seed: int) -> None:
     rng = np.random.default_rng(seed)
