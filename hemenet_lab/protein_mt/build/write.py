@@ -326,15 +326,8 @@ def _inputs(
 ) -> SplitInputs:
     cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
     copies = copy_sets(assembly.items, cluster_of, assembly.fingerprints)
-    return SplitInputs(
-        assembly.items,
-        clusters.group,
-        copies,
-        settings,
-        labels.lists,
-        clusters.wide,
-        assembly.smiles,
-    )
+    groups, wide, smiles = clusters.group, clusters.wide, assembly.smiles
+    return SplitInputs(assembly.items, groups, copies, settings, labels.lists, wide, smiles)
 
 
 def _leakage(
