@@ -141,10 +141,11 @@ def test_comparable_sizes(name: str) -> None:
     assert abs(parameters / 2.0e6 - 1) < 0.06, parameters
 
 
-def test_comparable_encoders_work_on_the_published_graph(name: str) -> None:
+def test_comparable_encoders_work_on_the_published_graph_in_our_order(name: str) -> None:
     published, comparable = from_config(f"{name}.yaml"), from_config(f"comparable/{name}.yaml")
     assert type(published) is type(comparable)
-    assert published.view == comparable.view
+    ours = replace(published.view, k_filter="before", atom_offsets="same_slot")
+    assert comparable.view == ours
 
 
 def test_readme_states_the_sizes(name: str) -> None:
