@@ -46,6 +46,7 @@ LATER = {
     ("view", "k_filter"): "before",
     ("view", "atom_offsets"): "same_slot",
     ("init_args", "distance_gaussians"): 0,
+    ("init_args", "reduce"): "sum",
 }
 """Settings, with what they are in, that came later: at these values a run is as it was before."""
 
