@@ -48,6 +48,10 @@ LATER = {
     ("model", "learning_rates"): None,
     ("view", "crop"): 0,
     ("", "init_from"): None,
+    ("view", "k_filter"): "before",
+    ("view", "atom_offsets"): "same_slot",
+    ("init_args", "distance_gaussians"): 0,
+    ("init_args", "reduce"): "sum",
 }
 """Settings, with what they are in, that came later: at these values a run is as it was before."""
 
