@@ -130,7 +130,7 @@ def _stand_in(
             mine = np.flatnonzero(has[:, task])
             if (part[mine] == code).any() or not len(mine) or (code != TRAIN and len(mine) < 3):
                 continue
-            spare = [g for g in mine if not large[g] and _can_leave(part, has, g)]
+            spare = [g for g in mine if not large[g] and _can_leave(part, has, int(g))]
             free = spare or (mine if code == TRAIN else [])
             order = sorted(free, key=lambda g: (part[g] not in (TRAIN, code), distance[code][g]))
             if order:
