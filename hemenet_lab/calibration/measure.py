@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,4 +158,4 @@ def _batches(module: MultiTaskModule, store: Store, entries: list[int]) -> Itera
         waiting.append(build_graph(store[index], view, module.tasks, edges=edges[index]))
         atoms += int(sizes[index])
     if waiting:
-        yield cast(ProteinGraph, module.encoder.prepare(collate(waiting)))
+        yield module.encoder.prepare(collate(waiting))

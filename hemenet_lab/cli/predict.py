@@ -13,6 +13,7 @@ from typing import Any, Literal, TextIO
 
 COLUMNS = (
     *("entry", "chain", "task", "term", "name", "value", "path", "model", "pose", "drops"),
+    "trained_on",
     *("low", "high", "spread", "threshold", "nearest_identity", "notes"),
 )
 STDIN = "-"

@@ -1,6 +1,11 @@
 """Predictions for one's own structures, and how far to trust them."""
 
-from hemenet_lab.prediction.complexes import ReadComplex, entry_from_files, read_complexes
+from hemenet_lab.prediction.complexes import (
+    ReadComplex,
+    entry_from_files,
+    read_complexes,
+    structure_files,
+)
 from hemenet_lab.prediction.members import checkpoint_file
 from hemenet_lab.prediction.named import (
     Prediction,
@@ -9,7 +14,7 @@ from hemenet_lab.prediction.named import (
     predict_entries,
     write_csv,
 )
-from hemenet_lab.prediction.predictor import Predictor, structure_files
+from hemenet_lab.prediction.predictor import Predictor
 from hemenet_lab.prediction.result import COLUMNS, Estimate, Result, Row
 from hemenet_lab.prediction.stream import Complex, Failure
 from hemenet_lab.prediction.table import PredictionTable

@@ -94,10 +94,39 @@ def read_complexes(
     for each in models:
         for one in poses:
             entry = entry_from_structure(each, ligand=one, partner_chains=partners, contact=contact)
-            note = (one.note,) if one is not None and one.note else ()
-            drops = (*(_drop_line(drop) for drop in each.drops), *each.notes, *note)
+            of_ligand = (
+                () if one is None else (*map(_drop_line, one.drops), *filter(None, [one.note]))
+            )
+            drops = (
+                *map(_drop_line, each.drops),
+                *each.notes,
+                *(f"ligand: {t}" for t in of_ligand),
+            )
             yield ReadComplex(entry, each.model, one.pose if one is not None else 0, drops)
 
 
 def _drop_line(drop: Drop) -> str:
     return f"{drop.count} {drop.kind} left out: {drop.reason}"
+
+
+STRUCTURE_ENDS = (".pdb", ".ent", ".pdb1", ".cif", ".mmcif", ".bcif", ".pdbqt", ".pqr")
+PACKED_ENDS = ("", ".gz", ".bz2", ".xz", ".zst")
+
+
+def structure_files(folder: Path) -> list[Path]:
+    """The structure files in a folder, sorted.
+
+    Raises:
+        ValueError: There is none.
+    """
+    ends = tuple(end + packed for end in STRUCTURE_ENDS for packed in PACKED_ENDS)
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder; give a folder, or an iterable of structures")
+    inside = (p for p in folder.iterdir() if p.name.lower().endswith(ends) and p.is_file())
+    found = sorted(inside)
+    if not found:
+        raise ValueError(
+            f"no structure file in {folder} (their names end in {', '.join(STRUCTURE_ENDS)}, "
+            "packed or not)"
+        )
+    return found

@@ -16,7 +16,7 @@ from torch import nn
 from hemenet_lab.calibration import Calibration, read_calibration
 from hemenet_lab.graphs import ProteinGraph, build_graph
 from hemenet_lab.loading import collate
-from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.nn import Dropout
 from hemenet_lab.saved import module_from_checkpoint
 from hemenet_lab.store import Entry
@@ -32,8 +32,8 @@ class Member:
     module: MultiTaskModule
     calibration: Calibration
     """Empty for a checkpoint that has none."""
-    note: str
-    """What whoever trained it wants to be said with every prediction, such as synthetic data."""
+    trained_on: str
+    """``SYNTHETIC demo data`` where the model learned from a synthetic store, otherwise empty."""
 
 
 def load_members(
@@ -51,8 +51,8 @@ def load_members(
         path = checkpoint_file(word)
         module, content = module_from_checkpoint(MultiTaskModule, path, trust=trust)
         calibration = read_calibration(content, str(path)) or Calibration()
-        note = str(content.get("training_data_note") or "")
-        members.append(Member(path, module.to(device), calibration, note))
+        trained_on = training_data_note(content)
+        members.append(Member(path, module.to(device), calibration, trained_on))
     first = members[0]
     for member in members[1:]:
         if [(t.name, t.terms) for t in member.module.tasks] != [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,7 +12,7 @@ import torch
 from torch_geometric.data import Batch
 
 from hemenet_lab.graphs import build_graph
-from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.saved import module_from_checkpoint
 from hemenet_lab.store import LIGAND, PARTNER, Entry
 from hemenet_lab.tasks import LBA, PPA, Task
@@ -32,6 +32,8 @@ class Prediction:
     """Name of the term, or the unit of a regression."""
     value: float
     """pKd for affinities, a probability for terms."""
+    trained_on: str = ""
+    """``SYNTHETIC demo data`` where the model learned from a synthetic store."""
 
 
 def load_module(checkpoint: str | Path, *, trust: bool = False) -> MultiTaskModule:
@@ -67,7 +69,7 @@ def predict_entries(
         batch = Batch.from_data_list([build_graph(entry, module.encoder.view)])
         outputs = module.predict_step(batch, 0)
         tasks = [task for task in module.tasks if has_partner(entry, task)]
-        found.extend(named_predictions(outputs, tasks, min_probability))
+        found.extend(named_predictions(outputs, tasks, min_probability, training_data_note(module)))
     return found
 
 
@@ -78,7 +80,10 @@ def has_partner(entry: Entry, task: Task) -> bool:
 
 
 def named_predictions(
-    outputs: Mapping[str, Any], tasks: Iterable[Task], min_probability: float = 0.0
+    outputs: Mapping[str, Any],
+    tasks: Iterable[Task],
+    min_probability: float = 0.0,
+    trained_on: str = "",
 ) -> Iterator[Prediction]:
     """Name each number that `MultiTaskModule.predict_step` gives for a batch."""
     for task in tasks:
@@ -88,7 +93,8 @@ def named_predictions(
             for chain in (chains if task.level == "chain" else [""])
         ]
         for (entry, chain), row in zip(owners, outputs[task.name].tolist(), strict=True):
-            yield from _name_row(entry, chain, task, row, min_probability)
+            for named in _name_row(entry, chain, task, row, min_probability):
+                yield replace(named, trained_on=trained_on) if trained_on else named
 
 
 def _name_row(

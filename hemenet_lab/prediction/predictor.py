@@ -14,7 +14,7 @@ from hemenet_lab.calibration import FAR, TrainingSet
 from hemenet_lab.graphs import node_batch
 from hemenet_lab.model import TaskAware
 from hemenet_lab.nn import segment_mean
-from hemenet_lab.prediction.complexes import ReadComplex
+from hemenet_lab.prediction.complexes import ReadComplex, structure_files
 from hemenet_lab.prediction.members import (
     Floats,
     Member,
@@ -92,10 +92,15 @@ class Predictor:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be said with every prediction."""
-        told = dict.fromkeys(member.note for member in self.members if member.note)
+        told = dict.fromkeys([f"trained on {self.trained_on}"] if self.trained_on else [])
         if not all(m.calibration.terms or m.calibration.values for m in self.members):
             told["not calibrated: the checkpoint holds no calibration"] = None
         return tuple(told)
+
+    @property
+    def trained_on(self) -> str:
+        """``SYNTHETIC demo data`` where a model learned from a synthetic store, otherwise empty."""
+        return "; ".join(dict.fromkeys(m.trained_on for m in self.members if m.trained_on))
 
     def predict(
         self,
@@ -211,6 +216,7 @@ class Predictor:
             found.drops,
             estimates,
             identity,
+            self.trained_on,
             self.notes + self._size_note(entry),
             tuple(self._chain_notes(entry, identity)),
             partial(_look, self, entry),
@@ -253,29 +259,6 @@ class Predictor:
                     f"chain {name} has {len(text)} residues, the longest training chain {longest}"
                 )
             yield tuple(notes)
-
-
-STRUCTURE_ENDS = (".pdb", ".ent", ".pdb1", ".cif", ".mmcif", ".bcif", ".pdbqt", ".pqr")
-PACKED_ENDS = ("", ".gz", ".bz2", ".xz", ".zst")
-
-
-def structure_files(folder: Path) -> list[Path]:
-    """The structure files in a folder, sorted.
-
-    Raises:
-        ValueError: There is none.
-    """
-    ends = tuple(end + packed for end in STRUCTURE_ENDS for packed in PACKED_ENDS)
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder; give a folder, or an iterable of structures")
-    inside = (p for p in folder.iterdir() if p.name.lower().endswith(ends) and p.is_file())
-    found = sorted(inside)
-    if not found:
-        raise ValueError(
-            f"no structure file in {folder} (their names end in {', '.join(STRUCTURE_ENDS)}, "
-            "packed or not)"
-        )
-    return found
 
 
 def _calibrated(member: Member, task: Task, raw: Floats) -> Floats:

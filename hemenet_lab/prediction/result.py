@@ -43,6 +43,8 @@ class Row:
     pose: int
     """Number of the ligand's pose; 0 without a ligand."""
     drops: str
+    trained_on: str
+    """``SYNTHETIC demo data`` where the model learned from a synthetic store."""
     low: float | None
     """Ends of the conformal interval of an affinity."""
     high: float | None
@@ -91,6 +93,8 @@ class Result:
     """By task."""
     identity: tuple[float | None, ...]
     """[chains], highest identity to a training chain; None where the checkpoint does not tell."""
+    trained_on: str = ""
+    """``SYNTHETIC demo data`` where the model learned from a synthetic store."""
     notes: tuple[str, ...] = ()
     """On the complex as a whole, such as what the model was trained on."""
     chain_notes: tuple[tuple[str, ...], ...] = ()
@@ -131,6 +135,7 @@ class Result:
                         model=self.model,
                         pose=self.pose,
                         drops="; ".join(self.drops),
+                        trained_on=self.trained_on,
                         low=None if half is None else value - half,
                         high=None if half is None else value + half,
                         spread=None if spread is None else float(spread[place, column]),

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import expit
 
 from hemenet_lab.calibration.tasks import (
@@ -16,6 +17,7 @@ from hemenet_lab.calibration.tasks import (
     fit_values,
     reliability,
 )
+from hemenet_lab.metrics import exact_fmax
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
