@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -107,3 +108,15 @@ class Head(nn.Module):
                 raise ValueError(f"{self.task.name}: term frequencies must lie in [0, 1]")
             mean = mean.clamp(MARGIN, 1 - MARGIN).logit()
         self.output.bias.copy_((mean - self.shift) / self.scale)
+
+
+def set_scales(heads: nn.ModuleDict, scales: Mapping[str, Sequence[float]]) -> None:
+    """Give heads the mean and deviation of their task's labels.
+
+    Args:
+        heads: A `Head` by task.
+        scales: (mean, deviation) by task, in the task's unit; tasks without a head are skipped.
+    """
+    for name, (mean, deviation) in scales.items():
+        if name in heads:
+            cast(Head, heads[name]).set_scale(mean, deviation)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.tasks import Task
 
 DEFAULT_WEIGHTS = {"regression": 1.0, "multilabel": 10.0}
@@ -110,3 +112,19 @@ def default_loss_weights(
             raise ValueError(f"loss weight of {name} is {weight}; it must be finite and ≥ 0")
     by_kind = {kind: overrides.get(kind, weight) for kind, weight in DEFAULT_WEIGHTS.items()}
     return {task.name: float(overrides.get(task.name, by_kind[task.kind])) for task in tasks}
+
+
+def gathered_losses(losses: nn.ModuleDict, all_gather: Callable[[Tensor], Any]) -> Tensor:
+    """Sums and counts of this epoch's losses so far, float64 [processes, tasks, 2]."""
+    means = [cast(MeanLoss, loss) for loss in losses.values()]
+    pairs = [torch.stack([mean.total.double(), mean.count.double()]) for mean in means]
+    gathered = cast(Tensor, all_gather(torch.stack(pairs)))
+    return gathered.reshape(-1, len(pairs), 2).cpu()
+
+
+def restore_losses(losses: nn.ModuleDict, gathered: Tensor, world: int, rank: int) -> None:
+    """Take up this process's part of `gathered_losses`; rank 0 all, if others wrote."""
+    own = gathered[rank] if len(gathered) == world else gathered.sum(0) * (rank == 0)
+    for loss, (total, count) in zip(losses.values(), own, strict=True):
+        cast(MeanLoss, loss).total.copy_(total)
+        cast(MeanLoss, loss).count.copy_(count)

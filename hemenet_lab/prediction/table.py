@@ -9,11 +9,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
-from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.tracking import tracker_of
 
 if TYPE_CHECKING:
-    from hemenet_lab.prediction.predictor import Prediction
+    from hemenet_lab.prediction.named import Prediction
 
 FILE = "predictions.csv"
 
@@ -42,14 +42,16 @@ class PredictionTable(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        from hemenet_lab.prediction.predictor import named_predictions
+        from hemenet_lab.prediction.named import named_predictions
 
         assert isinstance(pl_module, MultiTaskModule)
         if bool(outputs["counted"].all()):  # copies make batches of their own
-            self._found += named_predictions(outputs, pl_module.tasks, self.min_probability)
+            self._found += named_predictions(
+                outputs, pl_module.tasks, self.min_probability, training_data_note(pl_module)
+            )
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        from hemenet_lab.prediction.predictor import write_csv
+        from hemenet_lab.prediction.named import write_csv
 
         parts = [self._found]
         if trainer.world_size > 1:

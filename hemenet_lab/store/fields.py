@@ -24,11 +24,23 @@ HASHED = ("format", "format_version", "num_entries", "tasks", "splits", "files")
 """Fields of the manifest that its hash covers."""
 
 
+CHECKSUM = "checksum"
+"""Field with the SHA-256 over all others; stores of before have none."""
+
+
+def checksum(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 over every field of the manifest but the checksum itself."""
+    return _sha256({name: value for name, value in manifest.items() if name != CHECKSUM})
+
+
 def content_hash(manifest: Mapping[str, Any]) -> str:
     """SHA-256 over what the store holds: the `HASHED` fields, which have the files' own digests."""
-    record = {name: manifest.get(name) for name in HASHED}
+    return _sha256({name: manifest.get(name) for name in HASHED})
+
+
+def _sha256(record: Mapping[str, Any]) -> str:
     text = json.dumps(record, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 class StoreError(ValueError):

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from hemenet_lab.store.entry import WHOLE, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
+    CHECKSUM,
     FORMAT,
     FORMAT_VERSION,
     MANIFEST,
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
+    checksum,
     content_hash,
 )
 from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
@@ -31,6 +33,10 @@ __all__ = ["Store", "StoreError", "StoreWriter"]
 
 FIELD_TYPES = {"num_entries": int, "tasks": list, "splits": list, "files": dict, "hash": str}
 """Fields of the manifest without which a store cannot be read."""
+
+
+DIGITS = 64
+"""Of a SHA-256 in hexadecimal."""
 
 
 class Store:
@@ -256,7 +262,24 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             f"{file} was changed: its content is not that of its hash {manifest['hash'][:12]}…; "
             "build the store again"
         )
+    if not _has_own_checksum(manifest):
+        raise StoreError(
+            f"{file} was changed or is damaged: it does not have its own checksum; copy the store "
+            "again, or build it again"
+        )
     return dict(manifest)
+
+
+def _has_own_checksum(manifest: dict[str, Any]) -> bool:
+    """Check the checksum over all fields, which stores of before do not have."""
+    if CHECKSUM in manifest:
+        return checksum(manifest) == manifest[CHECKSUM]
+    # a changed letter in the field's name must not make the store one of before
+    for name, value in manifest.items():
+        rest = {other: manifest[other] for other in manifest if other != name}
+        if isinstance(value, str) and len(value) == DIGITS and checksum(rest) == value:
+            return False
+    return True
 
 
 def _tasks(path: Path, manifest: dict[str, Any]) -> tuple[Task, ...]:

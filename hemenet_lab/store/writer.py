@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hemenet_lab.store.entry import WHOLE, Entry, check_entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
+    CHECKSUM,
     FORMAT,
     FORMAT_VERSION,
     HASHED,
@@ -28,12 +29,13 @@ from hemenet_lab.store.fields import (
     GrowingArray,
     StoreError,
     all_fields,
+    checksum,
     content_hash,
 )
 from hemenet_lab.tasks import Task
 
-OWN_FIELDS = (*HASHED, "hash")
-"""Fields of the manifest that say what the store holds."""
+OWN_FIELDS = (*HASHED, "hash", CHECKSUM)
+"""Fields of the manifest that the store itself writes."""
 
 
 class StoreWriter:
@@ -143,8 +145,10 @@ class StoreWriter:
             array.close()
         self._save_tables()
         record = self._manifest()
-        assert set(record) == set(OWN_FIELDS)
         record.update(manifest or {})
+        # through JSON and back, as a reader sees it: keys are text, tuples are lists
+        record = json.loads(json.dumps(record, ensure_ascii=False))
+        record[CHECKSUM] = checksum(record)
         text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
         (self._folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         try:

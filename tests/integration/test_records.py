@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from tests.integration.run import ROOT, SMALL, fit_args, only, run_apart, run_here
 from tests.integration.test_fit import runs_of
 
-FILES = {"config.yaml", "results.csv", "test_predictions.npz", "checkpoints"}
+FILES = {"calibration.json", "config.yaml", "results.csv", "test_predictions.npz", "checkpoints"}
 SHORT = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=2")
 
 

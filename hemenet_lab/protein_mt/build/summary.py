@@ -65,11 +65,17 @@ def _head(store: Store) -> str:
         f"Store {store.path}, {store.hash[:12]}",
         f"Built with {settings}; MMseqs2 {manifest['mmseqs_version'][:12]}",
         ("Labels: " if manifest["labels"]["source"] == "own tables" else "EC and GO labels: ")
-        + "; ".join(f"{n} {text}" for n, text in manifest["labels"].items()),
+        + "; ".join(map(_about, manifest["labels"].items())),
     ]
     if manifest["synthetic"]:
         lines.insert(0, "SYNTHETIC DATA: made by a program, says nothing about real proteins")
     return "\n".join(lines)
+
+
+def _about(label: tuple[str, object]) -> str:
+    """What is said of a task's labels; a table without a version line ends at its name."""
+    name, text = label
+    return f"{name} {str(text).strip().removesuffix(':')}"
 
 
 def _entry_rows(counts: Mapping[str, Any]) -> list[Row]:

@@ -80,9 +80,8 @@ def _source(file: str) -> dict[str, str]:
     return {"source": "the user", "what": "a table of the raw folder", "licence": "not stated"}
 
 
-ENTRIES_FILE = "entries.csv"
-CHAINS_FILE, LIGANDS_FILE = "chains.csv", "ligands.csv"
-LABELS_FILE = "labels.csv"
+ENTRIES_FILE, CHAINS_FILE = "entries.csv", "chains.csv"
+LIGANDS_FILE, LABELS_FILE = "ligands.csv", "labels.csv"
 TABLE_FILES = (DROPS_FILE, ENTRIES_FILE, CHAINS_FILE, LABELS_FILE, LIGANDS_FILE)
 """Tables beside the arrays, for people."""
 Parts = Mapping[str, str]
@@ -330,7 +329,8 @@ def _inputs(
 ) -> SplitInputs:
     cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
     copies = copy_sets(assembly.items, cluster_of, assembly.fingerprints)
-    return SplitInputs(assembly.items, clusters.group, copies, settings, labels.lists)
+    groups, wide, smiles = clusters.group, clusters.wide, assembly.smiles
+    return SplitInputs(assembly.items, groups, copies, settings, labels.lists, wide, smiles)
 
 
 def _leakage(
