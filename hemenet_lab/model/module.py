@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import ProteinGraph, count_chains, count_graphs, node_batch, row_items
 from hemenet_lab.metrics import MeanLoss
+from hemenet_lab.model.checkpoint_notes import TRAINED_ON_KEY, keep_plain, note_of_data
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.finetuning import Finetuning, parameter_groups
 from hemenet_lab.model.heads import Head, set_scales
@@ -26,8 +27,6 @@ from hemenet_lab.model.losses import (
     masked_loss,
     restore_losses,
 )
-from hemenet_lab.model.origin import TRAINED_ON_KEY, note_of_data, training_data_note
-from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
 from hemenet_lab.model.schedule import optimizers, require_steps
 from hemenet_lab.model.starting import (
@@ -330,7 +329,7 @@ class MultiTaskModule(LightningModule):
             checkpoint[TRAIN_LOSSES_KEY] = gathered_losses(self.train_losses, self.all_gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.trained_on = training_data_note(checkpoint)
+        self.trained_on = str(checkpoint.get(TRAINED_ON_KEY, ""))
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
         if self.tasks:
             require_same_tasks(stored, self.tasks)
