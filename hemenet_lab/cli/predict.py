@@ -82,7 +82,7 @@ def predict(
             trust=trust,
         )
         for note in predictor.notes:
-            print(f"hemenet predict: {note}", file=sys.stderr)
+            print(f"hemenet predict: {ckpt}: {note}", file=sys.stderr)
         requests = (
             Complex(
                 content,

@@ -41,6 +41,8 @@ def keep_calibration(
     if not limit:
         return
     content = read_checkpoint(path)
+    if not model.tasks:  # trained by processes of its own, this one has only begun it
+        model.on_load_checkpoint(content)
     model.load_state_dict(content["state_dict"])
     found = calibrate(
         model,

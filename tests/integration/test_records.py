@@ -72,7 +72,10 @@ def test_without_checkpoints_the_last_weights_are_tested(
     run_here(monkeypatch, tmp_path, *fit_args(tiny_store, *SMALL, *SHORT, none))
     run = only(runs_of(tmp_path))
     assert run.data.tags["completed"] == "true"
-    assert names_in(tmp_path / "runs" / run.info.run_id) == FILES - {"checkpoints"}
+    assert names_in(tmp_path / "runs" / run.info.run_id) == FILES - {
+        "checkpoints",
+        "calibration.json",
+    }
 
 
 @pytest.mark.parametrize(
