@@ -40,7 +40,7 @@ from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.prediction import PredictionTable
 from hemenet_lab.saved import load_encoders
-from hemenet_lab.tracking import RecordIdentity, plain_config
+from hemenet_lab.tracking import NoRecord, RecordIdentity, plain_config
 from hemenet_lab.training import (
     EXIT_STATUS,
     AtomicCheckpointIO,
@@ -183,7 +183,7 @@ class SuiteCLI(LightningCLI):
             if self.trainer.interrupted and left.code != EXIT_STATUS:
                 rank_zero_info(_kept(self.trainer, subcommand))
             raise
-        except (CannotWrite, FloatingPointError) as error:
+        except (CannotWrite, FloatingPointError, NoRecord) as error:
             print(f"lightning: {error}", file=sys.stderr)
             raise SystemExit(1) from error
 

@@ -17,11 +17,12 @@ from hemenet_lab.tracking.identity import (
 )
 from hemenet_lab.tracking.resolve import resolve_checkpoint
 from hemenet_lab.tracking.runs import RecordedRun, RunDatabase, Tag, best_run, checkpoint_folder
-from hemenet_lab.tracking.tracker import Tracker, tracker_of
+from hemenet_lab.tracking.tracker import NoRecord, Tracker, tracker_of
 
 __all__ = [
     "VOLATILE",
     "Artifact",
+    "NoRecord",
     "Predictions",
     "RecordIdentity",
     "RecordedRun",
