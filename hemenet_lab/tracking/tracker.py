@@ -287,7 +287,7 @@ def _cause(error: Exception) -> str:
     text = (str(error).splitlines() or [type(error).__name__])[0]
     known = "Connection refused|timed out|Name or service not known|No route to host"
     found = re.search(known, text)
-    return found[1] if found else text
+    return found[0] if found else text
 
 
 def database_uri(folder: Path) -> str:
