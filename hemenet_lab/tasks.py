@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -105,3 +105,15 @@ def select_tasks(tasks: Iterable[Task], names: Iterable[str] | None) -> tuple[Ta
             "choose among these"
         )
     return tuple(task for name, task in known.items() if name in wanted)
+
+
+def require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
+    """Raise ValueError unless both name the same tasks with the same terms in the same order."""
+    mine = {task.name: task.terms for task in trained}
+    theirs = {task.name: task.terms for task in given if task.num_outputs > 0}
+    if mine != theirs:
+        differing = sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
+        raise ValueError(
+            f"the model was made for tasks {list(mine)}, the data have {list(theirs)}; they differ "
+            f"in {differing} (names or terms); use the store that the model was trained on"
+        )

@@ -133,7 +133,7 @@ def write_figures(
     from hemenet_lab.benchmark.tables import Scores, tabulate
 
     results = _results(grid, options, resolve, store)
-    scores = Scores(results.runs)
+    scores = Scores(results.judged)
     return write_all(tabulate(results, scores), scores, out)
 
 
@@ -153,7 +153,7 @@ def write_report(
     from hemenet_lab.benchmark.tables import Scores, tabulate
 
     results = _results(grid, options, resolve, store)
-    scores = Scores(results.runs)
+    scores = Scores(results.judged)
     page = report_page(tabulate(results, scores), scores)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page, encoding="utf-8")

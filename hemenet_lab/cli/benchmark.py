@@ -33,6 +33,7 @@ class Selection:
         set: Settings of all runs, applied last: trainer.max_epochs=3
         only: Only runs with these values: encoder=gcn,hemenet setting=multi
         folder: Where runs are recorded.
+        folds: Cross-validation: this many folds of whole groups, not the grid's.
     """
 
     seeds: int | None = None
@@ -40,6 +41,7 @@ class Selection:
     set: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     folder: str = RUNS
+    folds: int | None = None
 
     def options(self) -> GridOptions:
         """The same as the benchmark wants it.
@@ -53,6 +55,7 @@ class Selection:
             settings=self.set,
             only=self.only,
             folder=self.folder,
+            folds=self.folds,
         )
 
 
@@ -168,6 +171,31 @@ def report(
         out: File for it.
     """
     print(write_report(grid, selection.options(), resolve=_resolve(), store=store, out=out))
+
+
+def baselines(
+    store: str,
+    *,
+    split: str = "default",
+    folds: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Print what plain methods reach on a store's tasks: what any model must beat.
+
+    Training mean and frequencies, the ligand alone, the protein alone, contacts of the interface,
+    and the nearest training sequence; fitted on the training part, judged on the test part.
+
+    Args:
+        store: Folder of a store, or the name of an installed one such as demo.
+        split: Split whose training part they are fitted on and whose test part counts.
+        folds: Folds of whole groups instead of the split, such as 5.
+        seed: Of the folds and of what is random in the methods.
+        out: CSV file for the rows with all digits.
+    """
+    from hemenet_lab.benchmark.references import run_baselines
+
+    run_baselines(store, split, folds, seed, out)
 
 
 def _resolve() -> Resolve:

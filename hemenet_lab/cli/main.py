@@ -71,6 +71,9 @@ COMMANDS: dict[str, Command] = {
     "benchmark figures": Command(
         "draw the figures of a grid as PNG and SVG", "hemenet_lab.cli.benchmark:figures"
     ),
+    "benchmark baselines": Command(
+        "print what plain methods reach on a store", "hemenet_lab.cli.benchmark:baselines"
+    ),
     "benchmark report": Command(
         "write all results of a grid as one HTML page", "hemenet_lab.cli.benchmark:report"
     ),

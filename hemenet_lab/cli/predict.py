@@ -14,7 +14,10 @@ from typing import Any, Literal, TextIO
 
 STRUCTURE_ENDS = (".pdb", ".ent", ".pdb1", ".cif", ".mmcif", ".bcif", ".pdbqt", ".pqr")
 PACKED_ENDS = ("", ".gz", ".bz2", ".xz", ".zst")
-COLUMNS = ("entry", "chain", "task", "term", "name", "value", "path", "model", "pose", "drops")
+COLUMNS = (
+    *("entry", "chain", "task", "term", "name", "value", "path", "model", "pose", "drops"),
+    "trained_on",
+)
 STDIN = "-"
 
 
@@ -56,9 +59,12 @@ def predict(
         files = list(_files(structures, Path(folder)))
         if ligand and len(files) > 1:
             raise ValueError("--ligand goes with a single structure; call once per complex")
+        from hemenet_lab.model import training_data_note
         from hemenet_lab.prediction import load_module, predict_entries, read_complexes
 
         module = load_module(ckpt, trust=trust)
+        if note := training_data_note(module):
+            print(f"hemenet predict: {ckpt} was trained on {note}", file=sys.stderr)
         options: dict[str, Any] = {
             "partner_chains": [name for name in partner_chains.split(",") if name],
             "model": _number("model", model) if model else None,

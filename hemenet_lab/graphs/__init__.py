@@ -2,7 +2,14 @@
 
 from hemenet_lab.graphs.build import build_graph
 from hemenet_lab.graphs.edge_cache import EdgeCache
-from hemenet_lab.graphs.graph import ProteinGraph, count_chains, count_graphs, node_batch, row_items
+from hemenet_lab.graphs.graph import (
+    ProteinGraph,
+    count_chains,
+    count_graphs,
+    make_batch,
+    node_batch,
+    row_items,
+)
 from hemenet_lab.graphs.view import GraphView
 
 __all__ = [
@@ -12,6 +19,7 @@ __all__ = [
     "build_graph",
     "count_chains",
     "count_graphs",
+    "make_batch",
     "node_batch",
     "row_items",
 ]

@@ -53,6 +53,7 @@ def build_graph(
         polymer_node=_tensor(polymer),
         polymer_chain=_tensor(chain[polymer]),
         num_chains=entry.num_chains,
+        chain_graph=torch.zeros(entry.num_chains, dtype=torch.long),
     )
     for task in tasks:
         graph[f"y_{task.name}"], graph[f"mask_{task.name}"] = _labels(entry, task)

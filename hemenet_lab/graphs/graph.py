@@ -16,6 +16,7 @@ attribute          shape             dtype     meaning
 ``polymer_node``   [M]               int64     nodes that belong to a chain (never ligand atoms)
 ``polymer_chain``  [M]               int64     chain of each of them, 0 to ``num_chains`` - 1
 ``num_chains``     int               -         chains in the graph (a tensor [G] in a batch)
+``chain_graph``    [chains]          int64     graph of each chain; all 0 in a single graph
 ``y_<task>``       [1 | chains, out] float32   labels, one row per graph or per chain
 ``mask_<task>``    [1 | chains]      bool      True where the row is labelled
 ``entry_id``       str               -         id of the entry
@@ -30,11 +31,12 @@ then by relation. A batch concatenates all of these and shifts the indices.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
+from torch_geometric.data import Batch, Data
 
 
 class ProteinGraph(Data):
@@ -45,10 +47,23 @@ class ProteinGraph(Data):
             return self.num_nodes
         if key == "polymer_chain":
             return self.num_chains
+        if key == "chain_graph":
+            return 1
         return 0
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
         return 1 if key == "edge_index" else 0
+
+
+def make_batch(attributes: Mapping[str, Any], num_graphs: int) -> Batch:
+    """A batch of `ProteinGraph` with these attributes, without PyG's record of their parts.
+
+    PyG makes a batch only from the graphs in it. What it would do with attributes that are joined
+    already stands here, in its private words: ``_base_cls`` and ``_num_graphs``.
+    """
+    batch = Batch(_base_cls=ProteinGraph, **attributes)
+    batch._num_graphs = num_graphs
+    return batch
 
 
 def node_batch(graph: Data) -> Tensor:
@@ -65,7 +80,14 @@ def count_graphs(graph: Data) -> int:
 
 
 def count_chains(graph: Data) -> int:
-    """Number of polymer chains in the batch."""
+    """Number of polymer chains in the batch.
+
+    It is a length, so that a device need not be waited for; graphs that were not made by
+    `build_graph` may lack it, and their numbers are added up.
+    """
+    owner = getattr(graph, "chain_graph", None)
+    if owner is not None:
+        return owner.shape[0]  # type: ignore[no-any-return]  # PyG's attributes are Any
     return int(torch.as_tensor(graph.num_chains).sum())
 
 

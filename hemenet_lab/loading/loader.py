@@ -21,9 +21,8 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torch_geometric.data import Batch
 
-from hemenet_lab.graphs import EdgeCache, ProteinGraph, build_graph
+from hemenet_lab.graphs import EdgeCache, ProteinGraph, build_graph, make_batch
 from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
 
@@ -82,13 +81,11 @@ def collate(graphs: Sequence[ProteinGraph]) -> ProteinGraph:
     nodes = [0, *accumulate(sizes)]
     chains = [0, *accumulate(row["num_chains"] for row in rows)]
     shifts = {"edge_index": nodes, "polymer_node": nodes, "polymer_chain": chains}
-    batch = Batch(_base_cls=ProteinGraph)
-    for key in rows[0]:
-        batch[key] = _joined(key, [row[key] for row in rows], shifts.get(key))
-    batch.batch = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(sizes))
-    batch.ptr = torch.tensor(nodes)
-    batch._num_graphs = len(rows)
-    return batch
+    shifts["chain_graph"] = list(range(len(rows)))
+    joined = {key: _joined(key, [row[key] for row in rows], shifts.get(key)) for key in rows[0]}
+    joined["batch"] = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(sizes))
+    joined["ptr"] = torch.tensor(nodes)
+    return make_batch(joined, len(rows))
 
 
 def _joined(key: str, values: list[Any], shift: list[int] | None) -> Tensor | list[Any]:
@@ -142,9 +139,7 @@ class PackedBatch:
 
     def unpack(self) -> ProteinGraph:
         """The batch."""
-        batch = Batch(_base_cls=ProteinGraph, **self.tensors(), **self.other)
-        batch._num_graphs = self.num_graphs
-        return batch
+        return make_batch(self.tensors() | self.other, self.num_graphs)
 
     def pin_memory(self) -> PackedBatch:
         """The same in pinned memory; called by torch's loader."""

@@ -2,6 +2,7 @@
 
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import TASKS_KEY, MultiTaskModule
+from hemenet_lab.model.origin import training_data_note
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
 from hemenet_lab.model.schedule import WarmUp, WarmupCosine
 
@@ -16,4 +17,5 @@ __all__ = [
     "WarmUp",
     "WarmupCosine",
     "Weighted",
+    "training_data_note",
 ]

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -20,20 +21,17 @@ from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.heads import Head
 from hemenet_lab.model.losses import default_loss_weights, masked_loss
+from hemenet_lab.model.origin import TRAINED_ON_KEY, note_of_data, training_data_note
 from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
 from hemenet_lab.model.schedule import optimizers, require_steps
-from hemenet_lab.tasks import Task, select_tasks
+from hemenet_lab.tasks import Task, require_same_tasks, select_tasks
 
 STAGES = ("val", "test")
 TASKS_KEY = "tasks"
 """Where a checkpoint keeps its tasks, with their terms, as plain data."""
-TRAIN_LOSSES_KEY = "train_losses"
-"""Where it keeps the mean training losses of an epoch under way."""
-
-
-SCALES_KEY = "target_scales"
-"""Where a checkpoint keeps mean and deviation of each regression task's training labels."""
+TRAIN_LOSSES_KEY, SCALES_KEY = "train_losses", "target_scales"
+"""Where it keeps mean losses of an epoch under way, and mean and deviation of training labels."""
 
 
 class MultiTaskModule(LightningModule):
@@ -61,6 +59,8 @@ class MultiTaskModule(LightningModule):
         optimizer: Made from the parameters.
         lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
             and `WarmUp` count optimizer steps, all others epochs.
+        compile: Make one fast program of encoder, readouts and heads by `torch.compile`, for
+            batches of all sizes; the first batches take a minute or two longer.
     """
 
     readouts: nn.ModuleDict
@@ -80,6 +80,7 @@ class MultiTaskModule(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = lambda optimizer: ReduceLROnPlateau(
             optimizer, monitor="val/loss", factor=0.75, patience=10
         ),
+        compile: bool = False,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -92,9 +93,11 @@ class MultiTaskModule(LightningModule):
         self.start_from_statistics = start_from_statistics
         self.standardise = standardise
         self.tasks: tuple[Task, ...] = ()
+        self.trained_on = ""
         self._make_readout = readout
         self._loss_weights = loss_weights or {}
         self._head_dropout = head_dropout
+        self._compile = compile
         self._make_optimizer = optimizer
         self._make_scheduler = lr_scheduler
 
@@ -140,7 +143,7 @@ class MultiTaskModule(LightningModule):
             return
         datamodule = self.trainer.datamodule  # type: ignore[attr-defined]  # present while running
         if self.tasks:
-            _require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
+            require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
         else:
             with _own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
@@ -168,11 +171,15 @@ class MultiTaskModule(LightningModule):
 
     def on_train_start(self) -> None:
         require_steps(self.trainer)
+        self.trained_on = note_of_data(self.trainer) or self.trained_on
 
     # --- computation ----------------------------------------------------------------------------
 
     def forward(self, graph: ProteinGraph) -> dict[str, Tensor]:
         """Raw outputs by task: [graphs, 1] or [chains, terms]; logits for multi-label tasks."""
+        return _compiled()(self, graph) if self._compile else self._outputs(graph)
+
+    def _outputs(self, graph: ProteinGraph) -> dict[str, Tensor]:
         features = self.encoder(graph)
         groups = {
             "complex": (features, node_batch(graph), count_graphs(graph)),
@@ -289,6 +296,7 @@ class MultiTaskModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[TASKS_KEY] = [task.to_dict() for task in self.tasks]
+        checkpoint[TRAINED_ON_KEY] = self.trained_on
         heads = {name: cast(Head, head) for name, head in self.heads.items()}
         checkpoint[SCALES_KEY] = {
             name: [float(head.shift), float(head.scale)]
@@ -299,9 +307,10 @@ class MultiTaskModule(LightningModule):
             checkpoint[TRAIN_LOSSES_KEY] = self._gathered_train_losses()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.trained_on = training_data_note(checkpoint)
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
         if self.tasks:
-            _require_same_tasks(stored, self.tasks)
+            require_same_tasks(stored, self.tasks)
         else:
             self.build(stored)
         self._set_scales(checkpoint.get(SCALES_KEY, {}))
@@ -324,6 +333,12 @@ class MultiTaskModule(LightningModule):
             cast(MeanLoss, loss).count.copy_(count)
 
 
+@cache
+def _compiled() -> Callable[[MultiTaskModule, ProteinGraph], dict[str, Tensor]]:
+    """`_outputs` compiled: as a function, so that keys of checkpoints stay, and copies work."""
+    return torch.compile(MultiTaskModule._outputs, dynamic=True, fullgraph=True)
+
+
 @contextmanager
 def _own_random_numbers(purpose: str) -> Iterator[None]:
     """Random numbers that depend on the seed only, not on what was drawn before.
@@ -333,15 +348,3 @@ def _own_random_numbers(purpose: str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(zlib.crc32(f"{torch.initial_seed()}/{purpose}".encode()))
         yield
-
-
-def _require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
-    """Raise ValueError unless both name the same tasks with the same terms in the same order."""
-    mine = {task.name: task.terms for task in trained}
-    theirs = {task.name: task.terms for task in given if task.num_outputs > 0}
-    if mine != theirs:
-        differing = sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
-        raise ValueError(
-            f"the model was made for tasks {list(mine)}, the data have {list(theirs)}; they differ "
-            f"in {differing} (names or terms); use the store that the model was trained on"
-        )

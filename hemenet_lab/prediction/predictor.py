@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -12,7 +12,7 @@ import torch
 from torch_geometric.data import Batch
 
 from hemenet_lab.graphs import build_graph
-from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.saved import module_from_checkpoint
 from hemenet_lab.store import CONTACT, LIGAND, PARTNER, Entry, entry_from_structure
 from hemenet_lab.structures import (
@@ -40,6 +40,8 @@ class Prediction:
     """Name of the term, or the unit of a regression."""
     value: float
     """pKd for affinities, a probability for terms."""
+    trained_on: str = ""
+    """``SYNTHETIC demo data`` where the model learned from a synthetic store."""
 
 
 def load_module(checkpoint: str | Path, *, trust: bool = False) -> MultiTaskModule:
@@ -132,8 +134,14 @@ def read_complexes(
     for each in models:
         for one in poses:
             entry = entry_from_structure(each, ligand=one, partner_chains=partners, contact=contact)
-            note = (one.note,) if one is not None and one.note else ()
-            drops = (*(_drop_line(drop) for drop in each.drops), *each.notes, *note)
+            of_ligand = (
+                () if one is None else (*map(_drop_line, one.drops), *filter(None, [one.note]))
+            )
+            drops = (
+                *map(_drop_line, each.drops),
+                *each.notes,
+                *(f"ligand: {t}" for t in of_ligand),
+            )
             yield ReadComplex(entry, each.model, one.pose if one is not None else 0, drops)
 
 
@@ -160,7 +168,7 @@ def predict_entries(
         batch = Batch.from_data_list([build_graph(entry, module.encoder.view)])
         outputs = module.predict_step(batch, 0)
         tasks = [task for task in module.tasks if _has_partner(entry, task)]
-        found.extend(named_predictions(outputs, tasks, min_probability))
+        found.extend(named_predictions(outputs, tasks, min_probability, training_data_note(module)))
     return found
 
 
@@ -171,7 +179,10 @@ def _has_partner(entry: Entry, task: Task) -> bool:
 
 
 def named_predictions(
-    outputs: Mapping[str, Any], tasks: Iterable[Task], min_probability: float = 0.0
+    outputs: Mapping[str, Any],
+    tasks: Iterable[Task],
+    min_probability: float = 0.0,
+    trained_on: str = "",
 ) -> Iterator[Prediction]:
     """Name each number that `MultiTaskModule.predict_step` gives for a batch."""
     for task in tasks:
@@ -181,7 +192,8 @@ def named_predictions(
             for chain in (chains if task.level == "chain" else [""])
         ]
         for (entry, chain), row in zip(owners, outputs[task.name].tolist(), strict=True):
-            yield from _name_row(entry, chain, task, row, min_probability)
+            for named in _name_row(entry, chain, task, row, min_probability):
+                yield replace(named, trained_on=trained_on) if trained_on else named
 
 
 def _name_row(

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
-from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.tracking import tracker_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class PredictionTable(Callback):
 
         assert isinstance(pl_module, MultiTaskModule)
         if bool(outputs["counted"].all()):  # copies make batches of their own
-            self._found += named_predictions(outputs, pl_module.tasks, self.min_probability)
+            self._found += named_predictions(
+                outputs, pl_module.tasks, self.min_probability, training_data_note(pl_module)
+            )
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         from hemenet_lab.prediction.predictor import write_csv

@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.spatial import cKDTree
 
 from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
-from hemenet_lab.structures import Ligand, Structure, element_class, ligand_node_type
+from hemenet_lab.structures import (
+    Ligand,
+    Structure,
+    element_class,
+    ligand_node_type,
+    structure_from,
+)
 
 SAME_PLACE = 0.01
 """Å; a hetero atom this near to a ligand atom is that atom."""
@@ -24,7 +30,7 @@ class ContactError(ValueError):
 
 
 def entry_from_structure(
-    structure: Structure,
+    structure: Structure | object,
     *,
     ligand: Ligand | None = None,
     partner_chains: Iterable[str] = (),
@@ -37,7 +43,8 @@ def entry_from_structure(
     """Residues, then kept hetero atoms, then ligand atoms as the nodes of an entry.
 
     Args:
-        structure: The protein chains; hetero atoms that it keeps become ligand nodes, except those
+        structure: The protein chains, also as ``Bio.PDB``, gemmi or biotite hold them (see
+            `structure_from`); hetero atoms that it keeps become ligand nodes, except those
             at the very place of an atom of ``ligand`` (the same group, given twice).
         ligand: A small molecule in the frame of the structure.
         partner_chains: Author ids of the chains that are the second partner of a complex.
@@ -53,6 +60,7 @@ def entry_from_structure(
         ValueError: A partner chain or chain index that the structure does not have, or a label
             that is not a finite number.
     """
+    structure = structure_from(structure)
     residues = np.flatnonzero(structure.is_polymer)
     polymer_chains = np.unique(structure.residue_chain[residues])
     names = tuple(structure.chain_id[chain] for chain in polymer_chains)

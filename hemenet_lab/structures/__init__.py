@@ -7,6 +7,7 @@ Importing this package loads neither torch nor RDKit.
 from __future__ import annotations
 
 from hemenet_lab.structures.ligand import ligand_from_mmcif, read_ligand, read_ligands
+from hemenet_lab.structures.objects import structure_from
 from hemenet_lab.structures.parse import read_atoms, read_structure, read_structures, unzipped
 from hemenet_lab.structures.residues import is_amino_acid
 from hemenet_lab.structures.select import group_residues, select_conformer
@@ -68,5 +69,6 @@ __all__ = [
     "read_structure",
     "read_structures",
     "select_conformer",
+    "structure_from",
     "unzipped",
 ]

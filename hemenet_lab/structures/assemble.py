@@ -39,6 +39,14 @@ _NUCLEIC = "nucleic acid"
 _CAP = "cap"
 _PLACEHOLDER = 999.0
 """Å; three equal coordinates of at least this size are no place."""
+_RESIDUE_SIZE = 10.0
+"""Å; two bonded atoms' distance many times over, and more than any side chain is long."""
+_SHORT_BOND = 1.4
+"""Å; N and CA are 1.46 Å apart, and nearer in a projection."""
+_SEVERAL = 20
+"""Residues from which on a flat protein cannot be what its author meant."""
+_SHORTEST_BOND = 0.5
+"""Å; half of any bond between heavy atoms."""
 _REASONS = {
     _HETERO: "ion, cofactor, ligand or free amino acid; not part of a protein chain",
     _NUCLEIC: "nucleic acid; only protein chains are read",
@@ -75,11 +83,12 @@ def assemble(table: AtomTable, id: str, keep_hetero: bool) -> Structure:
 
 
 def _check_places(table: AtomTable, rows: NDArray[np.intp]) -> None:
-    """Refuses placeholders: atoms of a chain at one place, or three equal, very large coordinates.
+    """Refuses placeholders, drawings, and coordinates in another unit than Å.
 
     Raises:
-        StructureError: All atoms at one place, 3 or more atoms of a chain at one place, or such as
-            9999, 9999, 9999.
+        StructureError: All atoms at one place or in one plane, 3 or more atoms of a chain at one
+            place, such as 9999, 9999, 9999, an atom at 0, 0, 0 far from its residue, or alpha
+            carbons too near to their N.
     """
     coords = table.coords[rows]
     if len(rows) > 1 and (coords == coords[0]).all():
@@ -91,13 +100,45 @@ def _check_places(table: AtomTable, rows: NDArray[np.intp]) -> None:
     codes = join_codes(table.chain.take(rows), *bits.T)
     _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     huge = (coords == coords[:, :1]).all(axis=1) & (np.abs(coords[:, 0]) >= _PLACEHOLDER)
-    bad = np.flatnonzero((counts[inverse] > 2) | huge)
+    residue = join_codes(table.chain.take(rows), table.number[rows], table.insertion.take(rows))
+    bad = np.flatnonzero((counts[inverse] > 2) | huge | _strays_at_zero(coords, residue))
     if len(bad):
         raise StructureError(
             f"{table.source}: {len(bad)} of {len(rows)} atoms of the proteins have placeholders "
             f"for coordinates (several atoms at one place, or 9999), the first in "
             f"{table.line_word} {table.line[rows[bad[0]]]} at {_shown(coords[bad[0]])}; remove "
             "these atoms or model them"
+        )
+    _check_scale(table, rows, residue)
+
+
+def _strays_at_zero(coords: NDArray[np.float32], residue: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mask of the atoms at 0, 0, 0 whose residue has other atoms, all of them far away."""
+    stray = np.zeros(len(coords), np.bool_)
+    for row in np.flatnonzero((coords == 0).all(axis=1)):
+        others = coords[(residue == residue[row]) & (np.arange(len(coords)) != row)]
+        stray[row] = len(others) > 0 and np.linalg.norm(others, axis=1).min() > _RESIDUE_SIZE
+    return stray
+
+
+def _check_scale(table: AtomTable, rows: NDArray[np.intp], residue: NDArray[np.int64]) -> None:
+    """Refuses a protein whose N and CA are no bond apart, or look so since it was made flat."""
+    coords, name = table.coords[rows], table.name.take(rows)
+    alpha, nitrogen = np.flatnonzero(name.equals("CA")), np.flatnonzero(name.equals("N"))
+    _, left, right = np.intersect1d(residue[alpha], residue[nitrogen], return_indices=True)
+    if not len(left):
+        return
+    gap = float(np.median(np.linalg.norm(coords[alpha[left]] - coords[nitrogen[right]], axis=1)))
+    flat = [axis for axis, values in zip("xyz", coords.T, strict=True) if np.ptp(values) == 0]
+    if flat and gap < _SHORT_BOND and len(left) >= _SEVERAL:
+        raise StructureError(
+            f"{table.source}: all atoms of the proteins have the same {flat[0]}; a structure needs "
+            "three dimensions: export it again"
+        )
+    if gap < _SHORTEST_BOND:
+        raise StructureError(
+            f"{table.source}: N and CA are {gap:.2f} apart, 1.46 Å in proteins; the coordinates "
+            "are in nanometres or scaled: write them in Å"
         )
 
 

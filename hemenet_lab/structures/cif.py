@@ -32,6 +32,7 @@ _WORDS = frozenset(
     | {"label_atom_id", "label_comp_id", "label_asym_id", "label_seq_id"}
     | {"auth_atom_id", "auth_comp_id", "auth_asym_id"}
 )
+_TAGS = {tag.casefold(): tag for tag in _NUMBERS | _WORDS}
 _LONGEST_WORD = 64
 _SHORT_WORD = 3
 """Bytes that each word counts at least, since gemmi takes 40 for it however short it is."""
@@ -54,23 +55,25 @@ def read_mmcif(data: bytes, source: str, budget: Budget | None = None) -> AtomTa
         raise StructureError(
             f"{source}: not a whole mmCIF file ({error}); fetch the file again"
         ) from None
-    _check_last_line(data, source)
+    notes = _open_end(data, source)
     for block in document:
         category = block.find_mmcif_category("_atom_site.")
         if len(category):
             budget.need("atoms", len(category))
-            tags = [tag.removeprefix("_atom_site.") for tag in category.tags]
             columns: Columns = {}
-            for index, tag in enumerate(tags):
-                if tag in _NUMBERS | _WORDS:
+            for index, name in enumerate(category.tags):
+                tag = _TAGS.get(name.casefold().removeprefix("_atom_site."), "")
+                if tag:
                     budget.check_time()
                     columns[tag] = _values(list(category.column(index)), tag, source)
-            return _table(columns, source, budget)
+            table = _table(columns, source, budget)
+            others = sum(len(each.find_mmcif_category("_atom_site.")) for each in document)
+            table = table.note("block", "not in the first block", others - len(category))
+            return replace(table, notes=(*table.notes, *notes))
     raise StructureError(_no_atom_site(source, "mmCIF"))
 
 
 def _count_words(data: bytes) -> int:
-    """Number of words of a text."""
     text, count = np.frombuffer(data, np.uint8), 0
     for start in range(0, len(text), _CHUNK):
         black = text[start : start + _CHUNK] > ord(" ")
@@ -145,23 +148,25 @@ def _no_atom_site(source: str, kind: str) -> str:
     )
 
 
-def _check_last_line(data: bytes, source: str) -> None:
-    """A last row without a line end must not be shorter than all others, if there are any.
+def _open_end(data: bytes, source: str) -> tuple[str, ...]:
+    """A note where the file may have been cut between two rows, which nothing else can show.
 
-    That rows have all their values is checked by gemmi. Programs differ in whether a ``#`` follows
-    the last category, so its absence tells nothing.
+    Programs differ in whether a ``#`` follows the last category; gemmi counts the values of rows.
+
+    Raises:
+        StructureError: The last row has no line end and is shorter than all others.
     """
-    if data.endswith(b"\n"):
-        return
-    *head, last = data.splitlines()
+    last = data.rstrip().rpartition(b"\n")[2]
     if not last.startswith((b"ATOM ", b"HETATM ")) or b"\n#" not in data:
-        return
-    alike = [len(line) for line in head if line.startswith(last[:5])]
-    if not alike or len(last) < min(alike):
-        raise StructureError(
-            f"{source}: the file ends with an atom, while its other categories are closed by '#', "
-            "and its last line is not closed; it is cut: fetch it again"
-        )
+        return ()
+    what = "the file ends with an atom, while its other categories are closed by '#'"
+    if not data.endswith(b"\n"):
+        alike = [len(line) for line in data.splitlines()[:-1] if line.startswith(last[:5])]
+        if not alike or len(last) < min(alike):
+            raise StructureError(
+                f"{source}: {what}, and its last line is not closed; it is cut: fetch it again"
+            )
+    return (f"{what}: see that it is whole",)
 
 
 def _values(values: list[str], tag: str, source: str) -> Text | NDArray[np.float64]:

@@ -12,6 +12,7 @@ from hemenet_lab.structures.structure import StructureError
 from hemenet_lab.structures.table import (
     NAMELESS_CHAIN,
     AtomTable,
+    PolymerHint,
     Text,
     join_codes,
     rows_by_code,
@@ -101,16 +102,26 @@ def separate_chains(table: AtomTable) -> AtomTable:
     copy = np.zeros(len(table), np.int64)
     use_segments = _are_segments(sub)
     said: list[str] = []
+    amino = sub.residue_name.map(is_amino_acid).astype(np.bool_)
+    second = np.zeros(len(table), np.bool_)
     for chain in rows_by_code(np.where(affected, sub.chain.codes, -1)):
         if affected[chain[0]]:
             found = _copies(sub, chain, place, atom, use_segments)
+            second[rows[chain]] = _second_residues(sub.take(chain), found)
+            found[second[rows[chain]]] = 0
             copy[rows[chain]] = found
-            if found.max():
-                said.append(f"{sub.chain[int(chain[0])]} ({found.max() + 1} times)")
+            chains = np.unique(found[amino[chain]])
+            if len(chains) > 1:
+                said.append(f"{sub.chain[int(chain[0])]} ({len(chains)} times)")
+    _with_rest(table, copy, rows)
+    table = renamed(table, copy)
+    if second.any():
+        row = int(np.flatnonzero(second)[0])
+        shown = f"{table.residue_name[row]} {table.chain[row]} {table.number[row]}"
+        reason = f"HETATM amino acid with the number of a residue of its chain, far off: {shown}"
+        table = table.drop(second, "second residue", reason)
     if not said:
         return table
-    table = _with_rest(table, copy, rows)
-    table = renamed(table, copy)
     return noted(
         table,
         f"several molecules have one chain id and were told apart: {said[0]}"
@@ -118,7 +129,17 @@ def separate_chains(table: AtomTable) -> AtomTable:
     )
 
 
-def _with_rest(table: AtomTable, copy: NDArray, rows: NDArray[np.intp]) -> AtomTable:
+def _second_residues(chain: AtomTable, copy: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Amino acids of further copies of a chain that are HETATM all: no chains, but strays.
+
+    An example is a residue that the file lists behind the chain, with a number that is taken.
+    """
+    amino = chain.residue_name.map(is_amino_acid).astype(np.bool_) & (copy > 0)
+    in_chains = np.unique(copy[amino & (~chain.hetero | (chain.hint == PolymerHint.YES))])
+    return amino & ~np.isin(copy, in_chains)
+
+
+def _with_rest(table: AtomTable, copy: NDArray, rows: NDArray[np.intp]) -> None:
     """Waters and hydrogens go with the atom before them that has the same chain id."""
     rest = np.ones(len(table), np.bool_)
     rest[rows] = False
@@ -126,7 +147,6 @@ def _with_rest(table: AtomTable, copy: NDArray, rows: NDArray[np.intp]) -> AtomT
         known = np.where(rest[chain], -1, np.arange(len(chain)))
         last = np.maximum(np.maximum.accumulate(known), 0)
         copy[chain] = copy[chain][last]
-    return table
 
 
 def _ends_inside(sub: AtomTable) -> NDArray[np.bool_]:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from hemenet_lab.structures.molblock import (
     DUMMY,
     AtomBlock,
     FileKind,
+    content_kind,
     read_atom_block,
     read_with_rdkit,
     split_molecules,
@@ -39,6 +42,12 @@ _KINDS: dict[str, FileKind] = {
 _PACKED = (".gz", ".bz2", ".xz", ".zst")
 _LIMITS = ReadLimits(atoms=10_000)
 """Of ligand files; atoms are those of one molecule."""
+_SHORTEST_BOND = 0.5
+"""Å; half of any bond between heavy atoms."""
+_PLACEHOLDER = 999.0
+"""Å; three equal coordinates of at least this size are no place."""
+_APART = 5.0
+"""Å; an atom at 0, 0, 0 without any other this near is none of the molecule's."""
 
 
 def read_ligand(
@@ -52,7 +61,7 @@ def read_ligand(
     types (GAFF, AMBER) those of the atom names, if they fit the bonds.
 
     Args:
-        path: The file; its kind is told by its ending.
+        path: The file; its kind is told by its ending, unless its content shows another.
         pose: Number of the molecule in the file, from 1.
         limits: Bounds on size and time; by default 10,000 atoms.
 
@@ -93,6 +102,7 @@ def _ligands(
         data = file_content(path, budget)
         check_text(data, path.name, LigandError)
         text = data.decode("latin-1").encode("ascii", "replace").decode()  # columns are bytes
+        kind = content_kind(text) or kind
         molecules = split_molecules(text, kind)
     if pose != "all" and not 1 <= pose <= len(molecules):
         raise LigandError(f"{path.name}: no molecule {pose}; the file has 1 to {len(molecules)}")
@@ -180,11 +190,7 @@ def _heavy_atoms(
         raise LigandError(
             f"{source}: several heavy atoms at one place; a ligand needs its 3D coordinates"
         )
-    if len(coords) > 3 and (coords[:, 2] == 0).all():
-        raise LigandError(
-            f"{source}: all {len(coords)} heavy atoms have z = 0, a flat drawing; a ligand needs "
-            "its 3D coordinates in the frame of the protein"
-        )
+    _check_places(coords, source)
     return Ligand(
         name,
         coords.astype(np.float32),
@@ -194,6 +200,33 @@ def _heavy_atoms(
         drops=drops,
         pose=pose,
     )
+
+
+def _check_places(coords: NDArray[np.float64], source: str) -> None:
+    """Refuses drawings, placeholders and other units; coordinates of heavy atoms, [A, 3], Å."""
+    flat = [axis for axis, values in zip("xyz", coords.T, strict=True) if np.ptp(values) == 0]
+    if len(coords) > 3 and flat:
+        value = coords[0, "xyz".index(flat[0])]
+        raise LigandError(
+            f"{source}: all {len(coords)} heavy atoms have {flat[0]} = {value:g}, a flat drawing; "
+            "a ligand needs its 3D coordinates in the frame of the protein"
+        )
+    if len(coords) < 2:
+        return
+    nearest = cKDTree(coords).query(coords, k=2)[0][:, 1]
+    if np.median(nearest) < _SHORTEST_BOND:
+        raise LigandError(
+            f"{source}: heavy atoms are {np.median(nearest):.2f} apart, 1.1 Å at least in "
+            "molecules; the coordinates are in nanometres or scaled: write them in Å"
+        )
+    equal = (coords == coords[:, :1]).all(axis=1)
+    size = np.abs(coords[:, 0])
+    bad = np.flatnonzero(equal & ((size >= _PLACEHOLDER) | ((size == 0) & (nearest > _APART))))
+    if len(bad):
+        raise LigandError(
+            f"{source}: heavy atom {bad[0] + 1} is at {coords[bad[0]].tolist()}, far from all "
+            "others, which looks like a placeholder; remove or model it"
+        )
 
 
 def ligand_from_mmcif(

@@ -27,7 +27,14 @@ _SYBYL_NAMES = (
     "S.O2 P.3 H H.SPC H.T3P CR.TH CR.OH CO.OH"
 )
 _SYBYL = frozenset(_SYBYL_NAMES.split())
-_GAFF = re.compile("cl|br|[chnofpsi][a-z0-9*+]?")
+_GAFF_NAMES = (
+    "c cs c1 c2 c3 ca cp cq cc cd ce cf cg ch cx cy cu cv cz c5 c6 h1 h2 h3 h4 h5 ha hc hn ho hp "
+    "hs hw hx f cl br i n n1 n2 n3 n4 n5 n6 n7 n8 n9 n+ na nb nc nd ne nf nh ni nj nk nl nm nn no "
+    "np nq ns nt nu nv nx ny nz o oh op oq os ow p2 p3 p4 p5 pb pc pd pe pf px py s s2 s4 s6 sh "
+    "ss sp sq sx sy"
+)
+_GAFF = frozenset(_GAFF_NAMES.split())
+"""Types of GAFF and GAFF2, whose first letter is the element, but for cl and br."""
 _VALENCE = {
     "H": 1,
     "F": 1,
@@ -71,6 +78,15 @@ class _BlockAtom:
     name: str
     type: str
     place: list[str]
+
+
+def content_kind(text: str) -> FileKind | None:
+    """The kind of a file by the marks of its first molecule; None if it has none."""
+    mol2 = re.search(r"(?m)^[ \t]*@<TRIPOS>", text)
+    sdf = re.search(r"(?m)^M  END|^.{33,34}V[23]000", text)
+    if mol2 and sdf:
+        return "mol2" if mol2.start() < sdf.start() else "sdf"
+    return "mol2" if mol2 else "sdf" if sdf else None
 
 
 def split_molecules(text: str, kind: FileKind) -> list[str]:
@@ -178,8 +194,12 @@ def _mol2_elements(
     atoms: list[_BlockAtom], degrees: list[int] | None, source: str
 ) -> tuple[list[str], str]:
     """Elements by SYBYL type where all types are such, else by name; and how, if by name."""
-    dotted = any("." in atom.type for atom in atoms)
-    by_type = [_sybyl_element(atom.type, any_case=dotted) for atom in atoms]
+    types = [atom.type for atom in atoms]
+    dotted = any("." in kind for kind in types)
+    one_case = all(kind == kind.upper() for kind in types) or all(
+        kind == kind.lower() for kind in types
+    )
+    by_type = [_sybyl_element(kind, any_case=dotted and one_case) for kind in types]
     if all(by_type):
         return by_type, ""
     by_name = [
@@ -211,7 +231,7 @@ def _named_element(atom: _BlockAtom, degree: int | None, row: int, source: str) 
         return DUMMY
     letters = re.sub("[^A-Z].*", "", atom.name.lstrip("0123456789").upper())
     one, two = letters[:1], letters[:2]
-    gaff = atom.type if _GAFF.fullmatch(atom.type) else ""
+    gaff = atom.type if atom.type in _GAFF else ""
     wanted = {"cl": "CL", "br": "BR"}.get(gaff, gaff[:1].upper())
     fitting = []
     for symbol in dict.fromkeys((two, one)):

@@ -28,6 +28,7 @@ from hemenet_lab.structures.table import AtomTable
 
 _MMCIF = re.compile(rb"(?:\s++|#[^\n]*+\n)*+data_", re.IGNORECASE)
 """A data block opens after nothing but blank lines and comments."""
+_ATOM_SITE = re.compile(rb"^_atom_site\.", re.IGNORECASE | re.MULTILINE)
 _ENDINGS = re.compile(r"(\.(gz|bz2|xz|zst|pdb\d*|ent|cif|mmcif|bcif))+$", re.IGNORECASE)
 _CHUNK = 2**20
 _XZ_MEMORY = 2**28
@@ -150,8 +151,14 @@ def _read_table(path: Path, limits: ReadLimits | None) -> AtomTable:
     if data[:1] >= b"\x80" and b"dataBlocks" in data:
         return read_binary_cif(data, path.name, budget)
     check_text(data, path.name, StructureError)
-    read = read_mmcif if _MMCIF.match(data) else read_pdb
-    return read(data, path.name, budget)
+    if _MMCIF.match(data):
+        return read_mmcif(data, path.name, budget)
+    if _ATOM_SITE.search(data):
+        raise StructureError(
+            f"{path.name}: an mmCIF file that begins with {data[:30].decode('latin-1')!r} and not "
+            "with data_; remove what stands before it, or fetch the file again"
+        )
+    return read_pdb(data, path.name, budget)
 
 
 def file_content(path: Path, budget: Budget) -> bytes:

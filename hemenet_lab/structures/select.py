@@ -24,8 +24,10 @@ from hemenet_lab.structures.vocabulary import BACKBONE
 
 _CELL = 4.0
 """Å; edge of the cells by which models are compared."""
-_ASSEMBLY_NAME = re.compile(r"\.pdb\d+(\.|$)|[-_]assembly[-_]?\d+\.", re.IGNORECASE)
-"""Endings of the PDB's assembly files: 1abc.pdb1, 1abc-assembly1.cif."""
+_ASSEMBLY_NAME = re.compile(
+    r"\.pdb\d+(\.|$)|[-_.]((bio[-_]?)?assembly|bio(mol|unit)?)[-_]?\d*\.", re.IGNORECASE
+)
+"""Names of assembly files: 1abc.pdb1, 1abc-assembly1.cif, 1abc_bioassembly_1.pdb, 1abc_bio.pdb."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,14 @@ def choose_model(table: AtomTable, wanted: int | None) -> AtomTable:
     if wanted is not None and wanted not in numbers:
         shown = ", ".join(map(str, numbers[:20])) + (", ..." if len(numbers) > 20 else "")
         raise StructureError(f"{table.source}: no model {wanted}; the file has {shown}")
-    if len(numbers) > 1 and wanted is None and _is_assembly(table, numbers):
+    beside = len(numbers) > 1 and wanted is None and _stand_beside(table, numbers)
+    if beside and _are_parts(table):
         table = renamed(table, np.searchsorted(np.sort(numbers), table.model))
         table = noted(table, f"{len(numbers)} models are the parts of one assembly, read whole")
     elif len(numbers) > 1:
         table = _one_of(table, numbers[0] if wanted is None else wanted, len(numbers))
+        hint = "the models stand beside each other: if they are the parts of an assembly, name the "
+        table = noted(table, f"{hint}file so (1abc.pdb1, 1abc-assembly1.cif)") if beside else table
     check_coords(table)
     table = separate_chains(table)
     table.budget.need("chains", len(table.chain.words()))
@@ -84,13 +89,17 @@ def _one_of(table: AtomTable, number: int, count: int) -> AtomTable:
     return replace(table, chosen_model=number)
 
 
-def _is_assembly(table: AtomTable, numbers: list[int]) -> bool:
-    """Different chains in the models, or a name that says so; and models beside each other."""
+def _are_parts(table: AtomTable) -> bool:
+    """Different chains in the models, or a name that says so."""
     amino = table.take(table.residue_name.map(is_amino_acid).astype(np.bool_))
     pairs = np.unique(join_codes(amino.chain, amino.model), return_index=True)[1]
     chains = amino.chain.codes[pairs].tolist()
-    if len(set(chains)) < len(chains) and not _ASSEMBLY_NAME.search(table.source):
-        return False
+    return len(set(chains)) == len(chains) or bool(_ASSEMBLY_NAME.search(table.source))
+
+
+def _stand_beside(table: AtomTable, numbers: list[int]) -> bool:
+    """Models of proteins that take up different places."""
+    amino = table.take(table.residue_name.map(is_amino_acid).astype(np.bool_))
     coords = np.clip(np.nan_to_num(amino.coords), -LARGEST_COORDINATE, LARGEST_COORDINATE)
     codes = join_codes(*np.floor(coords / _CELL).T)
     seen = np.zeros(0, np.int64)
@@ -115,8 +124,11 @@ def select_conformer(table: AtomTable) -> AtomTable:
     """One conformer per residue, and each of its atoms once."""
     table = _one_conformer(table)
     groups = group_residues(table)
-    repeated = is_repeated(join_codes(groups.of_atom, table.name))
-    return table.drop(repeated, "duplicate", "atom name repeated in its residue; the first is kept")
+    order = np.argsort(-table.occupancy, kind="stable")
+    repeated = np.zeros(len(table), np.bool_)
+    repeated[order] = is_repeated(join_codes(groups.of_atom, table.name)[order])
+    reason = "atom name repeated in its residue; the first of highest occupancy is kept"
+    return table.drop(repeated, "duplicate", reason)
 
 
 def group_residues(table: AtomTable) -> Groups:

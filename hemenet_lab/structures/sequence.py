@@ -52,7 +52,8 @@ def polymer_order(table: AtomTable, groups: Groups, atoms: Backbone) -> NDArray[
 
     Chains stand in the order of their first residue in the file. A residue that the file lists as
     HETATM counts if it is peptide-bonded to a neighbour, or is a modified amino acid that does not
-    stand behind the chain's last TER; mmCIF's sequence positions decide where there are any.
+    stand behind the chain's last TER; what does stand there and is bonded only to its like is a
+    ligand. mmCIF's sequence positions decide where there are any.
     """
     candidate = _may_be_residue(table, groups, atoms)
     chain = table.chain.codes[groups.first]
@@ -100,6 +101,9 @@ def _is_polymer(
     joined = atoms.peptide_lengths(order) < MAX_PEPTIDE_BOND
     joined &= chain[1:] == chain[:-1]
     bonded = np.append(joined, False) | np.append(False, joined)
+    loose = hetero & (hint == PolymerHint.AFTER_TER)
+    peptide = np.cumsum(np.append(True, ~joined)[: len(order)]) - 1
+    bonded = bonded & (~loose | (np.bincount(peptide, ~loose) > 0)[peptide])  # else a ligand
     unknown = hint == PolymerHint.UNKNOWN
     by_record = ~hetero | bonded | (unknown & modified)
     return (hint == PolymerHint.YES) | ((hint != PolymerHint.NO) & by_record)

@@ -40,7 +40,7 @@ VOLATILE = (
 )
 """Settings that change where and how a run is recorded or how fast it is, not its result."""
 
-LATER = {("model", "standardise"): False, ("view", "crop"): 0}
+LATER = {("model", "standardise"): False, ("model", "compile"): False, ("view", "crop"): 0}
 """Settings, with what they are in, that came later: at these values a run is as it was before."""
 
 LOCK_SECONDS = 10.0

@@ -17,9 +17,8 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 from torch.nn.utils import get_total_norm
-from torch_geometric.data import Batch
 
-from hemenet_lab.graphs import ProteinGraph
+from hemenet_lab.graphs import ProteinGraph, make_batch
 from hemenet_lab.loading import collate
 from hemenet_lab.model import TASKS_KEY, MultiTaskModule
 from hemenet_lab.training.files import write_whole
@@ -167,9 +166,7 @@ def load_case(path: str | Path) -> tuple[dict[str, Any], ProteinGraph]:
     """
     case = torch.load(path, weights_only=True, map_location="cpu")
     content = case.pop("batch")
-    batch = Batch(_base_cls=ProteinGraph, **content)
-    batch._num_graphs = len(content["ptr"]) - 1
-    return case, batch
+    return case, make_batch(content, len(content["ptr"]) - 1)
 
 
 def _write_case(path: Path, module: MultiTaskModule, batch: ProteinGraph, step: _Step) -> None:

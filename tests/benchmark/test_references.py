@@ -172,7 +172,7 @@ def test_the_nearest_sequence_knows_the_family(tmp_path: Path) -> None:
 def test_rows_as_text_and_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = ligand_store(tmp_path / "s")
     out = tmp_path / "rows.csv"
-    run_baselines(str(store.path), out=str(out))
+    run_baselines(str(store.path), out=out)
     said = capsys.readouterr().out
     assert store.hash[:12] in said
     assert "split default" in said

@@ -13,6 +13,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from hemenet_lab.cli import hemenet
+from hemenet_lab.model import training_data_note
 from hemenet_lab.store.reader import Store
 from tests.integration.run import SMALL, fit_args, only, run_apart, run_here
 
@@ -85,6 +86,7 @@ def test_checkpoint_is_plain_and_self_contained(fitted: Path) -> None:
     checkpoint = torch.load(checkpoint_of(fitted), weights_only=True)
     assert [task["name"] for task in checkpoint["tasks"]] == list(TASKS)
     assert checkpoint["hyper_parameters"]["encoder"]["init_args"]["hidden_dim"] == 16
+    assert training_data_note(checkpoint) == "SYNTHETIC demo data"
 
 
 def test_test_command_needs_the_checkpoint_only(
@@ -109,7 +111,9 @@ def test_command_line_wins_over_the_checkpoint(
         )
 
 
-def test_predict_names_terms_and_chains(fitted: Path, tiny_store: Path, tmp_path: Path) -> None:
+def test_predict_names_terms_and_chains(
+    fitted: Path, tiny_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     raw = sorted(tiny_store.parent.glob("**/refined-set/*/*_protein.pdb"))[0]
     out = tmp_path / "predictions.csv"
     arguments = ["predict", str(raw), "--ckpt", str(checkpoint_of(fitted)), "--out", str(out)]
@@ -117,6 +121,8 @@ def test_predict_names_terms_and_chains(fitted: Path, tiny_store: Path, tmp_path
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert {row["task"] for row in rows} == set(TASKS) - {"lba", "ppa"}  # there is no partner
     assert all(row["term"] and row["chain"] for row in rows if row["task"] == "ec")
+    assert {row["trained_on"] for row in rows} == {"SYNTHETIC demo data"}
+    assert "was trained on SYNTHETIC demo data" in capsys.readouterr().err
 
 
 def test_predict_reports_a_file_that_is_no_structure(
@@ -145,6 +151,7 @@ def test_predict_command_leaves_a_table_of_all_test_entries(
     store = Store(tiny_store)
     test = {store.ids[index] for index in np.flatnonzero(store.split() == 2)}
     affinities = [row["entry"] for row in rows if row["task"] == "lba"]
+    assert {row["trained_on"] for row in rows} == {"SYNTHETIC demo data"}
     assert affinities == sorted(test)
     assert only(runs_of(predicted)).info.status == "FINISHED"
     # what was measured in the test of the fit is what is predicted here

@@ -13,6 +13,7 @@ from torch_geometric.data import Batch
 from hemenet_lab.encoders import HeMeNet
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.model.module import MultiTaskModule
+from hemenet_lab.model.origin import training_data_note
 from hemenet_lab.nn.norm import Norm
 from hemenet_lab.store.reader import Store
 from tests.store.small_store import small_store, trainer
@@ -89,6 +90,18 @@ def test_predictions_are_not_rounded_to_half_precision(store: Store) -> None:
     for output in outputs.values():
         assert output.dtype == torch.float32
         assert not torch.equal(output, output.bfloat16().float())
+
+
+def test_only_training_decides_what_a_model_learned_from(store: Store, tmp_path: Path) -> None:
+    loaded = data(store)
+    loaded.store.manifest["synthetic"] = True
+    module = small_module()
+    trainer(tmp_path).validate(module, datamodule=loaded, verbose=False)
+    assert training_data_note(module) == ""
+    module = small_module()
+    run = trainer(tmp_path, max_epochs=1, limit_train_batches=1, limit_val_batches=1)
+    run.fit(module, datamodule=loaded)
+    assert training_data_note(module) == "SYNTHETIC demo data"
 
 
 def test_schedule_without_validation_is_refused_before_training(

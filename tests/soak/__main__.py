@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
+from tests.examples import VARIABLE
+from tests.soak.long_run import main as long_run
 from tests.soak.resume import main as resume
 
-PARTS = {"resume": lambda: resume(["--kills", "4"])}
+READERS = ("tests/structures/test_fuzz.py", "tests/protein_mt/labels/test_any_input.py")
+
+
+def readers() -> int:
+    """Thousands of damaged files for every reader of structures, ligands, tables and ontologies."""
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *READERS]
+    return subprocess.run(words, env={**os.environ, VARIABLE: "1500"}, check=False).returncode
+
+
+PARTS = {
+    "resume": lambda: resume(["--kills", "4"]),
+    "readers": readers,
+    "long run": lambda: long_run(["--minutes", "20"]),
+}
 """Name of each part, and what runs it; the exit status says whether it held."""
 
 

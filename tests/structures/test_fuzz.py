@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hemenet_lab.structures import (
@@ -19,6 +19,7 @@ from hemenet_lab.structures import (
     read_structure,
     read_structures,
 )
+from tests.examples import tries
 from tests.structures.files import Atom, pdb_text, peptide, write_cif
 from tests.structures.test_ligand import METHANOL, MOL2, V3000
 
@@ -108,9 +109,7 @@ def _check(path: Path) -> None:
 def test_only_errors_of_ours(kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     seeds, path = _seeds(tmp_path)[kind], tmp_path / f"fuzz.{kind}"
 
-    @settings(
-        max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
+    @tries(120)
     @given(damaged(seeds))
     def run(data: bytes) -> None:
         path.write_bytes(data)

@@ -149,6 +149,7 @@ def _models(*texts: str) -> str:
         ("x.pdb1", ("A", 40.0), ("A", "A-2"), 0),  # a copy in an assembly's file
         ("x.pdb1.gz", ("A", 40.0), ("A", "A-2"), 0),
         ("1abc-assembly1.pdb", ("A", 40.0), ("A", "A-2"), 0),
+        ("1abc_bioassembly_1.pdb", ("A", 40.0), ("A", "A-2"), 0),
         ("x.pdb1", ("A", 0.2), ("A",), 1),  # an ensemble
         ("x.pdb", ("B", 0.2), ("A",), 1),  # another form with another id
     ],
@@ -161,12 +162,14 @@ def test_models(
     assert structure.chain_id == ids
     assert structure.model == model
     assert structure.num_atoms == NUM_ATOMS[0] * len(ids)
-    assert len(structure.notes) == 1
+    hinted = any("stand beside each other" in note for note in structure.notes)
+    assert hinted == (name == "x.pdb" and second == ("A", 40.0))
+    assert len(structure.notes) == 1 + hinted
     kinds = [drop.kind for drop in structure.drops]
     assert kinds == (["model"] if model else [])
     if second[0] == "B" and model:
         assert "the others have chains B" in structure.notes[0]
-    assert structure.id == ("1abc-assembly1" if name.startswith("1abc") else "x")
+    assert structure.id == (name.split(".")[0])
 
 
 def test_choice_of_a_model(tmp_path: Path) -> None:

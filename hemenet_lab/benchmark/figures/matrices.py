@@ -65,7 +65,7 @@ class Gain:
 
 def transfer_gains(table: ResultTable, scores: Scores) -> list[Gain]:
     """All gains that the runs of a grid allow; none from different test items."""
-    runs = table.results.runs
+    runs = table.results.judged
     axes = task_axes(runs) | {*FIRST_AXES, TASK_AXIS}
     by_model: dict[Model, dict[frozenset[str], list[RecordedRun]]] = {}
     for run in runs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
@@ -13,8 +13,11 @@ from typing import Any
 import yaml
 
 from hemenet_lab.benchmark.grids.run import GridOptions, GridRun, make_run
+from hemenet_lab.store import fold_names
 
-KEYS = ("name", "title", "base", "seeds", "axes", "only", "exclude", "slurm")
+FOLD_AXIS = "fold"
+"""Axis whose values are test parts of one data set, not other configurations."""
+KEYS = ("name", "title", "base", "seeds", "folds", "axes", "only", "exclude", "slurm")
 CHOICE_KEYS = ("configs", "set")
 Rule = Mapping[str, tuple[str, ...]]
 """Values by axis; a run matches if its value of each named axis is among them."""
@@ -42,6 +45,7 @@ class Grid:
         only: Combinations that match none of these rules are left out, if there is any rule.
         exclude: Combinations that match one of these rules are left out.
         slurm: Parameters of the cluster jobs, as submitit names them.
+        folds: Cross-validation over this many folds of whole groups; 0 for the split of the data.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Grid:
     only: tuple[Rule, ...] = ()
     exclude: tuple[Rule, ...] = ()
     slurm: Mapping[str, Any] = field(default_factory=dict)
+    folds: int = 0
 
     def combinations(self) -> Iterator[dict[str, str]]:
         """Value of each axis, for each combination that the rules leave."""
@@ -72,6 +77,10 @@ class Grid:
             ValueError: The selection names an axis or value that is not there, or leaves nothing.
         """
         options = options or GridOptions()
+        folds = self.folds if options.folds is None else options.folds
+        if folds:
+            one = replace(self, folds=0, axes={**self.axes, FOLD_AXIS: self._fold_axis(folds)})
+            return one.runs(replace(options, folds=0))
         chosen = _selection(options.only, self.axes)
         seeds = self.seeds if options.seeds is None else tuple(range(options.seeds))
         runs = [
@@ -89,6 +98,16 @@ class Grid:
                 f"{self.path}: several runs would be called {twice[0]}; rename values of the axes"
             )
         return runs
+
+    def _fold_axis(self, folds: int) -> dict[str, Choice]:
+        if FOLD_AXIS in self.axes:
+            raise ValueError(
+                f"{self.path} has an axis {FOLD_AXIS!r} of its own; leave the number of folds away"
+            )
+        return {
+            str(number): Choice(settings={"data.split": name})
+            for number, name in enumerate(fold_names(folds))
+        }
 
     def _choices(self, axes: Mapping[str, str]) -> list[Choice]:
         return [self.axes[axis][value] for axis, value in axes.items()]
@@ -126,6 +145,7 @@ def load_grid(path: str | Path) -> Grid:
         only=tuple(_rule(rule, axes, str(path)) for rule in content.get("only") or ()),
         exclude=tuple(_rule(rule, axes, str(path)) for rule in content.get("exclude") or ()),
         slurm=_mapping(content.get("slurm") or {}, f"{path}: slurm"),
+        folds=_folds(content.get("folds", 0), path),
     )
 
 
@@ -152,6 +172,12 @@ def _seeds(value: Any, path: Path) -> tuple[int, ...]:
     if isinstance(value, list) and value and all(isinstance(seed, int) for seed in value):
         return tuple(value)
     raise ValueError(f"{path}: seeds is {value!r}; give their number, or a list of whole numbers")
+
+
+def _folds(value: Any, path: Path) -> int:
+    if not isinstance(value, int) or value < 0 or value in (1, 2):
+        raise ValueError(f"{path}: folds is {value!r}; give 3 or more, or 0 for none")
+    return value
 
 
 def _rule(content: Any, axes: Mapping[str, Mapping[str, Any]], where: str) -> Rule:

@@ -27,6 +27,8 @@ class GridOptions:
         settings: ``KEY=VALUE`` words applied last.
         only: ``AXIS=VALUE[,VALUE…]`` words; runs with other values are left out.
         folder: Where the runs are recorded.
+        folds: Cross-validation over this many folds of whole groups, as one more axis, instead
+            of the grid's; 0 for none.
     """
 
     seeds: int | None = None
@@ -34,10 +36,16 @@ class GridOptions:
     settings: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     folder: str = RUNS
+    folds: int | None = None
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"--seeds {self.seeds}; it must be 1 or more")
+        if self.folds is not None and (self.folds < 0 or self.folds in (1, 2)):
+            raise ValueError(
+                f"--folds {self.folds}; it must be 3 or more, or 0 for none: one fold is tested, "
+                "one is for validation, the others are for training"
+            )
         for config in self.configs:
             if not config.is_file():
                 raise ValueError(f"--config {config}: not found from {Path.cwd()}")

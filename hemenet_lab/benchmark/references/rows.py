@@ -218,15 +218,19 @@ def _cell(row: ReferenceRow | None) -> str:
 
 
 def run_baselines(
-    store: str, split: str = "default", folds: int = 0, seed: int = 0, out: str | None = None
+    store: str,
+    split: str = "default",
+    folds: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
 ) -> None:
-    """Prints what plain methods reach on a store's tasks.
+    """Print `reference_rows` of a store.
 
     Args:
         store: Folder of a store, or the name of an installed one such as ``demo``.
-        split: Name of the split whose training part they are fitted on and whose test part counts.
-        folds: Folds of whole groups instead of the split, such as 5.
-        seed: Of the folds and of what is random in the methods.
+        split: See `reference_rows`.
+        folds: See `reference_rows`.
+        seed: See `reference_rows`.
         out: CSV file for the rows with all digits.
     """
     opened = Store(store_folder(store))
@@ -237,4 +241,5 @@ def run_baselines(
     print(rows_text(rows))
     print("In brackets: 95 % intervals when whole groups of test items are drawn again.")
     if out is not None:
-        Path(out).write_text(rows_csv(rows), encoding="utf-8")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(rows_csv(rows), encoding="utf-8")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from hemenet_lab.benchmark.results.folds import pool_folds
 from hemenet_lab.tracking import VOLATILE, Predictions, RecordedRun, RunDatabase, Tag
 
 SEEDS = ("seed_everything", "data.seed", "steps.seed")
@@ -34,6 +36,20 @@ class GridResults:
     """Another run with the same axes, seed and settings finished later, or instead."""
     planned: int | None = None
     """Runs that the grid expands to, where known."""
+
+    @cached_property
+    def judged(self) -> tuple[RecordedRun, ...]:
+        """The finished runs as tables take them: folds of one configuration and seed are one."""
+        return tuple(self._pooled[0])
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """A line for each configuration and seed that is left out for want of a fold."""
+        return tuple(self._pooled[1])
+
+    @cached_property
+    def _pooled(self) -> tuple[list[RecordedRun], list[str]]:
+        return pool_folds(self.runs)
 
     @property
     def synthetic(self) -> bool:

@@ -178,9 +178,9 @@ def tabulate(results: GridResults, scores: Scores | None = None) -> ResultTable:
         results: Its runs.
         scores: Resampled scores, to share them with figures.
     """
-    scores = scores or Scores(results.runs)
+    scores = scores or Scores(results.judged)
     by_row: dict[Row, list[RecordedRun]] = {}
-    for run in sorted(results.runs, key=lambda run: (run.seed or 0, run.id)):
+    for run in sorted(results.judged, key=lambda run: (run.seed or 0, run.id)):
         by_row.setdefault(row_of(run), []).append(run)
     rows = ordered_rows(results.grid, by_row)
     cells = [cell for row in rows for cell in _cells_of(results.grid, row, by_row[row], scores)]

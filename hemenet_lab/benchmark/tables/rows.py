@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from hemenet_lab.benchmark.grids import FOLD_AXIS
 from hemenet_lab.benchmark.results import number_or_none, row_position
 from hemenet_lab.tracking import RecordedRun
 
@@ -23,9 +24,9 @@ def row_of(run: RecordedRun) -> Row:
     """The row of a run.
 
     The single-task runs of a model share one row: a choice that names the run's only task (``ec``,
-    ``single_ec``) becomes ``single``.
+    ``single_ec``) becomes ``single``. Folds of one configuration share it as well.
     """
-    axes = sorted(run.choices, key=lambda name: (name not in FIRST_AXES, name))
+    axes = sorted(set(run.choices) - {FOLD_AXIS}, key=lambda name: (name not in FIRST_AXES, name))
     if "setting" in axes and TASK_AXIS in axes:
         axes.remove(TASK_AXIS)
     return tuple((axis, _choice(run.choices[axis], run.tasks)) for axis in axes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hemenet_lab.benchmark.grids import FOLD_AXIS
 from hemenet_lab.benchmark.results import (
     BY_KEY,
     EVERYWHERE,
@@ -124,6 +125,13 @@ def remarks(table: ResultTable) -> list[str]:
     for run in results.unfinished:
         choices = " · ".join(run.choices.values())
         found.append(f"NOT FINISHED ({run.status.lower()}): {choices}, seed {run.seed}, {run.id}")
+    found += [f"LEFT OUT: {line}" for line in results.lacking]
+    folds = {run.choices[FOLD_AXIS] for run in results.runs if FOLD_AXIS in run.choices}
+    if folds:
+        found.append(
+            f"Cross-validation over {len(folds)} folds: every score is over the test items of all "
+            "folds together, each predicted by the run that did not see it."
+        )
     found += [f"Superseded by a later run: {run.name}, {run.id}" for run in results.superseded]
     found += [f"No labelled test item: task {task}" for task in table.untested]
     found += [

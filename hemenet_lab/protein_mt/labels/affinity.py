@@ -139,6 +139,9 @@ def _unit(text: str) -> float:
 
 REQUIRED = ("id", "pKd")
 OPTIONAL = ("receptor_chains", "partner_chains", "note")
+UNIT_COLUMNS, SIGN_COLUMNS = ("unit", "units"), ("relation", "sign", "qualifier", "operator")
+"""Columns whose word on a number is heeded, in small letters."""
+NO_UNIT = ("", "-", "pk", "pkd", "-log10(m)", "-log10 m", "log10", "none")
 PK_RANGE = (-5.0, 20.0)
 """Values outside are no pK: 20 is 1e-20 mol/L, far below any measured constant."""
 MOST_OUTSIDE = 0.1
@@ -150,8 +153,9 @@ SMALLEST = 1e-3
 def read_affinity_csv(path: str | Path) -> AffinityTable:
     """Reads a table with the columns ``id`` and ``pKd`` (see `read_table` for its forms).
 
-    Further columns: ``receptor_chains`` and ``partner_chains`` (``AB``, or ``A;B``), ``note``; all
-    others are ignored.
+    Further columns: ``receptor_chains`` and ``partner_chains`` (``AB``, or ``A;B``), ``note``, a
+    unit (a pKd has none: rows with one are not used) and a sign (``>`` makes a bound); all others
+    are ignored.
 
     Raises:
         ValueError: The header lacks a required column, or the values are not pKd.
@@ -159,7 +163,10 @@ def read_affinity_csv(path: str | Path) -> AffinityTable:
     path = Path(path)
     records: list[Affinity] = []
     problems: list[Problem] = []
-    expected = f"the first line must name {', '.join(REQUIRED)} and may name {', '.join(OPTIONAL)}"
+    expected = (
+        f"the first line must name {', '.join(REQUIRED)} and may name {', '.join(OPTIONAL)}; pKd "
+        "is -log10(K / mol·L⁻¹), which is 9 - log10(value) of nM and 6 - log10(value) of µM"
+    )
     outside = 0
     for row in read_table(path, REQUIRED, OPTIONAL, expected=expected):
         try:
@@ -214,10 +221,19 @@ def _record(row: Row) -> Affinity:
         raise ValueError(f"pKd {value!r} is not a number") from None
     if not math.isfinite(pk):
         raise ValueError(f"pKd {value!r} is not finite")
+    others = {name.casefold(): text.casefold() for name, text in row.cells.items()}
+    unit = next((others[name] for name in UNIT_COLUMNS if name in others), "")
+    if unit not in NO_UNIT:
+        raise ValueError(f"pKd {value} with the unit {unit!r}; a pKd has none")
+    sign = next((others[name] for name in SIGN_COLUMNS if others.get(name)), "=")
+    sign = _SIGNS.get(sign, sign)
+    if sign not in ("=", "~", *_TURNED):
+        raise ValueError(f"pKd {value} with the sign {sign!r}; allowed: = ~ < > <= >=")
     return Affinity(
         id=entry_code(name),
         pk=pk,
         measure="Kd",
+        sign=_TURNED.get(sign, sign),
         receptor_chains=split_chains(row["receptor_chains"]),
         partner_chains=split_chains(row["partner_chains"]),
         note=row["note"],

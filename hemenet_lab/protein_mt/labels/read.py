@@ -245,7 +245,10 @@ def _merge_affinities(
             if record.id in earlier:
                 continue
             if record.id in found:
-                reason = f"affinity not used, the file has the complex twice: {path.name}"
+                reason = (
+                    f"affinity not used, the file has the complex twice: {path.name}, pKd "
+                    f"{record.pk:g} after {found[record.id].pk:g}"
+                )
                 rows.append(DropRow(record.id, kind, "label", reason))
                 repeated.append(record)
             else:

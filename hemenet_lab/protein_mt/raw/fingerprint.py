@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hemenet_lab.structures import unzipped
+from hemenet_lab.structures import read_ligand, unzipped
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -57,10 +57,13 @@ def _molecule(path: Path) -> Mol | None:
         text = unzipped(path.read_bytes(), path.name, ValueError).decode("latin-1")
     except (OSError, ValueError):
         return None
-    read = Chem.MolFromMol2Block if ".mol2" in path.name.lower() else Chem.MolFromMolBlock
+    is_mol2 = "@<TRIPOS>" in text
+    read = Chem.MolFromMol2Block if is_mol2 else Chem.MolFromMolBlock
     with rdBase.BlockLogs():
         try:
             molecule = read(text)
-        except RuntimeError:
+            if molecule is None or (is_mol2 and not read_ligand(path).sanitized):
+                return None  # RDKit takes types of other schemes than SYBYL's for elements
+            return Chem.RemoveHs(molecule)
+        except (RuntimeError, ValueError):
             return None
-    return Chem.RemoveHs(molecule) if molecule is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from pathlib import Path
 DELIMITERS = ",;\t"
 """Comma, and what Excel writes instead where the comma is the decimal sign."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_EXCEL_HINT = re.compile(r"sep=.", re.IGNORECASE)
+"""First line by which Excel is told the delimiter."""
+_ID = re.compile(r"(pdb|entry)[ _-]?(id|code)?", re.IGNORECASE)
+"""Other names of the column ``id``."""
 MOST_CHARACTERS = 50_000_000
 """Of one line; a longer one is no table but another file, or a bomb."""
 
@@ -91,8 +96,8 @@ def read_table(
     """Reads a table with a header: columns between commas, semicolons or tabs.
 
     Blanks around names and values, the case of the names, empty lines and lines that begin with
-    ``#`` do not matter. Between semicolons or tabs a number may have a decimal comma
-    (see `number_text`).
+    ``#`` do not matter; ``id`` may be called ``PDB``, ``pdb_id`` or ``entry``. Between semicolons
+    or tabs a number may have a decimal comma (see `number_text`).
 
     Args:
         path: The file, plain or gzipped.
@@ -110,7 +115,11 @@ def read_table(
             or the text is no table.
     """
     path = Path(path)
-    lines = ((n, text) for n, text in read_lines(path) if text.strip() and text[0] != "#")
+    lines = (
+        (n, text)
+        for n, text in read_lines(path)
+        if text.strip() and text[0] != "#" and not (n == 1 and _EXCEL_HINT.fullmatch(text.strip()))
+    )
     _, head = next(lines, (0, ""))
     delimiter, header = _header(path, head, required, optional, expected)
     last = 0
@@ -122,7 +131,7 @@ def read_table(
             if keep is None or keep(text):
                 yield text + "\n"
 
-    reader = csv.reader(texts(), delimiter=delimiter)
+    reader = csv.reader(texts(), delimiter=delimiter, skipinitialspace=True)
     try:
         for fields in reader:
             cells = {name: text.strip() for name, text in zip(header, fields, strict=False) if name}
@@ -141,10 +150,13 @@ def _header(
 
     def columns(delimiter: str) -> list[str]:
         try:
-            fields = next(csv.reader([text], delimiter=delimiter), [])
+            fields = next(csv.reader([text], delimiter=delimiter, skipinitialspace=True), [])
         except csv.Error as error:
             raise ValueError(f"the header of {path} is not that of a table: {error}") from error
-        return [known.get(name.strip().casefold(), name.strip()) for name in fields]
+        names = [known.get(name.strip().casefold(), name.strip()) for name in fields]
+        if "id" in required and "id" not in names:
+            names = ["id" if _ID.fullmatch(name) else name for name in names]
+        return names
 
     def lacking(names: list[str]) -> list[str]:
         return [name for name in required if name not in names]
@@ -166,6 +178,9 @@ def _header(
 def number_text(text: str) -> str:
     """A number's text with a decimal point: ``7,5`` is ``7.5`` if there is one comma and no point.
 
-    Tables between commas never hold such a text in one cell, unless in quotes.
+    Tables between commas never hold such a text in one cell, unless in quotes. Python's ``1_0``,
+    which is no number of a table, becomes a text that no parser takes.
     """
+    if "_" in text:
+        return f"not a number: {text}"
     return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text

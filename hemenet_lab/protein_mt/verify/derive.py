@@ -36,12 +36,17 @@ def rows_of_table(
     """Rows of a table between commas, semicolons or tabs, without the blanks around cells."""
     lines = (line for line in lines_of(path) if line.strip() and not line.startswith("#"))
     head = next(lines, "")
+    head = next(lines, "") if re.fullmatch("sep=.", head.strip().lower()) else head
     sign = max(",;\t", key=head.count)
-    names = [name.strip() for name in head.split(sign)]
+    names = [name.strip().strip('"') for name in head.split(sign)]
     spelling = {"id": "id", "pkd": "pKd"}
     names = [spelling.get(name.lower(), name) for name in names]
-    for row in csv.DictReader(filter(keep, lines), names, delimiter=sign, restval=""):
-        yield {name: text.strip() for name, text in row.items() if isinstance(text, str)}
+    table = csv.DictReader(
+        filter(keep, lines), names, delimiter=sign, restval="", skipinitialspace=True
+    )
+    for row in table:
+        if not any(text.strip() for text in row.pop(None, [])):  # type: ignore[call-overload]
+            yield {name: text.strip() for name, text in row.items()}
 
 
 def code_of(text: str) -> str:
@@ -104,19 +109,31 @@ def affinities(paths: Iterable[Path], bounds: bool) -> dict[str, float]:
     """
     found: dict[str, float | None] = {}
     for path in paths:
-        for code, value in _csv(path) if path.suffix == ".csv" else _index(path, bounds):
+        for code, value in _csv(path, bounds) if path.suffix == ".csv" else _index(path, bounds):
             found.setdefault(code, value)
     return {code: value for code, value in found.items() if value is not None}
 
 
-def _csv(path: Path) -> Iterator[tuple[str, float | None]]:
+def _csv(path: Path, bounds: bool) -> Iterator[tuple[str, float | None]]:
     for row in rows_of_table(path):
+        other = {name.lower(): text.lower() for name, text in row.items()}
+        name = next((other[key] for key in ("id", *_IDS) if key in other), "")
+        sign = next((other[key] for key in _SIGN if other.get(key)), "=")
+        unit = other.get("unit", "") + other.get("units", "")
+        if not re.fullmatch(r"[+-]?\d*[.,]?\d*(e[+-]?\d+)?", other["pkd"]) or unit not in _UNITLESS:
+            continue
         try:
-            value = float(row["pKd"].replace(",", "."))
+            value = float(other["pkd"].replace(",", "."))
         except ValueError:
             continue
         if _plausible(value):
-            yield code_of(row["id"]), value
+            yield code_of(name), value if bounds or sign in "=~" else None
+
+
+_IDS = tuple(f"{a}{b}{c}" for a in ("pdb", "entry") for b in ("", " ", "_", "-") for c in
+             ("", "id", "code"))  # fmt: skip
+_SIGN = ("relation", "sign", "qualifier", "operator")
+_UNITLESS = ("", "-", "pk", "pkd", "-log10(m)", "-log10 m", "log10", "none")
 
 
 def _index(path: Path, bounds: bool) -> Iterator[tuple[str, float | None]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hemenet_lab.protein_mt.verify.against_raw import check_raw
 from hemenet_lab.protein_mt.verify.labels import check_labels
+from hemenet_lab.protein_mt.verify.residues import check_residues
 from hemenet_lab.protein_mt.verify.splits import check_splits
 from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
 from hemenet_lab.protein_mt.verify.structures import check_offsets, check_structures
@@ -45,6 +46,7 @@ def verify_store(path: str | Path, raw: str | Path | None = None) -> list[Check]
     if raw is not None:
         folder = Path(raw)
         checks += _guarded("raw", lambda: check_raw(store, folder))
+        checks += _guarded("raw", lambda: check_residues(store, folder))
     return checks
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hemenet_lab.protein_mt.labels.affinity import read_affinity_csv, read_pdbbind_index
@@ -27,6 +27,7 @@ from hemenet_lab.protein_mt.labels.sifts import (
 )
 from hemenet_lab.protein_mt.raw import read_dates
 from hemenet_lab.protein_mt.raw.layout import read_chain_list
+from tests.examples import tries
 from tests.protein_mt.labels.test_enzyme_names import CLASSES, DATA
 from tests.protein_mt.labels.test_ontology import OBO
 from tests.protein_mt.labels.test_sifts import EC, GO
@@ -99,13 +100,7 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
 def test_any_content(name: str, tmp_path: Path) -> None:
     read, text = READERS[name]
 
-    @settings(
-        max_examples=60,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
+    @tries(60)
     @given(damaged(text.encode()))
     def check(content: bytes) -> None:
         path = tmp_path / name

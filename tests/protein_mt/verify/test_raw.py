@@ -12,6 +12,7 @@ import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
 from hemenet_lab.protein_mt.settings import BuildSettings
+from hemenet_lab.protein_mt.verify import verify_store
 from hemenet_lab.protein_mt.verify.transfer import carriers, without_ids
 from tests.protein_mt.verify.planted import edit, faults, put, reseal
 
@@ -30,6 +31,18 @@ def test_faults_against_the_raw_files(
     damaged: Path, full_raw: Path, array: str, change: Any, name: str
 ) -> None:
     edit(damaged, array, change)
+    assert name in faults(damaged, full_raw)
+
+
+@pytest.mark.parametrize("array", ["residue_number", "node_type"])
+def test_residues_that_biopython_does_not_find(damaged: Path, full_raw: Path, array: str) -> None:
+    pytest.importorskip("Bio.PDB")
+    name = "residues have the atoms that Biopython reads"
+    found = next(check for check in verify_store(damaged, full_raw) if check.name == name)
+    assert found.looked_at > 50
+    assert found.faults == ()
+    values = np.load(damaged / f"{array}.npy")
+    edit(damaged, array, put(3, 77 if array == "residue_number" else (values[3] + 1) % 2))
     assert name in faults(damaged, full_raw)
 
 

@@ -1,0 +1,33 @@
+"""What a model was trained on, where readers of its predictions have to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+TRAINED_ON_KEY = "trained_on"
+"""Where a checkpoint says that its training data were made by a program."""
+SYNTHETIC_DATA = "SYNTHETIC demo data"
+
+
+def training_data_note(trained: nn.Module | Mapping[str, Any]) -> str:
+    """``SYNTHETIC demo data`` where a model learned from a synthetic store, otherwise empty.
+
+    Args:
+        trained: A `MultiTaskModule`, or the content of a checkpoint.
+    """
+    if isinstance(trained, Mapping):
+        return str(trained.get(TRAINED_ON_KEY, ""))
+    return str(getattr(trained, TRAINED_ON_KEY, ""))
+
+
+def note_of_data(trainer: object) -> str:
+    """The note for a model that a trainer trains on the store of its data module.
+
+    Loaders without a data module, and stores without a manifest, are taken for real data.
+    """
+    datamodule = getattr(trainer, "datamodule", None)
+    manifest = getattr(getattr(datamodule, "store", None), "manifest", {})
+    return SYNTHETIC_DATA if manifest.get("synthetic") else ""

@@ -1,0 +1,124 @@
+"""Checks residues and their atoms against the raw files as Biopython reads them."""
+
+from __future__ import annotations
+
+import gzip
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hemenet_lab.protein_mt.raw import find_raw
+from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
+from hemenet_lab.structures import RESIDUE_ATOMS, RESIDUES
+
+NAME = "residues have the atoms that Biopython reads"
+MOST = 60
+"""Entries that are looked at, spread evenly; Biopython takes a second for some."""
+STANDARD = 20
+"""Node types below this are the standard amino acids."""
+NAMELESS = "_"
+"""The store's name of a chain without one."""
+SIMULATED = {"O1", "OT1", "OC1", "CD", "SE"}
+"""Names of atoms that stand for one of the standard's."""
+Place = tuple[str, int, str]
+"""Chain, residue number and insertion code."""
+
+
+def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
+    """Standard residues of evenly spread entries: none is missing, each has the file's atoms.
+
+    Residues with alternative forms are left to the readers' own tests, and so are those with atoms
+    of simulation programs' names; BinaryCIF files are not looked at.
+
+    Args:
+        store: The store.
+        raw: The raw folder that it was built from.
+    """
+    try:
+        import_module("Bio.PDB")
+    except ImportError:
+        return  # a dependency, which an installation without its own dependencies may lack
+    files = {source.id: source.structure for source in find_raw(raw).sources}
+    chosen = np.unique(np.linspace(0, store.size - 1, min(MOST, store.size)).astype(int))
+    faults: list[str] = []
+    looked_at = 0
+    for entry in chosen.tolist():
+        path = files.get(store.ids[entry])
+        if path is None or ".bcif" in path.name:
+            continue
+        number, found = _compare(_stored(store, entry), _counted(path, path.stat().st_mtime_ns))
+        looked_at += number
+        faults += [f"entry {store.ids[entry]}: {fault}" for fault in found]
+    yield check("raw", NAME, looked_at, faults)
+
+
+def _stored(store: RawStore, entry: int) -> dict[Place, tuple[str, int]]:
+    """Place → name and number of atoms of each standard residue."""
+    first, last = store.offsets("node")[entry : entry + 2].tolist()
+    start = int(store.offsets("chain")[entry])
+    columns = ("node_chain", "residue_number", "insertion_code", "node_type", "node_atoms")
+    rows = zip(
+        *(np.asarray(store.array(name)[first:last]).tolist() for name in columns), strict=True
+    )
+    return {
+        (store.chains[start + chain][1], number, chr(code) if code else ""): (RESIDUES[kind], atoms)
+        for chain, number, code, kind, atoms in rows
+        if kind < STANDARD
+    }
+
+
+@lru_cache(MOST)
+def _counted(path: Path, changed: int) -> dict[Place, tuple[str, int]]:
+    """The same of a file's first model by Biopython; 0 atoms where they are not comparable.
+
+    Args:
+        path: The file.
+        changed: When it was changed last; files that are known are not read again.
+    """
+    library: Any = import_module("Bio.PDB")
+    data = path.read_bytes()
+    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    text = data.decode("utf-8", "replace")
+    parser: Any = (library.MMCIFParser if "_atom_site." in text else library.PDBParser)(QUIET=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = next(iter(parser.get_structure("x", StringIO(text))))
+    found: dict[Place, tuple[str, int]] = {}
+    for chain in model:
+        for residue in chain:
+            hetero, number, code = residue.id
+            place = chain.id.strip() or NAMELESS, number, code.strip()
+            atoms = RESIDUE_ATOMS.get(residue.resname, ())
+            names = {atom.id for atom in residue}
+            plain = not hetero.strip() and not residue.is_disordered() and "CA" in names
+            plain = plain and not (names - {*atoms}) & SIMULATED
+            count = len(names & {*atoms}) if plain else 0
+            found[place] = residue.resname, 0 if place in found else count
+    return found
+
+
+def _compare(
+    stored: dict[Place, tuple[str, int]], counted: dict[Place, tuple[str, int]]
+) -> tuple[int, list[str]]:
+    """How many residues could be compared, and what differs."""
+    chains = {place[0] for place in counted}
+    own = {place[0] for place in stored}
+    if len(chains) == len(own) == 1:  # a file of one chain may call it as it likes
+        [name] = own
+        counted = {(name, place[1], place[2]): found for place, found in counted.items()}
+    shared = {place: found for place, found in counted.items() if place[0] in own and found[1]}
+    faults = []
+    for place, (residue, atoms) in shared.items():
+        if residue not in RESIDUES:
+            continue
+        found = stored.get(place)
+        if found != (residue, atoms):
+            shown = "".join(map(str, place))
+            faults.append(f"{residue} {shown} has {atoms} atoms in the file, in the store {found}")
+    return len(shared), faults
