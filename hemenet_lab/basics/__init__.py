@@ -3,14 +3,28 @@
 from hemenet_lab.basics.csv_files import csv_cell, plain_cell, write_csv
 from hemenet_lab.basics.former_names import former_paths, install, present_name, present_names
 from hemenet_lab.basics.machine import usable_cores
+from hemenet_lab.basics.recipes import (
+    all_recipes,
+    copy_recipes,
+    included_path,
+    recipe_note,
+    recipe_path,
+    recipes_folder,
+)
 
 __all__ = [
+    "all_recipes",
+    "copy_recipes",
     "csv_cell",
     "former_paths",
+    "included_path",
     "install",
     "plain_cell",
     "present_name",
     "present_names",
+    "recipe_note",
+    "recipe_path",
+    "recipes_folder",
     "usable_cores",
     "write_csv",
 ]

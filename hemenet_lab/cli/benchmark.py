@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.basics import recipe_note
 from hemenet_lab.benchmark import (
     RUNS,
     GridOptions,
@@ -80,6 +81,9 @@ def run(
         slurm: Parameters of the jobs as submitit names them: timeout_min=600 slurm_partition=gpu
         dry_run: Print the command of each run and stop; the lines hold from the current folder.
     """
+    for each in (grid, *selection.config):
+        if note := recipe_note(each):
+            print(note, file=sys.stderr)
     if dry_run:
         commands = grid_commands(grid, selection.options())
         print(f"# {len(commands)} runs; their paths hold from {Path.cwd()}", file=sys.stderr)

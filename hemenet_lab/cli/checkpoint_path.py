@@ -1,4 +1,4 @@
-"""``--ckpt_path``: which file it means, and what that file says of the model and the data."""
+"""``--ckpt_path`` and ``--init_from``: which file they mean, and what is taken from it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.pytorch.utilities import rank_zero_info
 
 from hemenet_lab.cli.config_file import expand_includes
 from hemenet_lab.loading import ProteinMTDataModule
@@ -14,6 +15,9 @@ from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.saved import DATA, MODEL, TRAINING_ONLY, checkpoint_settings, read_checkpoint
 
 OPTION = "--ckpt_path"
+FOLDER = "--trainer.logger.init_args.folder"
+RUNS = "runs"
+"""Where runs are recorded unless another folder is given."""
 TRUST = "--trust"
 """Word that lets a checkpoint name any class; no setting of a run, so it is not in its config."""
 KEYWORDS = ("last", "best")
@@ -110,6 +114,34 @@ def resolved_path(value: str, folder: Path, settings: Settings | None) -> Path:
             f"seed; {_advice(found)}"
         )
     return same[-1]
+
+
+def start_from(module: MultiTaskModule, config: Mapping[str, Any], resumed: str | None) -> None:
+    """Let a fit begin with the weights that its ``init_from`` means.
+
+    Args:
+        module: Takes them once it is built.
+        config: The fit's settings.
+        resumed: Checkpoint that the fit goes on from; it has all weights.
+
+    Raises:
+        ValueError: There is no such checkpoint, or it cannot be read safely.
+    """
+    word = config.get("init_from")
+    if word is None:
+        return
+    if resumed:
+        rank_zero_info(f"--init_from {word} is not read: the fit goes on from {resumed}")
+        return
+    path = resolved_path(word, Path(runs_folder(config)), None)
+    module.start_from(read_checkpoint(path), str(path))
+
+
+def runs_folder(config: Mapping[str, Any]) -> str:
+    """Folder in which the runs of a config are recorded."""
+    logger = config["trainer"]["logger"]
+    arguments = logger.get("init_args", {}) if isinstance(logger, dict) else {}
+    return str(arguments.get("folder") or config["trainer"]["default_root_dir"] or RUNS)
 
 
 def _advice(found: Sequence[Path]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import ActionConfigFile
 
-from hemenet_lab.basics import present_names
+from hemenet_lab.basics import included_path, present_names, recipe_note, recipe_path
 
 INCLUDE = "include"
 ADDRESS = re.compile(r"[A-Za-z][\w+.:-]*://|file:")
@@ -19,6 +19,7 @@ ADDRESS = re.compile(r"[A-Za-z][\w+.:-]*://|file:")
 class IncludingConfigFile(ActionConfigFile):
     """``--config FILE`` where FILE may list others under ``include``, relative to itself.
 
+    A path such as ``experiments/multitask.yaml`` that is not there means the recipe of that name.
     The included files are applied first, in order, then the file's own keys, exactly as if each had
     been given by its own ``--config``. Class paths of former versions are translated.
     """
@@ -30,6 +31,22 @@ class IncludingConfigFile(ActionConfigFile):
             self.apply_config(parser, cfg, self.dest, source)
 
 
+def config_words(words: Sequence[str]) -> list[str]:
+    """Values of the options ``--config`` and ``-c`` among the words of a command line."""
+    values = []
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        name, sign, value = word.partition("=")
+        if name in ("--config", "-c"):
+            values.append(value if sign else following)
+    return values
+
+
+def config_notes(words: Sequence[str]) -> list[str]:
+    """Lines on which files the configs of a command line are, where there is a choice."""
+    notes = (recipe_note(value) for value in config_words(words) if "\n" not in value)
+    return [note for note in dict.fromkeys(notes) if note]
+
+
 def expand_includes(value: str, _open: tuple[Path, ...] = ()) -> Iterator[str]:
     """The configs that ``value`` (a path, or YAML text) stands for, in the order of application.
 
@@ -39,8 +56,12 @@ def expand_includes(value: str, _open: tuple[Path, ...] = ()) -> Iterator[str]:
     """
     if ADDRESS.match(value):
         raise ValueError(f"--config {value}: configs are read from files only; download it first")
+    if "\n" in value:
+        yield value
+        return
+    value = recipe_path(value)
     path = Path(value)
-    if "\n" in value or not path.is_file():
+    if not path.is_file():
         yield value  # YAML text, or a path whose absence the parser reports itself
         return
     path = path.resolve()
@@ -78,9 +99,10 @@ def _included(names: Any, path: Path, opened: tuple[Path, ...]) -> Iterator[str]
             raise ValueError(
                 f"{path} includes {name}; only files of this machine can be included: download it"
             )
-        target = path.parent / name
+        target = included_path(name, path.parent)
         if not target.is_file():
             raise ValueError(
-                f"{path} includes {name}, which is not there; paths are relative to {path.parent}"
+                f"{path} includes {name}, which is not there; paths are relative to {path.parent}, "
+                "or of the recipes that `hemenet recipes` lists"
             )
         yield from expand_includes(str(target), (*opened, path))

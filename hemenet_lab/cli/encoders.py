@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import inspect
-
-from rich.console import Console
-from rich.table import Table
+import textwrap
 
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.saved import encoder_classes, load_encoders
+
+LINE = 80
+WIDEST = 26
+"""Columns for names."""
 
 
 def encoders() -> None:
     """List the encoders, ours and plugged-in ones, built with their default settings."""
     load_encoders()
-    table = Table(title="Encoders (parameters at default settings)")
-    for column in ("name", "class", "view", "symmetry", "parameters", "paper"):
-        table.add_column(column, overflow="fold")
-    for name, cls in encoder_classes().items():
-        table.add_row(name, f"{cls.__module__}.{cls.__qualname__}", *describe(cls))
-    Console().print(table)
+    classes = encoder_classes()
+    width = min(max(map(len, classes)) + 2, WIDEST)
+    print(f"{'name':<{width}}{'nodes':<14}{'symmetry':<10}parameters at default settings\n")
+    for name, cls in classes.items():
+        view, symmetry, parameters, paper = describe(cls)
+        if len(name) >= width:  # a line of its own
+            print(name)
+            name = ""
+        print("\n".join(_filled(f"{name:<{width}}{view:<14}{symmetry:<10}", parameters)))
+        print("\n".join(_filled("  ", f"{cls.__module__}.{cls.__qualname__}: {paper}")))
+
+
+def _filled(head: str, text: str) -> list[str]:
+    """Lines of at most 80 columns: the head, and the text beside and under its end."""
+    text = " ".join(text.split())
+    indent = " " * min(len(head), 24)
+    return textwrap.wrap(text, LINE, initial_indent=head, subsequent_indent=indent) or [head]
 
 
 def describe(cls: type[Encoder]) -> tuple[str, str, str, str]:

@@ -110,6 +110,8 @@ def explain(message: str, parser: SuiteArgumentParser) -> str:
         known = sorted(known) if what == "readout" else list(encoder_classes())
         hint = _nearest(unknown_class[1], known)
         return f"unknown {what} {unknown_class[1]!r};{hint} known: {known}"
+    if "File does not exist" in message and ".y" in message:
+        return f"{message}; `hemenet recipes` lists those that came with the package"
     command = re.search(r"invalid choice: '?([\w-]+)'?.*fit", message)
     if command or 'expected "subcommand"' in message:
         found = f"unknown command {command[1]!r}" if command else "no command given"

@@ -26,18 +26,22 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from hemenet_lab.basics import present_name
 from hemenet_lab.cli.checkpoint_path import (
+    FOLDER,
     OPTION,
+    RUNS,
     SUBCOMMANDS,
     TRUST,
     checkpoint_defaults,
     option,
     resolved_path,
+    runs_folder,
+    start_from,
     with_option,
 )
-from hemenet_lab.cli.config_file import IncludingConfigFile
+from hemenet_lab.cli.config_file import IncludingConfigFile, config_notes
 from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser
 from hemenet_lab.loading import ProteinMTDataModule
-from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.model import DoesNotFit, MultiTaskModule
 from hemenet_lab.prediction import PredictionTable
 from hemenet_lab.saved import load_encoders
 from hemenet_lab.tracking import NoRecord, RecordIdentity, plain_config
@@ -63,9 +67,6 @@ USED = ("_get", "_parse_ckpt_path", "_parser", "_run_subcommand", "_set_seed")
 """Private methods of LightningCLI that are called or replaced here."""
 SUBPARSERS = "_subcommand_parsers"
 """Its private attribute with the parser of each subcommand."""
-FOLDER = "--trainer.logger.init_args.folder"
-RUNS = "runs"
-"""Where runs are recorded unless another folder is given."""
 OUR_PATH = re.compile(r"\b(?:hemenet_lab|baselines)(?:\.\w+)+")
 
 
@@ -90,6 +91,12 @@ class SuiteCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.add_lightning_class_args(ReproducibleSteps, "steps")
+        parser.add_argument(
+            "--init_from",
+            type=str | None,
+            default=None,
+            help="Checkpoint (a path, or a run) whose weights, where they fit, begin a fit.",
+        )
         for target in ("data.seed", "steps.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=int)
 
@@ -111,6 +118,8 @@ class SuiteCLI(LightningCLI):
         words = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]
         trust = TRUST in words
         words = [_present(word) for word in words if word != TRUST]
+        for note in config_notes(words):
+            rank_zero_info(note)
         if "test" in self._subcommand_parsers:
             self._subcommand_parsers["test"].set_defaults({"verbose": False})  # ResultsTable prints
         try:
@@ -133,7 +142,7 @@ class SuiteCLI(LightningCLI):
         if value is None or Path(value).is_file() or {"-h", "--help"} & {*words}:
             return words
         asked = self._asked(with_option(words, OPTION, None))
-        folder = Path(_folder(asked) if asked else option(words, FOLDER) or RUNS)
+        folder = Path(runs_folder(asked) if asked else option(words, FOLDER) or RUNS)
         path = resolved_path(value, folder, asked)
         rank_zero_info(f"{OPTION} {value}: {path}")
         return with_option(words, OPTION, str(path))
@@ -160,7 +169,7 @@ class SuiteCLI(LightningCLI):
         if not Path(path).is_file():
             try:
                 asked = plain_config(self._parser(self.config.subcommand), config)
-                config.ckpt_path = str(resolved_path(path, Path(_folder(asked)), asked))
+                config.ckpt_path = str(resolved_path(path, Path(runs_folder(asked)), asked))
             except ValueError as error:
                 _refuse(error)
             rank_zero_info(f"ckpt_path {path}: {config.ckpt_path}")
@@ -183,7 +192,7 @@ class SuiteCLI(LightningCLI):
             if self.trainer.interrupted and left.code != EXIT_STATUS:
                 rank_zero_info(_kept(self.trainer, subcommand))
             raise
-        except (CannotWrite, FloatingPointError, NoRecord) as error:
+        except (CannotWrite, DoesNotFit, FloatingPointError, NoRecord) as error:
             print(f"lightning: {error}", file=sys.stderr)
             raise SystemExit(1) from error
 
@@ -191,6 +200,10 @@ class SuiteCLI(LightningCLI):
         """Continue the run of the checkpoint, or of the requeued job, that a fit starts from."""
         path = continue_run(self.trainer, self.config.fit.ckpt_path)
         self.config_init.fit.ckpt_path = path
+        try:
+            start_from(self.model, plain_config(self._parser("fit"), self.config.fit), path)
+        except ValueError as error:
+            _refuse(error)
 
     def after_fit(self) -> None:
         """Test the best checkpoint, so that every fit ends with the table of its results."""
@@ -275,13 +288,6 @@ def _present(word: str) -> str:
     if "class_path" in word or OUR_PATH.fullmatch(value):
         return OUR_PATH.sub(lambda match: present_name(match[0]), word)
     return word
-
-
-def _folder(config: dict[str, Any]) -> str:
-    """Folder in which the runs of a config are recorded."""
-    logger = config["trainer"]["logger"]
-    arguments = logger.get("init_args", {}) if isinstance(logger, dict) else {}
-    return str(arguments.get("folder") or config["trainer"]["default_root_dir"] or RUNS)
 
 
 def _refuse(error: object) -> NoReturn:

@@ -50,6 +50,15 @@ COMMANDS: dict[str, Command] = {
     "encoders": Command(
         "list the encoders, ours and plugged-in ones", "hemenet_lab.cli.encoders:encoders"
     ),
+    "recipes": Command(
+        "list the experiments and configs that come with the package",
+        "hemenet_lab.cli.recipes:recipes",
+    ),
+    "init": Command(
+        "write copies of them into a folder, to edit",
+        "hemenet_lab.cli.recipes:init",
+        f"The files that were written are kept; {SAME}",
+    ),
     "fit": Command("train, as `lightning fit`", LIGHTNING, whole=True),
     "validate": Command("evaluate on the validation split", LIGHTNING, whole=True),
     "test": Command("evaluate on the test split", LIGHTNING, whole=True),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.tasks import Task
 
 DEFAULT_WEIGHTS = {"regression": 1.0, "multilabel": 10.0}
@@ -24,10 +26,11 @@ def masked_loss(
 ) -> tuple[Tensor, Tensor]:
     """Mean loss over the labelled rows, and how many there are.
 
-    Squared error for regression; binary cross-entropy with logits, averaged over the classes, for
-    multi-label tasks. Without labelled rows the loss is exactly 0, with gradient 0, but stays
-    joined to the prediction, so that every parameter takes part in DDP. Unlabelled rows have no
-    influence, whatever stands there, NaN included; a labelled prediction that is not finite gives
+    Squared error for regression (of the logarithms where the task's transform is ``log``); binary
+    cross-entropy with logits, averaged over the classes, for multi-label tasks. Without labelled
+    rows the loss is exactly 0, with gradient 0, but stays joined to the prediction, so that every
+    parameter takes part in DDP. Unlabelled rows have no influence, whatever stands there, NaN
+    included; a labelled prediction that is not finite gives
     a loss that is not finite.
 
     Args:
@@ -36,7 +39,8 @@ def masked_loss(
             widened to float32.
         target: [n, out].
         mask: bool [n], True where a row is labelled.
-        scale: Regression: the unit of the error, such as the standard deviation of the labels.
+        scale: Regression: the unit of the error, such as the standard deviation of the labels, or
+            of their logarithms.
 
     Returns:
         Loss (scalar) and number of labelled rows (int64 scalar on the same device).
@@ -48,8 +52,9 @@ def masked_loss(
     prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
     # replaced before the loss, not after: the gradient of a masked infinity would be NaN
     rows = mask.unsqueeze(1)
-    prediction = torch.where(rows, prediction, 0.0)
-    target = torch.where(rows, target.to(prediction.dtype), 0.0)
+    filler = 1.0 if task.transform == "log" else 0.0
+    prediction = torch.where(rows, prediction, filler)
+    target = torch.where(rows, target.to(prediction.dtype), filler)
     count = mask.sum()
     per_row = _row_loss(task, prediction, target)
     if task.kind == "regression":
@@ -59,6 +64,8 @@ def masked_loss(
 
 def _row_loss(task: Task, prediction: Tensor, target: Tensor) -> Tensor:
     """Loss of each row, [n]: the mean over its columns, 0 if there are none."""
+    if task.transform == "log":
+        prediction, target = prediction.log(), target.log()
     if task.kind == "regression":
         losses = functional.mse_loss(prediction, target, reduction="none")
     else:
@@ -105,3 +112,19 @@ def default_loss_weights(
             raise ValueError(f"loss weight of {name} is {weight}; it must be finite and ≥ 0")
     by_kind = {kind: overrides.get(kind, weight) for kind, weight in DEFAULT_WEIGHTS.items()}
     return {task.name: float(overrides.get(task.name, by_kind[task.kind])) for task in tasks}
+
+
+def gathered_losses(losses: nn.ModuleDict, all_gather: Callable[[Tensor], Any]) -> Tensor:
+    """Sums and counts of this epoch's losses so far, float64 [processes, tasks, 2]."""
+    means = [cast(MeanLoss, loss) for loss in losses.values()]
+    pairs = [torch.stack([mean.total.double(), mean.count.double()]) for mean in means]
+    gathered = cast(Tensor, all_gather(torch.stack(pairs)))
+    return gathered.reshape(-1, len(pairs), 2).cpu()
+
+
+def restore_losses(losses: nn.ModuleDict, gathered: Tensor, world: int, rank: int) -> None:
+    """Take up this process's part of `gathered_losses`; rank 0 all, if others wrote."""
+    own = gathered[rank] if len(gathered) == world else gathered.sum(0) * (rank == 0)
+    for loss, (total, count) in zip(losses.values(), own, strict=True):
+        cast(MeanLoss, loss).total.copy_(total)
+        cast(MeanLoss, loss).count.copy_(count)

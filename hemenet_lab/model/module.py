@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 import warnings
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable, ReduceLROnPlateau
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import ProteinGraph, count_chains, count_graphs, node_batch, row_items
 from hemenet_lab.metrics import MeanLoss
+from hemenet_lab.model.checkpoint_notes import TRAINED_ON_KEY, keep_plain, note_of_data
 from hemenet_lab.model.evaluation import TaskEvaluation
-from hemenet_lab.model.heads import Head
-from hemenet_lab.model.losses import default_loss_weights, masked_loss
-from hemenet_lab.model.origin import TRAINED_ON_KEY, note_of_data, training_data_note
-from hemenet_lab.model.plain import keep_plain
+from hemenet_lab.model.finetuning import Finetuning, parameter_groups
+from hemenet_lab.model.heads import Head, set_scales
+from hemenet_lab.model.losses import (
+    default_loss_weights,
+    gathered_losses,
+    masked_loss,
+    restore_losses,
+)
 from hemenet_lab.model.readout import Readout, TaskAware
 from hemenet_lab.model.schedule import optimizers, require_steps
+from hemenet_lab.model.starting import (
+    SCALES_KEY,
+    TASKS_KEY,
+    own_random_numbers,
+    take_weights,
+)
 from hemenet_lab.tasks import Task, require_same_tasks, select_tasks
 
 STAGES = ("val", "test")
-TASKS_KEY = "tasks"
-"""Where a checkpoint keeps its tasks, with their terms, as plain data."""
-TRAIN_LOSSES_KEY, SCALES_KEY = "train_losses", "target_scales"
-"""Where it keeps mean losses of an epoch under way, and mean and deviation of training labels."""
+TRAIN_LOSSES_KEY = "train_losses"
+"""Where it keeps the mean training losses of an epoch under way."""
 
 
 class MultiTaskModule(LightningModule):
@@ -55,10 +63,13 @@ class MultiTaskModule(LightningModule):
         start_from_statistics: Start each head at the training mean or term frequencies.
         standardise: Learn affinities in units of their standard deviation over the training labels,
             so that no task's loss outweighs the others by its unit. Predictions stay in the task's
-            unit; mean and deviation go into the checkpoint.
+            unit; mean and deviation go into the checkpoint. A task's own transform goes first.
         optimizer: Made from the parameters.
         lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
             and `WarmUp` count optimizer steps, all others epochs.
+        freeze: Parts that do not learn, such as ``[encoder]``, ``[encoder, readouts.chain]``.
+        unfreeze_at_epoch: First epoch (from 0) in which they do.
+        learning_rates: Rates other than the optimizer's, by part: ``{encoder: 1.0e-5}``.
         compile: Make one fast program of encoder, readouts and heads by `torch.compile`, for
             batches of all sizes; the first batches take a minute or two longer.
     """
@@ -80,6 +91,9 @@ class MultiTaskModule(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = lambda optimizer: ReduceLROnPlateau(
             optimizer, monitor="val/loss", factor=0.75, patience=10
         ),
+        freeze: list[str] | None = None,
+        unfreeze_at_epoch: int | None = None,
+        learning_rates: dict[str, float] | None = None,
         compile: bool = False,
     ) -> None:
         super().__init__()
@@ -100,6 +114,9 @@ class MultiTaskModule(LightningModule):
         self._compile = compile
         self._make_optimizer = optimizer
         self._make_scheduler = lr_scheduler
+        self._finetuning = Finetuning(freeze, unfreeze_at_epoch) if freeze else None
+        self._learning_rates = learning_rates or {}
+        self._start: tuple[Mapping[str, Any], str] | None = None
 
     # --- construction ---------------------------------------------------------------------------
 
@@ -145,27 +162,35 @@ class MultiTaskModule(LightningModule):
         if self.tasks:
             require_same_tasks(self.tasks, select_tasks(datamodule.tasks, self.task_names))
         else:
-            with _own_random_numbers("readouts and heads"):
+            with own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
-            if self.standardise:
-                self._set_scales(datamodule.label_scales())
+            followed = ("standardise", "log", *([""] if self.standardise else []))
+            if names := {task.name for task in self.tasks if task.transform in followed}:
+                set_scales(
+                    self.heads, {n: s for n, s in datamodule.label_scales().items() if n in names}
+                )
             if self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
                     head.initialise_output(datamodule.constant_predictor(task))
+            if self._start is not None:
+                for line in take_weights(self, self.tasks, *self._start).lines():
+                    rank_zero_info(line)
+                self._start = None
         for task in self.tasks:
             constant = datamodule.constant_predictor(task)
             for each in STAGES:
                 self.evaluation(each, task.name).set_constant(constant)
 
-    def _set_scales(self, scales: Mapping[str, Sequence[float]]) -> None:
-        """Give the heads the mean and deviation of their task's labels; see ``standardise``."""
-        for name, (mean, deviation) in scales.items():
-            if name in self.heads:
-                cast(Head, self.heads[name]).set_scale(mean, deviation)
+    def start_from(self, content: Mapping[str, Any], source: str) -> None:
+        """Begin with the weights of ``content`` that fit; ``source`` is its name in the report."""
+        self._start = content, source
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [self._finetuning] if self._finetuning else []
 
     def configure_optimizers(self) -> Any:
-        optimizer = self._make_optimizer(self.parameters())
+        optimizer = self._make_optimizer(parameter_groups(self, self._learning_rates))
         scheduler = self._make_scheduler(optimizer) if self._make_scheduler else None
         return optimizers(optimizer, scheduler, self.trainer)
 
@@ -229,7 +254,7 @@ class MultiTaskModule(LightningModule):
         self._evaluation_step(batch, "test")
 
     def predict_step(self, batch: ProteinGraph, batch_idx: int) -> dict[str, Any]:
-        """Predictions of a batch: affinities in pKd, probabilities per term, with their ids.
+        """Predictions of a batch: values in the task's unit, probabilities per term, and ids.
 
         ``counted`` [graphs] is False for copies that only fill up a process's batches.
         """
@@ -304,47 +329,22 @@ class MultiTaskModule(LightningModule):
             if head.task.kind == "regression"
         }
         if self.trainer.state.fn == TrainerFn.FITTING:
-            checkpoint[TRAIN_LOSSES_KEY] = self._gathered_train_losses()
+            checkpoint[TRAIN_LOSSES_KEY] = gathered_losses(self.train_losses, self.all_gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.trained_on = training_data_note(checkpoint)
+        self.trained_on = str(checkpoint.get(TRAINED_ON_KEY, ""))
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
         if self.tasks:
             require_same_tasks(stored, self.tasks)
         else:
             self.build(stored)
-        self._set_scales(checkpoint.get(SCALES_KEY, {}))
+        set_scales(self.heads, checkpoint.get(SCALES_KEY, {}))
         if self._trainer is not None and TRAIN_LOSSES_KEY in checkpoint:
-            self._restore_train_losses(checkpoint[TRAIN_LOSSES_KEY])
-
-    def _gathered_train_losses(self) -> Tensor:
-        """Sums and counts of this epoch's losses so far, float64 [processes, tasks, 2]."""
-        losses = [cast(MeanLoss, loss) for loss in self.train_losses.values()]
-        pairs = [torch.stack([loss.total.double(), loss.count.double()]) for loss in losses]
-        gathered = cast(Tensor, self.all_gather(torch.stack(pairs)))
-        return gathered.reshape(-1, len(pairs), 2).cpu()
-
-    def _restore_train_losses(self, gathered: Tensor) -> None:
-        """Take up this process's part of `_gathered_train_losses`; rank 0 all, if others wrote."""
-        world, rank = self.trainer.world_size, self.trainer.global_rank
-        own = gathered[rank] if len(gathered) == world else gathered.sum(0) * (rank == 0)
-        for loss, (total, count) in zip(self.train_losses.values(), own, strict=True):
-            cast(MeanLoss, loss).total.copy_(total)
-            cast(MeanLoss, loss).count.copy_(count)
+            world, rank = self.trainer.world_size, self.trainer.global_rank
+            restore_losses(self.train_losses, checkpoint[TRAIN_LOSSES_KEY], world, rank)
 
 
 @cache
 def _compiled() -> Callable[[MultiTaskModule, ProteinGraph], dict[str, Tensor]]:
     """`_outputs` compiled: as a function, so that keys of checkpoints stay, and copies work."""
     return torch.compile(MultiTaskModule._outputs, dynamic=True, fullgraph=True)
-
-
-@contextmanager
-def _own_random_numbers(purpose: str) -> Iterator[None]:
-    """Random numbers that depend on the seed only, not on what was drawn before.
-
-    Strategies reset the generator or not before `setup`; one and several processes start alike.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(zlib.crc32(f"{torch.initial_seed()}/{purpose}".encode()))
-        yield

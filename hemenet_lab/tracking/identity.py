@@ -40,7 +40,19 @@ VOLATILE = (
 )
 """Settings that change where and how a run is recorded or how fast it is, not its result."""
 
-LATER = {("model", "standardise"): False, ("model", "compile"): False, ("view", "crop"): 0}
+LATER = {
+    ("model", "standardise"): False,
+    ("model", "compile"): False,
+    ("model", "freeze"): None,
+    ("model", "unfreeze_at_epoch"): None,
+    ("model", "learning_rates"): None,
+    ("view", "crop"): 0,
+    ("", "init_from"): None,
+    ("view", "k_filter"): "before",
+    ("view", "atom_offsets"): "same_slot",
+    ("init_args", "distance_gaussians"): 0,
+    ("init_args", "reduce"): "sum",
+}
 """Settings, with what they are in, that came later: at these values a run is as it was before."""
 
 LOCK_SECONDS = 10.0

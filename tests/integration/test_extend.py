@@ -103,8 +103,10 @@ def test_installed_encoder_is_listed(tmp_path: Path) -> None:
     write(tmp_path, "neighbours.py")
     install(tmp_path)
     listed = run(tmp_path, command("hemenet encoders"))
-    (row,) = [line for line in listed.splitlines() if "neighbours.Neighbours" in line]
-    assert all(part in row for part in ("alpha", "E(3)", "made up for this page", "18,432"))
+    lines = listed.splitlines()
+    (place,) = [i for i, line in enumerate(lines) if "neighbours.Neighbours" in line]
+    assert all(part in lines[place - 1] for part in ("Neighbours", "alpha", "E(3)", "18,432"))
+    assert "made up for this page" in lines[place]
 
 
 def test_encoder_passes_its_suite(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_predict_names_terms_and_chains(
     assert {row["task"] for row in rows} == set(TASKS) - {"lba", "ppa"}  # there is no partner
     assert all(row["term"] and row["chain"] for row in rows if row["task"] == "ec")
     assert {row["trained_on"] for row in rows} == {"SYNTHETIC demo data"}
-    assert "was trained on SYNTHETIC demo data" in capsys.readouterr().err
+    assert "trained on SYNTHETIC demo data" in capsys.readouterr().err
 
 
 def test_predict_reports_a_file_that_is_no_structure(

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from hemenet_lab.basics import included_path, recipe_path
 from hemenet_lab.benchmark.grids.run import GridOptions, GridRun, make_run
 from hemenet_lab.store import fold_names
 
@@ -114,15 +115,18 @@ class Grid:
 
 
 def load_grid(path: str | Path) -> Grid:
-    """Read a grid file.
+    """Read a grid file: one that is there, or else the recipe of that name.
 
     Raises:
         ValueError: The file is missing or malformed, or names a config file that is not there.
     """
-    path = Path(path)
+    path = recipe_path(Path(path))
     if not path.is_file():
         known = sorted(str(found) for found in path.parent.glob("*.yaml"))
-        raise ValueError(f"grid file {path} not found; there are {known or 'none'}")
+        raise ValueError(
+            f"grid file {path} not found; there are {known or 'none'} in its folder, and "
+            "`hemenet recipes` lists those that came with the package"
+        )
     content = yaml.safe_load(path.read_text())
     _check_keys(content, KEYS, str(path))
     for key in ("base", "axes"):
@@ -157,7 +161,8 @@ def _choice(content: Any, path: Path, where: str) -> Choice:
 
 
 def _files(names: str | Sequence[str], grid: Path) -> tuple[Path, ...]:
-    files = tuple(grid.parent / name for name in ([names] if isinstance(names, str) else names))
+    names = [names] if isinstance(names, str) else names
+    files = tuple(included_path(name, grid.parent) for name in names)
     for file in files:
         if not file.is_file():
             raise ValueError(

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from hemenet_lab.basics import recipe_path, recipes_folder
+
 LOGGER = "--trainer.logger.init_args"
 Resolve = Callable[[Sequence[str]], dict[str, Any]]
 """Words of a `lightning` command → its whole config as plain data."""
@@ -41,6 +43,7 @@ class GridOptions:
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
             raise ValueError(f"--seeds {self.seeds}; it must be 1 or more")
+        object.__setattr__(self, "configs", tuple(map(recipe_path, self.configs)))
         if self.folds is not None and (self.folds < 0 or self.folds in (1, 2)):
             raise ValueError(
                 f"--folds {self.folds}; it must be 3 or more, or 0 for none: one fold is tested, "
@@ -48,7 +51,10 @@ class GridOptions:
             )
         for config in self.configs:
             if not config.is_file():
-                raise ValueError(f"--config {config}: not found from {Path.cwd()}")
+                raise ValueError(
+                    f"--config {config}: not found from {Path.cwd()}, and `hemenet recipes` does "
+                    "not list it"
+                )
         for setting in self.settings:
             if "=" not in setting:
                 raise ValueError(f"--set {setting}: give KEY=VALUE, such as trainer.max_epochs=3")
@@ -147,6 +153,14 @@ def _value(value: Any) -> str:
 
 
 def shown(path: Path) -> str:
-    """A path as people write it: relative if it lies below the current folder."""
+    """A path as people write it: relative if it lies below the current folder or is a recipe.
+
+    A recipe that a file of the current folder would hide keeps its whole path.
+    """
     path = Path(os.path.normpath(path.absolute()))
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    if path.is_relative_to(Path.cwd()):
+        return str(path.relative_to(Path.cwd()))
+    if path.is_relative_to(recipes_folder()):
+        name = path.relative_to(recipes_folder())
+        return str(name if recipe_path(name) == path else path)
+    return str(path)

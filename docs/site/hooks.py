@@ -1,0 +1,102 @@
+"""What MkDocs does not do by itself: pages from the rest of the repository, navigation, reference.
+
+The Markdown of the repository is written for readers of the repository. Here the start page is
+made of the README, links that leave ``docs/`` lead to pages made of their targets, and each public
+face of the package gets a page of reference. A page of ``docs/`` that no group names stands under
+"More".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {
+    "README.md": "index.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "SECURITY.md": "report-a-fault.md",
+    "baselines/README.md": "baselines.md",
+    "benchmarks/build.md": "performance-build.md",
+    "benchmarks/data.md": "performance-data.md",
+    "benchmarks/encoders.md": "performance-encoders.md",
+    "benchmarks/hemenet.md": "performance-hemenet.md",
+}
+"""Files of the repository outside ``docs/`` that are pages, by their names there."""
+GROUPS = {
+    "Start": ("index", "concepts", "demo", "coming-from"),
+    "How to": (
+        *("data", "own-data", "store", "fetch", "predict", "explain", "finetune", "extend"),
+        *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
+    ),
+    "Results": ("results-demo", "results-real", "baselines"),
+    "Performance": (
+        "performance-hemenet",
+        "performance-encoders",
+        "performance-data",
+        "performance-build",
+    ),
+    "Project": (
+        *("architecture", "conventions", "dependencies", "contributing", "changelog"),
+        *("security", "report-a-fault"),
+    ),
+}
+"""Pages of each tab, in order; what is not there is left out."""
+FACES = (
+    *("hemenet_lab", "hemenet_lab.structures", "hemenet_lab.store", "hemenet_lab.protein_mt"),
+    *("hemenet_lab.graphs", "hemenet_lab.encoders", "hemenet_lab.loading", "hemenet_lab.metrics"),
+    *("hemenet_lab.model", "hemenet_lab.saved", "hemenet_lab.tracking", "hemenet_lab.training"),
+    *("hemenet_lab.prediction", "hemenet_lab.testing", "hemenet_lab.benchmark", "baselines"),
+)
+"""Packages with a page of reference."""
+LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages that are made of other files of the repository."""
+    for source, name in PAGES.items():
+        if (ROOT / source).is_file():
+            text = _relinked((ROOT / source).read_text("utf-8"), source)
+            files.append(File.generated(config, name, content=text))
+    for face in FACES:
+        text = f"# `{face}`\n\n::: {face}\n"
+        files.append(File.generated(config, f"api/{face}.md", content=text))
+    there = {file.src_uri.removesuffix(".md") for file in files.documentation_pages()}
+    nav: list[dict[str, list[str]]] = []
+    for title, names in GROUPS.items():
+        nav.append({title: [f"{name}.md" for name in names if name in there]})
+    named = {name for names in GROUPS.values() for name in names}
+    more = sorted(name for name in there - named if not name.startswith("api/"))
+    if more:
+        nav.append({"More": [f"{name}.md" for name in more]})
+    nav.append({"API": [f"api/{face}.md" for face in FACES]})
+    config["nav"] = nav
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Let links that leave ``docs/`` lead to pages of the site."""
+    if page.file.generated_by is not None:
+        return markdown
+    return _relinked(markdown, f"docs/{page.file.src_uri}")
+
+
+def _relinked(markdown: str, source: str) -> str:
+    """The text of a file of the repository with links as the site has them."""
+
+    def replaced(match: re.Match[str]) -> str:
+        target = os.path.normpath(PurePosixPath(source).parent / match[2])
+        if target.startswith("docs/"):
+            return f"{match[1]}{target.removeprefix('docs/')}{match[3]}"
+        if target in PAGES:
+            return f"{match[1]}{PAGES[target]}{match[3]}"
+        if (ROOT / target).exists():  # a file that is read in the repository only
+            return "](index.md#where-things-are)"
+        return match[0]
+
+    return LINK.sub(replaced, markdown)
