@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hemenet_lab.graphs import GraphView, ProteinGraph
     from hemenet_lab.loading import ProteinMTDataModule
     from hemenet_lab.model import MultiTaskModule
+    from hemenet_lab.prediction import Predictor
     from hemenet_lab.store import Store
     from hemenet_lab.tasks import Task
 
@@ -24,6 +25,7 @@ __all__ = [
     "Encoder",
     "GraphView",
     "MultiTaskModule",
+    "Predictor",
     "ProteinGraph",
     "ProteinMTDataModule",
     "Store",
@@ -37,6 +39,7 @@ _MODULES = {
     "Encoder": "hemenet_lab.encoders",
     "GraphView": "hemenet_lab.graphs",
     "MultiTaskModule": "hemenet_lab.model",
+    "Predictor": "hemenet_lab.prediction",
     "ProteinGraph": "hemenet_lab.graphs",
     "ProteinMTDataModule": "hemenet_lab.loading",
     "Store": "hemenet_lab.store",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Level = Literal["complex", "chain"]
 Kind = Literal["regression", "multilabel"]
+Transform = Literal["", "none", "standardise", "log"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,11 @@ class Task:
         unit: Unit of a regression value, such as ``pKd``; empty for multi-label tasks.
         terms: Ids of a multi-label task's terms, in the order of the output columns.
         term_names: Names of the terms, in the same order; empty where the source gives none.
+        range: Lowest and highest value that a regression label may have; None for any.
+        transform: What a regression head learns: ``standardise`` for the value in units of the
+            standard deviation over the training labels, about their mean; ``log`` for its natural
+            logarithm, likewise; ``none`` for the value itself; empty for what the model is set to.
+            Predictions and scores are in the task's unit whatever it is.
     """
 
     name: str
@@ -31,6 +38,8 @@ class Task:
     unit: str = ""
     terms: tuple[str, ...] = ()
     term_names: tuple[str, ...] = ()
+    range: tuple[float, float] | None = None
+    transform: Transform = ""
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -52,6 +61,33 @@ class Task:
                 f"task {self.name}: {len(self.term_names)} term names for {len(self.terms)} terms"
             )
 
+        self._check_regression()
+
+    def _check_regression(self) -> None:
+        if self.transform not in get_args(Transform):
+            allowed = ", ".join(name for name in get_args(Transform) if name)
+            raise ValueError(f"task {self.name}: transform {self.transform!r}; allowed: {allowed}")
+        if self.kind != "regression":
+            given = [name for name in ("unit", "range", "transform") if getattr(self, name)]
+            if given:
+                raise ValueError(
+                    f"task {self.name}: {' and '.join(given)} is for regression tasks only; "
+                    f"this one is {self.kind}"
+                )
+        if self.range is None:
+            return
+        low, high = self.range
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(
+                f"task {self.name}: range {low:g} to {high:g}; give two finite numbers, "
+                "the lower one first"
+            )
+        if self.transform == "log" and low < 0:
+            raise ValueError(
+                f"task {self.name}: range {low:g} to {high:g} with the transform log, which needs "
+                "values above 0; give another range or transform"
+            )
+
     @property
     def num_outputs(self) -> int:
         """Width of the prediction: 1 for regression, the number of terms for multi-label."""
@@ -62,8 +98,16 @@ class Task:
         return replace(self, terms=tuple(terms), term_names=tuple(names))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain types only, for manifests and checkpoints."""
+        """Plain types only, for manifests and checkpoints.
+
+        Range and transform are there if they are set: stores without them keep their hash.
+        """
         record = asdict(self)
+        for name in ("range", "transform"):
+            if not record[name]:
+                del record[name]
+        if self.range is not None:
+            record["range"] = list(self.range)
         record["terms"] = list(self.terms)
         record["term_names"] = list(self.term_names)
         return record
@@ -74,6 +118,9 @@ class Task:
         fields = dict(record)
         fields["terms"] = tuple(fields.get("terms", ()))
         fields["term_names"] = tuple(fields.get("term_names", ()))
+        if fields.get("range") is not None:
+            low, high = fields["range"]
+            fields["range"] = float(low), float(high)
         return cls(**fields)
 
 
@@ -107,13 +154,21 @@ def select_tasks(tasks: Iterable[Task], names: Iterable[str] | None) -> tuple[Ta
     return tuple(task for name, task in known.items() if name in wanted)
 
 
-def require_same_tasks(trained: Sequence[Task], given: Sequence[Task]) -> None:
-    """Raise ValueError unless both name the same tasks with the same terms in the same order."""
-    mine = {task.name: task.terms for task in trained}
-    theirs = {task.name: task.terms for task in given if task.num_outputs > 0}
+def require_same_tasks(trained: Iterable[Task], given: Iterable[Task]) -> None:
+    """Raise ValueError unless both name the same tasks with the same terms in the same order.
+
+    Level, kind, unit and transform must agree too: a model of °C is not scored on K.
+    """
+    mine = {task.name: _essence(task) for task in trained}
+    theirs = {task.name: _essence(task) for task in given if task.num_outputs > 0}
     if mine != theirs:
         differing = sorted(name for name in {*mine, *theirs} if mine.get(name) != theirs.get(name))
         raise ValueError(
             f"the model was made for tasks {list(mine)}, the data have {list(theirs)}; they differ "
-            f"in {differing} (names or terms); use the store that the model was trained on"
+            f"in {differing} (name, level, kind, unit, transform or terms); use the store that the "
+            "model was trained on"
         )
+
+
+def _essence(task: Task) -> tuple[object, ...]:
+    return task.level, task.kind, task.unit, task.transform, task.terms

@@ -33,6 +33,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.metrics",),
     ("hemenet_lab.model",),
     ("hemenet_lab.saved",),
+    ("hemenet_lab.calibration",),
     ("hemenet_lab.tracking",),
     ("hemenet_lab.training",),
     ("hemenet_lab.prediction",),

@@ -36,32 +36,52 @@ def fetch(*, settings: FetchSettings) -> int:
 
 def build(
     *,
-    raw: Path,
+    raw: Path | None = None,
     out: Path,
     settings: BuildSettings,
+    task: Path | None = None,
+    table: tuple[Path, ...] = (),
+    structures: Path | None = None,
+    split_file: Path | None = None,
     workers: int | None = None,
     force: bool = False,
 ) -> None:
-    """Make a store from raw files.
+    """Make a store from raw files, or from one's own tasks, tables and structures.
 
     Args:
-        raw: Folder with the raw files.
+        raw: Folder with the raw files, in the public layouts.
         out: Folder of the store.
         settings: What the store holds.
+        task: YAML file with tasks of one's own.
+        table: Tables with their labels: id, chain, value or terms.
+        structures: Folder of their structures, whose names are the ids.
+        split_file: Table of splits: id, split and perhaps name; the first is the default.
         workers: Processes; one per usable core if not given.
         force: Replace a different store.
     """
     from hemenet_lab.basics import usable_cores
-    from hemenet_lab.protein_mt.build import build_store, summary_text
+    from hemenet_lab.protein_mt.build import OwnData, build_store, summary_text
     from hemenet_lab.store import Store
 
+    own, folder = None, raw
+    if task is not None or table or structures is not None:
+        if raw is not None or task is None or not table or structures is None:
+            raise ValueError(
+                "own data need --task, --table and --structures together, and no --raw; "
+                "a raw folder in the public layouts needs --raw alone"
+            )
+        own, folder = OwnData(task, table), structures
+    if folder is None:
+        raise ValueError("give --raw DIR, or --task, --table and --structures")
     result = build_store(
-        raw,
+        folder,
         out,
         workers=usable_cores() if workers is None else workers,
         settings=settings,
         force=force,
         progress=sys.stderr.isatty(),
+        own=own,
+        split_file=split_file,
     )
     if not result.built:
         print(f"{result.path} is up to date: same raw files, same settings; nothing to do")

@@ -9,16 +9,21 @@ from hemenet_lab.encoders import Encoder
 from hemenet_lab.saved import encoder_classes, load_encoders
 
 LINE = 80
+WIDEST = 26
+"""Columns for names."""
 
 
 def encoders() -> None:
     """List the encoders, ours and plugged-in ones, built with their default settings."""
     load_encoders()
     classes = encoder_classes()
-    width = max(map(len, classes)) + 2
+    width = min(max(map(len, classes)) + 2, WIDEST)
     print(f"{'name':<{width}}{'nodes':<14}{'symmetry':<10}parameters at default settings\n")
     for name, cls in classes.items():
         view, symmetry, parameters, paper = describe(cls)
+        if len(name) >= width:  # a line of its own
+            print(name)
+            name = ""
         print("\n".join(_filled(f"{name:<{width}}{view:<14}{symmetry:<10}", parameters)))
         print("\n".join(_filled("  ", f"{cls.__module__}.{cls.__qualname__}: {paper}")))
 

@@ -44,7 +44,7 @@ from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import DoesNotFit, MultiTaskModule
 from hemenet_lab.prediction import PredictionTable
 from hemenet_lab.saved import load_encoders
-from hemenet_lab.tracking import RecordIdentity, plain_config
+from hemenet_lab.tracking import NoRecord, RecordIdentity, plain_config
 from hemenet_lab.training import (
     EXIT_STATUS,
     AtomicCheckpointIO,
@@ -192,7 +192,7 @@ class SuiteCLI(LightningCLI):
             if self.trainer.interrupted and left.code != EXIT_STATUS:
                 rank_zero_info(_kept(self.trainer, subcommand))
             raise
-        except (CannotWrite, FloatingPointError, DoesNotFit) as error:
+        except (CannotWrite, DoesNotFit, FloatingPointError, NoRecord) as error:
             print(f"lightning: {error}", file=sys.stderr)
             raise SystemExit(1) from error
 

@@ -9,14 +9,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from glob import glob
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, TextIO
 
-STRUCTURE_ENDS = (".pdb", ".ent", ".pdb1", ".cif", ".mmcif", ".bcif", ".pdbqt", ".pqr")
-PACKED_ENDS = ("", ".gz", ".bz2", ".xz", ".zst")
 COLUMNS = (
     *("entry", "chain", "task", "term", "name", "value", "path", "model", "pose", "drops"),
     "trained_on",
+    *("low", "high", "spread", "threshold", "nearest_identity", "notes"),
 )
 STDIN = "-"
 
@@ -24,7 +22,7 @@ STDIN = "-"
 def predict(
     structures: tuple[str, ...],
     *,
-    ckpt: Path,
+    ckpt: str,
     ligand: Path | None = None,
     partner_chains: str = "",
     model: str = "",
@@ -32,6 +30,11 @@ def predict(
     keep_hetero: bool = False,
     contact: float = 8.0,
     min_probability: float = 0.1,
+    top: int = 0,
+    mc_dropout: int = 0,
+    output: str = "csv",
+    device: str = "",
+    workers: int = 0,
     out: Path | None = None,
     trust: bool = False,
 ) -> int:
@@ -44,7 +47,8 @@ def predict(
 
     Args:
         structures: PDB, mmCIF or BinaryCIF (.gz), folders of them, patterns, or - for input.
-        ckpt: Checkpoint of `lightning fit`.
+        ckpt: Checkpoint of `lightning fit` or folder of a run; several with commas between them are
+            an ensemble: mean and spread.
         ligand: SDF or mol2, for a single structure.
         partner_chains: Chains of the second protein, such as B,C.
         model: Number of the MODEL, or all; the first, or an assembly whole, if not given.
@@ -52,43 +56,62 @@ def predict(
         keep_hetero: Keep ions and cofactors, if the store had them.
         contact: Distance in Å within which ligand and partner must touch the protein.
         min_probability: Leave out terms below.
-        out: CSV file; standard output if not given.
+        top: At most so many terms per chain and task; 0 for all.
+        mc_dropout: Passes with dropout for the column spread; 0 for none.
+        output: csv, or json: a line per structure.
+        device: Where to compute, such as cpu or cuda; a GPU if there is one.
+        workers: Processes that read structures ahead.
+        out: Output file; standard output if not given.
         trust: Build any class that the checkpoint names; only for files of people you trust.
     """
-    with TemporaryDirectory() as folder, _opened(out) as stream:
-        files = list(_files(structures, Path(folder)))
-        if ligand and len(files) > 1:
-            raise ValueError("--ligand goes with a single structure; call once per complex")
-        from hemenet_lab.model import training_data_note
-        from hemenet_lab.prediction import load_module, predict_entries, read_complexes
+    if output not in ("csv", "json"):
+        raise ValueError(f"--output {output}: allowed are csv and json")
+    asked = [*_files(structures)]
+    if ligand and len(asked) > 1:
+        raise ValueError("--ligand goes with a single structure; call once per complex")
+    with _opened(out) as stream:
+        from hemenet_lab.prediction import Complex, Failure, Predictor
 
-        module = load_module(ckpt, trust=trust)
-        if note := training_data_note(module):
-            print(f"hemenet predict: {ckpt} was trained on {note}", file=sys.stderr)
-        options: dict[str, Any] = {
-            "partner_chains": [name for name in partner_chains.split(",") if name],
-            "model": _number("model", model) if model else None,
-            "pose": _number("pose", pose),
-            "keep_hetero": keep_hetero,
-            "contact": contact,
-        }
-        _write(stream, [])
+        words = [ckpt] if Path(ckpt).exists() else [word for word in ckpt.split(",") if word]
+        predictor = Predictor(
+            words,
+            device=device or None,
+            keep_hetero=keep_hetero,
+            contact=contact,
+            mc_dropout=mc_dropout,
+            trust=trust,
+        )
+        for note in predictor.notes:
+            print(f"hemenet predict: {ckpt}: {note}", file=sys.stderr)
+        requests = (
+            Complex(
+                content,
+                ligand,
+                tuple(name for name in partner_chains.split(",") if name),
+                "input" if shown == STDIN else "",
+                shown,
+                _number("model", model) if model else None,
+                _number("pose", pose),
+            )
+            for content, shown in asked
+        )
+        if output == "csv":
+            _write(stream, [])
         failures = 0
-        for path, shown in files:
-            try:
-                for found in read_complexes(path, ligand, **options):
-                    row = {"path": shown, "model": found.model, "pose": found.pose}
-                    row["drops"] = "; ".join(found.drops)
-                    predictions = predict_entries(module, [found.entry], min_probability)
-                    _write(stream, [{**asdict(each), **row} for each in predictions])
-                    _tell(shown, found.model, found.pose, found.drops)
-            except (ValueError, OSError) as error:
-                print(f"hemenet predict: {error}", file=sys.stderr)
+        for found in predictor.predict_many(requests, workers=workers):
+            if isinstance(found, Failure):
+                print(f"hemenet predict: {found}", file=sys.stderr)
                 failures += 1
+                continue
+            if output == "json":
+                print(found.to_json(min_probability, top or None), file=stream, flush=True)
+            else:
+                _write(stream, [asdict(row) for row in found.rows(min_probability, top or None)])
+            _tell(found.path, found.model, found.pose, found.drops)
     return 1 if failures else 0
 
 
-def _files(words: tuple[str, ...], folder: Path) -> Iterator[tuple[Path, str]]:
+def _files(words: tuple[str, ...]) -> Iterator[tuple[Path | bytes, str]]:
     """Files that the words mean, each with what it is called in the table.
 
     Raises:
@@ -99,18 +122,11 @@ def _files(words: tuple[str, ...], folder: Path) -> Iterator[tuple[Path, str]]:
     for word in words:
         path = Path(word)
         if word == STDIN:
-            path = folder / "input"
-            path.write_bytes(sys.stdin.buffer.read())
-            yield path, STDIN
+            yield sys.stdin.buffer.read(), STDIN
         elif path.is_dir():
-            ends = tuple(end + packed for end in STRUCTURE_ENDS for packed in PACKED_ENDS)
-            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(ends))
-            if not inside:
-                raise ValueError(
-                    f"no structure file in {path} (their names end in {', '.join(STRUCTURE_ENDS)}, "
-                    "packed or not)"
-                )
-            yield from ((p, str(p)) for p in inside if p.is_file())
+            from hemenet_lab.prediction import structure_files
+
+            yield from ((each, str(each)) for each in structure_files(path))
         elif any(sign in word for sign in "*?[") and not path.exists():
             matches = sorted(glob(word))
             if not matches:

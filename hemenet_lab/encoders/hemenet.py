@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -14,13 +15,59 @@ from hemenet_lab.encoders.multichannel import (
     Aggregation,
     ChannelGraph,
     MultichannelEncoder,
+    centroids,
     check_aggregation,
     coordinate_change,
     first_linear,
 )
-from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
+from hemenet_lab.encoders.typed_distances import (
+    fold_radial,
+    normalised_radial,
+    smallest_distances,
+)
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn import Dropout, Norm, linear_at, mlp, node_norm, segment_sum
+from hemenet_lab.nn import (
+    Dropout,
+    GaussianBasis,
+    Norm,
+    linear_at,
+    mlp,
+    node_norm,
+    safe_norm,
+    segment_sum,
+)
+
+BASIS_END = 15.0
+"""Last centre of the Gaussians of HeMeNet+, Å; logarithms tell what is further away."""
+
+
+class PairDistances(nn.Module):
+    """What HeMeNet+ knows of how far two nodes are apart, and its weights in φ_m's first Linear.
+
+    Of the smallest distance between two atoms and of the distance of the centroids, each: Gaussians
+    up to `BASIS_END`, and log(1 + d).
+
+    Args:
+        num_gaussians: Gaussians of each of the two.
+        out_dim: Width of φ_m's first layer.
+    """
+
+    def __init__(self, num_gaussians: int, out_dim: int) -> None:
+        super().__init__()
+        self.basis = GaussianBasis(num_gaussians, 0.0, BASIS_END)
+        self.linear = nn.Linear(2 * num_gaussians + 2, out_dim, bias=False)
+
+    def forward(
+        self, coords: Float[Tensor, "nodes channels 3"], graph: ChannelGraph
+    ) -> Float[Tensor, "edges features"]:
+        """[E, 2 · num_gaussians + 2] from coordinates [N, C, 3], Å, in their precision."""
+        nodes = graph.first, graph.second
+        centre = centroids(coords, graph.mask)
+        apart = centre.index_select(0, graph.first) - centre.index_select(0, graph.second)
+        smallest = smallest_distances(coords, graph.mask, *nodes)
+        distance = torch.stack([smallest, safe_norm(apart)], dim=1)
+        found = torch.cat([self.basis(distance).flatten(1), distance.log1p()], dim=1)
+        return torch.cat([found, found]).index_select(0, graph.pair)
 
 
 class HeMeNetLayer(nn.Module):
@@ -41,6 +88,7 @@ class HeMeNetLayer(nn.Module):
         eps: ε of the normalisation of R.
         centroid_eps: Added to the atom count of a centroid (the released code adds 1e-3).
         move_padding: Lets padding channels drift, as in the released code.
+        distance_gaussians: Gaussians of each distance that the messages see (HeMeNet+); 0 for none.
     """
 
     def __init__(
@@ -60,6 +108,7 @@ class HeMeNetLayer(nn.Module):
         eps: float = 1e-3,
         centroid_eps: float = 0.0,
         move_padding: bool = False,
+        distance_gaussians: int = 0,
     ) -> None:
         super().__init__()
         check_aggregation(coords_aggregation)
@@ -81,6 +130,8 @@ class HeMeNetLayer(nn.Module):
             self.coord_mlp = mlp([wide, wide, num_channels], final_bias=False)
             nn.init.xavier_uniform_(linear_at(self.coord_mlp, -1).weight, gain=1e-3)
             self.w_r = nn.Parameter(torch.ones(num_relations, 1))
+        # last, so that all else starts with the same random numbers as without it
+        self.distances = PairDistances(distance_gaussians, wide) if distance_gaussians else None
 
     def forward(
         self,
@@ -124,15 +175,25 @@ class HeMeNetLayer(nn.Module):
 
         The first Linear is applied by input block: per node to h_i and h_j, and per edge to
         B and the relation only, with W_rad and both embeddings multiplied into its weight.
+        HeMeNet+ adds its distances there, and keeps that product in float32 under autocast:
+        bfloat16 would round away what they tell.
         """
-        first = linear_at(self.message_mlp, 0)
-        of_target, of_source, of_radial, of_edge = first.weight.split(self.widths, dim=1)
-        radial, _ = normalised_radial(coords, graph, channel_embedding, self.epsilon(coords, graph))
-        folded = fold_radial(self.radial_linear.weight, channel_embedding)
-        weight = torch.cat([of_radial @ folded, of_edge @ edge_embedding.t()], dim=1)
-        bias = first.bias + of_radial @ self.radial_linear.bias
-        features = torch.cat([radial, graph.edge_attr], dim=1)
-        hidden = first_linear(h, graph, (of_target, of_source), features, weight, bias)
+        exact = self.distances is not None
+        precision = torch.autocast(h.device.type, enabled=False) if exact else nullcontext()
+        with precision:
+            first = linear_at(self.message_mlp, 0)
+            of_target, of_source, of_radial, of_edge = first.weight.split(self.widths, dim=1)
+            epsilon = self.epsilon(coords, graph)
+            radial, _ = normalised_radial(coords, graph, channel_embedding, epsilon)
+            folded = fold_radial(self.radial_linear.weight, channel_embedding)
+            weights = [of_radial @ folded, of_edge @ edge_embedding.t()]
+            features = [radial, graph.edge_attr]
+            bias = first.bias + of_radial @ self.radial_linear.bias
+            if self.distances is not None:
+                weights.append(self.distances.linear.weight)
+                features.append(self.distances(coords, graph))
+            weight, known = torch.cat(weights, dim=1), torch.cat(features, dim=1)
+        hidden = first_linear(h, graph, (of_target, of_source), known, weight, bias, exact)
         message = self.dropout(self.message_mlp[1:](hidden))
         if self.att_mlp is not None:
             message = message * self.att_mlp(message)
@@ -203,6 +264,9 @@ class HeMeNet(MultichannelEncoder):
         relational: False ignores the relations: one W, one w and no e_r (ablation of Table 4).
         final_coords: Gives the last layer a coordinate update too; nothing in training reads it,
             so its parameters would never get a gradient.
+        distance_gaussians: HeMeNet+, which is not in the paper: messages also see the smallest
+            distance of two nodes' atoms and the distance of their centroids, each as so many
+            Gaussians and a logarithm; 0 (paper) for neither. R / (‖R‖ + ε) hides distances.
         view: The graph: nodes, neighbours and relations.
     """
 
@@ -219,10 +283,16 @@ class HeMeNet(MultichannelEncoder):
         coords_aggregation: Aggregation = "mean",
         relational: bool = True,
         final_coords: bool = False,
+        distance_gaussians: int = 0,
         view: GraphView = GraphView(),  # noqa: B008 - frozen
     ) -> None:
         if num_layers < 1:
             raise ValueError(f"HeMeNet num_layers is {num_layers}; it must be 1 or more")
+        if distance_gaussians < 0 or distance_gaussians == 1:
+            raise ValueError(
+                f"HeMeNet distance_gaussians is {distance_gaussians}; "
+                "allowed: 0 (none, as published) or 2 and more"
+            )
         super().__init__(view, num_layers * hidden_dim, hidden_dim, channel_dim)
         self.num_relations = view.num_relations if relational else 1
         self.relational = relational
@@ -242,6 +312,7 @@ class HeMeNet(MultichannelEncoder):
                     norm=norm,
                     coords_aggregation=coords_aggregation,
                     move_coords=final_coords or number < num_layers - 1,
+                    distance_gaussians=distance_gaussians,
                 )
                 for number in range(num_layers)
             ],

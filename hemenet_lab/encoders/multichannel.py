@@ -313,6 +313,7 @@ def first_linear(
     features: Float[Tensor, "edges features"],
     weight: Float[Tensor, "out features"],
     bias: Float[Tensor, " out"],
+    exact: bool = False,
 ) -> Float[Tensor, "edges out"]:
     """A Linear on [h_i, h_j, features_ij] of every edge j → i, applied by input block.
 
@@ -325,11 +326,16 @@ def first_linear(
         features: [E, F].
         weight: Weights of the features, [o, F].
         bias: [o].
+        exact: Multiplies the features in their own precision, even under autocast.
 
     Returns:
         [E, o].
     """
-    result = functional.linear(features.to(h.dtype), weight, bias)
+    if exact:
+        with torch.autocast(h.device.type, enabled=False):
+            result = functional.linear(features, weight.to(features), bias.to(features))
+    else:
+        result = functional.linear(features.to(h.dtype), weight, bias)
     for block, node in zip(of_nodes, (graph.target, graph.source), strict=True):
         result += functional.linear(h, block).index_select(0, node)
     return result

@@ -1,4 +1,4 @@
-"""Distances between the atoms of two nodes, summed by the types of the atoms, as features."""
+"""Distances between the atoms of two nodes: summed by the types of the atoms, and the smallest."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
 from hemenet_lab.encoders.multichannel import ChannelGraph
-from hemenet_lab.nn import safe_sqrt
+from hemenet_lab.nn import safe_norm, safe_sqrt
 
 PAIRS_AT_ONCE = 8192
 """Node pairs whose [C, C] distances exist at the same time."""
@@ -24,11 +24,15 @@ def pair_distances(
 
     From coordinate differences: a product form would lose the digits of short distances.
     """
+    return _squares(first, second).sqrt_()
+
+
+def _squares(first: Tensor, second: Tensor) -> Tensor:
     squares = (first[:, :, None, 0] - second[:, None, :, 0]).square_()
     for axis in (1, 2):
         difference = first[:, :, None, axis] - second[:, None, :, axis]
         squares.addcmul_(difference, difference)
-    return squares.sqrt_()
+    return squares
 
 
 def _rows(x: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,6 +159,58 @@ def typed_distances(
     """
     result: Tensor = _OPERATOR(coords, channels, first, second)
     return result
+
+
+def _closest(coords: Tensor, mask: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    result = first.new_empty(len(first))
+    padding = coords.new_zeros(mask.shape).masked_fill_(~mask, torch.inf)
+    for part in _chunks(len(first)):
+        i, j = first[part], second[part]
+        squares = _squares(*_rows(coords, i, j))
+        of_i, of_j = _rows(padding, i, j)
+        squares.add_(of_i.unsqueeze(2)).add_(of_j.unsqueeze(1))
+        result[part] = squares.flatten(1).argmin(1)
+    return result
+
+
+_CLOSEST = torch.library.custom_op(
+    "hemenet_lab::closest_atoms",
+    _closest,
+    mutates_args=(),
+    schema="(Tensor coords, Tensor mask, Tensor first, Tensor second) -> Tensor",
+)
+
+
+@_CLOSEST.register_fake
+def _one_per_pair(coords: Tensor, mask: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    return first.new_empty(first.shape[0])
+
+
+def smallest_distances(
+    coords: Float[Tensor, "nodes channels 3"],
+    mask: Bool[Tensor, "nodes channels"],
+    first: Int64[Tensor, " pairs"],
+    second: Int64[Tensor, " pairs"],
+) -> Float[Tensor, " pairs"]:
+    """Smallest distance between any two real channels of node pairs.
+
+    Which two are closest is found in chunks and without gradient; the gradient goes to their
+    coordinates, and is 0 where they are in one place (a node with itself).
+
+    Args:
+        coords: Positions of the channels, [N, C, 3], Å.
+        mask: bool [N, C], True for real channels; each node has at least one.
+        first: Node i of each pair, int64 [P].
+        second: Node j of each pair, int64 [P].
+
+    Returns:
+        [P], Å.
+    """
+    channels = coords.shape[1]
+    closest = _CLOSEST(coords.detach(), mask, first, second)
+    flat = coords.flatten(0, 1)
+    atom = flat.index_select(0, first * channels + closest // channels)
+    return safe_norm(atom - flat.index_select(0, second * channels + closest % channels))
 
 
 def _add_coordinate_gradient(

@@ -15,7 +15,7 @@ from hemenet_lab.graphs.crop import crop_entry
 from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store import Entry
+from hemenet_lab.store import WHOLE, Entry
 from hemenet_lab.structures import CA_SLOT
 from hemenet_lab.tasks import Task
 
@@ -142,9 +142,13 @@ def _labels(entry: Entry, task: Task) -> tuple[Tensor, Tensor]:
     if task.name in entry.values:
         target[0, 0] = entry.values[task.name]
         mask[0] = True
-    for chain, terms in entry.terms.get(task.name, {}).items():
-        target[chain, torch.from_numpy(terms.astype(np.int64))] = 1.0
+    for chain, value in entry.chain_values.get(task.name, {}).items():
+        target[chain, 0] = value
         mask[chain] = True
+    for chain, terms in entry.terms.get(task.name, {}).items():
+        row = 0 if chain == WHOLE else chain
+        target[row, torch.from_numpy(terms.astype(np.int64))] = 1.0
+        mask[row] = True
     return target, mask
 
 

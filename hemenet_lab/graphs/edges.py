@@ -1,7 +1,8 @@
 """Edges of a view: exact nearest neighbours, radius and sequence relations, in plain numpy.
 
 Distances between nodes are the smallest between any two of their atoms. Neighbours are chosen
-among the allowed pairs, so that the sequence rule never costs a node one of its ``k`` edges. Pairs
+among the allowed pairs, so that the sequence rule never costs a node one of its ``k`` edges, unless
+the view asks for the published ``k_filter: after``. Pairs
 come from a radius search whose radius grows for the nodes that still lack neighbours.
 """
 
@@ -48,7 +49,8 @@ def build_edges(nodes: NodeArrays, view: GraphView) -> tuple[Ints, Ints]:
         ``view.relations``; sorted by target, then relation, then source.
     """
     relations = [*_spatial(nodes, view)]
-    relations += [_sequence(nodes, offset) for offset in view.sequence_offsets]
+    same_slot = view.atom_offsets == "same_slot"
+    relations += [_sequence(nodes, offset, same_slot) for offset in view.sequence_offsets]
     source = np.concatenate([found[0] for found in relations])
     target = np.concatenate([found[1] for found in relations])
     kind = np.repeat(np.arange(len(relations)), [len(found[0]) for found in relations])
@@ -62,11 +64,18 @@ def _spatial(nodes: NodeArrays, view: GraphView) -> list[tuple[Ints, Ints]]:
     pairs = close_pairs(nodes, view) if view.k or view.radius else None
     if view.k:
         assert pairs is not None
-        found.append(nearest(nodes, pairs, view.k, view.k_min_separation))
+        chosen = nearest(nodes, pairs, view.k, _choice_separation(view))
+        apart = _apart(nodes, *chosen, view.k_min_separation)
+        found.append((chosen[0][apart], chosen[1][apart]))
     if view.radius:
         assert pairs is not None
         found.append(_within_radius(nodes, pairs, view))
     return found
+
+
+def _choice_separation(view: GraphView) -> int:
+    """Separation in sequence of the nodes among which the ``k`` nearest are chosen."""
+    return view.k_min_separation if view.k_filter == "before" else 0
 
 
 def _within_radius(nodes: NodeArrays, pairs: Pairs, view: GraphView) -> tuple[Ints, Ints]:
@@ -78,16 +87,19 @@ def _within_radius(nodes: NodeArrays, pairs: Pairs, view: GraphView) -> tuple[In
     return kept.source, kept.target
 
 
-def _sequence(nodes: NodeArrays, offset: int) -> tuple[Ints, Ints]:
-    """Edges from each residue to the one ``offset`` further along its chain."""
+def _sequence(nodes: NodeArrays, offset: int, same_slot: bool) -> tuple[Ints, Ints]:
+    """Edges from each residue to the one ``offset`` further along its chain.
+
+    Of atoms those of one slot are joined, or all of both residues.
+    """
     polymer = np.flatnonzero(nodes.chain >= 0)
     if offset == 0 and nodes.slot is None:
         return polymer, polymer
-    # a residue is known by its chain and position; atoms are joined to those of their own slot
+    # a residue is known by its chain and position, an atom that is joined to its like by its slot
     start = nodes.sequence_index.min(initial=0)
     length = nodes.sequence_index.max(initial=0) - start + 1 + abs(offset)
     key = nodes.chain * (2 * length) + (nodes.sequence_index - start + abs(offset))
-    if nodes.slot is not None and offset != 0:
+    if nodes.slot is not None and offset != 0 and same_slot:
         key, step = key * (nodes.slot.max() + 1) + nodes.slot, nodes.slot.max() + 1
     else:
         step = 1
@@ -140,7 +152,7 @@ def close_pairs(nodes: NodeArrays, view: GraphView) -> Pairs:
     low, high = nodes.atom_node[atom], nodes.atom_node[other]
     low, high = np.minimum(low, high), np.maximum(low, high)
     separation = min(
-        view.k_min_separation if view.k else np.inf,
+        _choice_separation(view) if view.k else np.inf,
         view.radius_min_separation if view.radius else np.inf,
     )
     keep = np.flatnonzero((low != high) & _apart(nodes, low, high, separation))

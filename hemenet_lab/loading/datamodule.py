@@ -193,6 +193,7 @@ class ProteinMTDataModule(LightningDataModule):
     def label_scales(self) -> dict[str, tuple[float, float]]:
         """Mean and standard deviation of the training labels of each regression task.
 
+        They are those of the logarithms where the task's transform is ``log``.
         The deviation is 1 where there are fewer than 2 labels or all are equal; a task without any
         is left out.
         """
@@ -204,6 +205,8 @@ class ProteinMTDataModule(LightningDataModule):
                 values = self.store.array("value")[
                     rows & (self.store.array("value_task") == column)
                 ]
+                if task.transform == "log":
+                    values = np.log(values)
                 if len(values):
                     found[task.name] = float(values.mean()), float(values.std()) or 1.0
         return found

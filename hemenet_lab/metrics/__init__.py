@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hemenet_lab.metrics.aupr import AUPR, average_precision
 from hemenet_lab.metrics.base import MaskedMetric, Score, StoredRows, labelled_rows
-from hemenet_lab.metrics.fmax import Fmax, FmaxGrid, exact_fmax
+from hemenet_lab.metrics.fmax import Fmax, FmaxGrid, exact_fmax, precision_recall
 from hemenet_lab.metrics.loss import MeanLoss
 from hemenet_lab.metrics.registry import (
     MAIN_METRICS,
@@ -54,6 +54,7 @@ __all__ = [
     "labelled_rows",
     "main_metric",
     "mean_interval",
+    "precision_recall",
     "resample",
     "task_metrics",
 ]

@@ -13,13 +13,16 @@ from hemenet_lab.tasks import Task
 
 MARGIN = 1e-4
 """Least distance of an initial term probability from 0 and 1."""
+LARGEST_LOG = 80.0
+"""Bound of a logarithm whose exponential is finite and above 0 in float32."""
 
 
 class Head(nn.Module):
     """Linear → SiLU → dropout → Linear, to values (regression) or logits (multi-label).
 
     The last Linear is not under autocast: predictions are as precise as its weights. A task without
-    outputs has no parameters and predicts [n, 0].
+    outputs has no parameters and predicts [n, 0]. Where the task's transform is ``log``, the head
+    learns the logarithm and gives its exponential, in the task's unit.
 
     Args:
         dim: Width of the feature vectors.
@@ -55,10 +58,15 @@ class Head(nn.Module):
         hidden = self.dropout(nn.functional.silu(self.hidden(features)))
         # half precision would round an affinity of 6.5 to the next multiple of 0.03
         with torch.autocast(hidden.device.type, enabled=False):
-            return self.output(hidden.to(self.output.weight.dtype)) * self.scale + self.shift
+            raw = self.output(hidden.to(self.output.weight.dtype)) * self.scale + self.shift
+            if self.task.transform != "log":
+                return raw
+            return raw.clamp(-LARGEST_LOG, LARGEST_LOG).exp()
 
     def set_scale(self, mean: float, deviation: float) -> None:
         """Learns in units of ``deviation`` about ``mean``; predictions stay in the task's unit.
+
+        Mean and deviation are those of the logarithms where the task's transform is ``log``.
 
         Raises:
             ValueError: A deviation that is not above 0, or numbers that are not finite.
@@ -84,6 +92,10 @@ class Head(nn.Module):
             ValueError: Another width, values that are not finite, or frequencies outside [0, 1].
         """
         if self.output is None or constant is None:
+            return
+        if self.task.transform == "log":
+            # the geometric mean, which is what fits best there, is exp(shift)
+            self.output.bias.zero_()
             return
         mean = torch.as_tensor(constant, dtype=torch.float64).reshape(-1)
         if len(mean) != self.task.num_outputs or not bool(torch.isfinite(mean).all()):

@@ -26,10 +26,11 @@ def masked_loss(
 ) -> tuple[Tensor, Tensor]:
     """Mean loss over the labelled rows, and how many there are.
 
-    Squared error for regression; binary cross-entropy with logits, averaged over the classes, for
-    multi-label tasks. Without labelled rows the loss is exactly 0, with gradient 0, but stays
-    joined to the prediction, so that every parameter takes part in DDP. Unlabelled rows have no
-    influence, whatever stands there, NaN included; a labelled prediction that is not finite gives
+    Squared error for regression (of the logarithms where the task's transform is ``log``); binary
+    cross-entropy with logits, averaged over the classes, for multi-label tasks. Without labelled
+    rows the loss is exactly 0, with gradient 0, but stays joined to the prediction, so that every
+    parameter takes part in DDP. Unlabelled rows have no influence, whatever stands there, NaN
+    included; a labelled prediction that is not finite gives
     a loss that is not finite.
 
     Args:
@@ -38,7 +39,8 @@ def masked_loss(
             widened to float32.
         target: [n, out].
         mask: bool [n], True where a row is labelled.
-        scale: Regression: the unit of the error, such as the standard deviation of the labels.
+        scale: Regression: the unit of the error, such as the standard deviation of the labels, or
+            of their logarithms.
 
     Returns:
         Loss (scalar) and number of labelled rows (int64 scalar on the same device).
@@ -50,8 +52,9 @@ def masked_loss(
     prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
     # replaced before the loss, not after: the gradient of a masked infinity would be NaN
     rows = mask.unsqueeze(1)
-    prediction = torch.where(rows, prediction, 0.0)
-    target = torch.where(rows, target.to(prediction.dtype), 0.0)
+    filler = 1.0 if task.transform == "log" else 0.0
+    prediction = torch.where(rows, prediction, filler)
+    target = torch.where(rows, target.to(prediction.dtype), filler)
     count = mask.sum()
     per_row = _row_loss(task, prediction, target)
     if task.kind == "regression":
@@ -61,6 +64,8 @@ def masked_loss(
 
 def _row_loss(task: Task, prediction: Tensor, target: Tensor) -> Tensor:
     """Loss of each row, [n]: the mean over its columns, 0 if there are none."""
+    if task.transform == "log":
+        prediction, target = prediction.log(), target.log()
     if task.kind == "regression":
         losses = functional.mse_loss(prediction, target, reduction="none")
     else:

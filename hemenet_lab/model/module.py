@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import ProteinGraph, count_chains, count_graphs, node_batch, row_items
 from hemenet_lab.metrics import MeanLoss
+from hemenet_lab.model.checkpoint_notes import TRAINED_ON_KEY, keep_plain, note_of_data
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.finetuning import Finetuning, parameter_groups
 from hemenet_lab.model.heads import Head, set_scales
@@ -26,8 +27,6 @@ from hemenet_lab.model.losses import (
     masked_loss,
     restore_losses,
 )
-from hemenet_lab.model.origin import TRAINED_ON_KEY, note_of_data, training_data_note
-from hemenet_lab.model.plain import keep_plain
 from hemenet_lab.model.readout import Readout, TaskAware
 from hemenet_lab.model.schedule import optimizers, require_steps
 from hemenet_lab.model.starting import (
@@ -64,7 +63,7 @@ class MultiTaskModule(LightningModule):
         start_from_statistics: Start each head at the training mean or term frequencies.
         standardise: Learn affinities in units of their standard deviation over the training labels,
             so that no task's loss outweighs the others by its unit. Predictions stay in the task's
-            unit; mean and deviation go into the checkpoint.
+            unit; mean and deviation go into the checkpoint. A task's own transform goes first.
         optimizer: Made from the parameters.
         lr_scheduler: Made from the optimizer; None for a constant rate. `OneCycleLR`, `CyclicLR`
             and `WarmUp` count optimizer steps, all others epochs.
@@ -165,8 +164,11 @@ class MultiTaskModule(LightningModule):
         else:
             with own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
-            if self.standardise:
-                set_scales(self.heads, datamodule.label_scales())
+            followed = ("standardise", "log", *([""] if self.standardise else []))
+            if names := {task.name for task in self.tasks if task.transform in followed}:
+                set_scales(
+                    self.heads, {n: s for n, s in datamodule.label_scales().items() if n in names}
+                )
             if self.start_from_statistics:
                 for task in self.tasks:
                     head = cast(Head, self.heads[task.name])
@@ -252,7 +254,7 @@ class MultiTaskModule(LightningModule):
         self._evaluation_step(batch, "test")
 
     def predict_step(self, batch: ProteinGraph, batch_idx: int) -> dict[str, Any]:
-        """Predictions of a batch: affinities in pKd, probabilities per term, with their ids.
+        """Predictions of a batch: values in the task's unit, probabilities per term, and ids.
 
         ``counted`` [graphs] is False for copies that only fill up a process's batches.
         """
@@ -330,7 +332,7 @@ class MultiTaskModule(LightningModule):
             checkpoint[TRAIN_LOSSES_KEY] = gathered_losses(self.train_losses, self.all_gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.trained_on = training_data_note(checkpoint)
+        self.trained_on = str(checkpoint.get(TRAINED_ON_KEY, ""))
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
         if self.tasks:
             require_same_tasks(stored, self.tasks)

@@ -7,6 +7,7 @@ nodes and a group's result does not depend on what else is in the batch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
@@ -75,13 +76,21 @@ class Mean(Readout):
 
 
 class Weighted(Readout):
-    """Node features times the task's prompt, element by element, then summed (Table 3).
+    """Node features times the task's prompt, element by element, then summed (Table 3) or averaged.
 
-    The prompt is the same for all nodes, so the nodes are summed first.
+    The prompt is the same for all nodes, so the nodes are put together first.
+
+    Args:
+        dim: Width d_L of the node features and of the result.
+        num_tasks: Number of tasks, each with its prompt.
+        reduce: ``sum`` (paper) or ``mean`` (released code).
     """
 
-    def __init__(self, dim: int, num_tasks: int) -> None:
+    def __init__(self, dim: int, num_tasks: int, reduce: Literal["sum", "mean"] = "sum") -> None:
         super().__init__(dim, num_tasks)
+        if reduce not in ("sum", "mean"):
+            raise ValueError(f"Weighted reduce {reduce!r}; allowed: sum, mean")
+        self.reduce = reduce
         self.prompt = nn.Parameter(torch.randn(num_tasks, dim) * (2 / dim) ** 0.5)
 
     def forward(
@@ -90,7 +99,8 @@ class Weighted(Readout):
         group: Int64[Tensor, " nodes"],
         num_groups: int,
     ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
-        return self.prompt.unsqueeze(1) * segment_sum(h, group, num_groups)
+        together = segment_sum if self.reduce == "sum" else segment_mean
+        return self.prompt.unsqueeze(1) * together(h, group, num_groups)
 
 
 class TaskAware(Readout):

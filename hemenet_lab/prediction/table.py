@@ -13,7 +13,7 @@ from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.tracking import tracker_of
 
 if TYPE_CHECKING:
-    from hemenet_lab.prediction.predictor import Prediction
+    from hemenet_lab.prediction.named import Prediction
 
 FILE = "predictions.csv"
 
@@ -42,7 +42,7 @@ class PredictionTable(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        from hemenet_lab.prediction.predictor import named_predictions
+        from hemenet_lab.prediction.named import named_predictions
 
         assert isinstance(pl_module, MultiTaskModule)
         if bool(outputs["counted"].all()):  # copies make batches of their own
@@ -51,7 +51,7 @@ class PredictionTable(Callback):
             )
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        from hemenet_lab.prediction.predictor import write_csv
+        from hemenet_lab.prediction.named import write_csv
 
         parts = [self._found]
         if trainer.world_size > 1:

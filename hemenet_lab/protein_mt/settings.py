@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-SCHEMES = ("taskwise", "published", "time", "deepfri_ec", "deepfri_go")
-"""Ours (by task and sequence), the paper's, by release date, and DeepFRI's two lists."""
+SCHEMES = (
+    *("taskwise", "taskwise_30", "balanced", "scaffold"),
+    *("published", "time", "deepfri_ec", "deepfri_go"),
+)
+"""Ours (by sequence, stable; at 30 % identity; by quotas; by ligand scaffold), the paper's, by
+release date, and DeepFRI's two lists."""
 
 
 EVIDENCE = ("all", "curated", "experimental")

@@ -182,7 +182,7 @@ TABLES = (
         "identities",
         "3cbaef7f4c022519c2f57d021ee84b6d2c342459525aec25ed056a7c2b9ad209",
     ),
-    _deepfri(f"{GO}_annot.tsv", "GO terms of 36,641 chains", "15 MB", "go"),
+    _deepfri(f"{GO}_annot.tsv", "GO terms of 36,641 chains", "10 MB", "go"),
     _deepfri(
         f"{GO}_train.txt",
         "GO split: training chains",

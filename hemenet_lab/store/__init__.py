@@ -2,7 +2,7 @@
 
 from hemenet_lab.store.cache import cache_folder, store_folder
 from hemenet_lab.store.convert import CONTACT, ContactError, entry_from_structure
-from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
+from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, WHOLE, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     FORMAT,
@@ -28,6 +28,7 @@ __all__ = [
     "PARTNER",
     "PROTEIN",
     "SPLIT_NAMES",
+    "WHOLE",
     "ContactError",
     "Entry",
     "GrowingArray",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.spatial import cKDTree
 
-from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, Entry
+from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, WHOLE, Entry
 from hemenet_lab.structures import (
     Ligand,
     Structure,
@@ -38,6 +38,7 @@ def entry_from_structure(
     uniprot: Mapping[str, str] | None = None,
     values: Mapping[str, float] | None = None,
     terms: Mapping[str, Mapping[int, NDArray[np.int32]]] | None = None,
+    chain_values: Mapping[str, Mapping[int, float]] | None = None,
     contact: float = CONTACT,
 ) -> Entry:
     """Residues, then kept hetero atoms, then ligand atoms as the nodes of an entry.
@@ -51,7 +52,9 @@ def entry_from_structure(
         kind: Where the entry comes from, see `Entry.kind`.
         uniprot: Author chain id → UniProt ids joined by ``;``; other chains' ids are not used.
         values: Complex-level regression: task name → value.
-        terms: Chain-level multi-label: task name → {chain index: indices of its terms}.
+        terms: Multi-label: task name → {chain index: indices of its terms}; at the complex level
+            the index is `WHOLE`.
+        chain_values: Chain-level regression: task name → {chain index: value}.
         contact: Distance in Å within which the ligand, and the partner chains, must have a heavy
             atom of the other protein chains; ``inf`` allows any.
 
@@ -66,7 +69,8 @@ def entry_from_structure(
     names = tuple(structure.chain_id[chain] for chain in polymer_chains)
     partners, values, terms = set(partner_chains), dict(values or {}), dict(terms or {})
     _check_partners(structure.id, names, partners)
-    _check_labels(structure.id, names, values, terms)
+    of_chains = {task: dict(found) for task, found in (chain_values or {}).items()}
+    _check_labels(structure.id, names, values, terms, of_chains)
     chain = np.searchsorted(polymer_chains, structure.residue_chain[residues])
     is_partner = np.array([name in partners for name in names], np.bool_)[chain]
     atoms = structure.is_polymer[structure.atom_residue]
@@ -103,7 +107,8 @@ def entry_from_structure(
         chain_names=names,
         chain_uniprot=tuple((uniprot or {}).get(name, "") for name in names),
         values=values,
-        terms={task: dict(of_chains) for task, of_chains in terms.items()},
+        terms={task: dict(found) for task, found in terms.items()},
+        chain_values=of_chains,
     )
 
 
@@ -155,14 +160,20 @@ def _check_labels(
     names: tuple[str, ...],
     values: Mapping[str, float],
     terms: Mapping[str, Mapping[int, NDArray[np.int32]]],
+    chain_values: Mapping[str, Mapping[int, float]],
 ) -> None:
-    bad = {task: value for task, value in values.items() if not math.isfinite(value)}
+    numbers = [(task, value) for task, value in values.items()]
+    numbers += [(task, value) for task, found in chain_values.items() for value in found.values()]
+    bad = {task: value for task, value in numbers if not math.isfinite(value)}
     if bad:
         raise ValueError(f"{id}: values {bad} are not finite numbers; leave out a missing label")
-    for task, of_chains in terms.items():
-        outside = [chain for chain in of_chains if not 0 <= chain < len(names)]
+    for task, of_chains in (*terms.items(), *chain_values.items()):
+        whole = {WHOLE} if task in terms else set()
+        outside = [
+            chain for chain in of_chains if chain not in whole and not 0 <= chain < len(names)
+        ]
         if outside:
             raise ValueError(
-                f"{id}: terms of task {task} for chains {outside}, but the structure has "
+                f"{id}: labels of task {task} for chains {outside}, but the structure has "
                 f"{len(names)} chains, numbered from 0: {list(names)}"
             )

@@ -12,6 +12,8 @@ from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, StoreError
 from hemenet_lab.structures import NUM_CHANNELS, NUM_NODE_TYPES
 from hemenet_lab.tasks import Task
 
+WHOLE = -1
+"""Chain of the terms of a complex-level task."""
 PROTEIN, PARTNER, LIGAND = 0, 1, 2
 """Values of ``entity``; cofactor atoms count as ligand."""
 
@@ -58,7 +60,10 @@ class Entry:
     values: dict[str, float] = field(default_factory=dict)
     """Complex-level regression: task name → value."""
     terms: dict[str, dict[int, NDArray[np.int32]]] = field(default_factory=dict)
-    """Chain-level multi-label: task name → {chain: indices of its terms}."""
+    """Multi-label: task name → {chain: indices of its terms}; at the complex level the chain is
+    `WHOLE`."""
+    chain_values: dict[str, dict[int, float]] = field(default_factory=dict)
+    """Chain-level regression: task name → {chain: value}."""
 
     @property
     def num_nodes(self) -> int:
@@ -119,17 +124,30 @@ def _content_faults(entry: Entry) -> Iterator[str]:
 
 
 def _label_faults(entry: Entry, tasks: dict[str, Task]) -> Iterator[str]:
+    def is_of(name: str, kind: str, level: str) -> bool:
+        return name in tasks and (tasks[name].kind, tasks[name].level) == (kind, level)
+
     for name, value in entry.values.items():
-        if name not in tasks or (tasks[name].kind, tasks[name].level) != ("regression", "complex"):
+        if not is_of(name, "regression", "complex"):
             yield f"a value for {name}, which is no complex-level regression task of this store"
         elif not np.isfinite(value):
             yield f"{name} is {value}; leave unknown values out"
+    for name, values in entry.chain_values.items():
+        if not is_of(name, "regression", "chain"):
+            yield f"values for {name}, which is no chain-level regression task of this store"
+            continue
+        for chain, value in values.items():
+            if not 0 <= chain < entry.num_chains:
+                yield f"{name}: chain {chain} of {entry.num_chains}"
+            if not np.isfinite(value):
+                yield f"{name} of chain {chain} is {value}; leave unknown values out"
     for name, chains in entry.terms.items():
-        if name not in tasks or (tasks[name].kind, tasks[name].level) != ("multilabel", "chain"):
-            yield f"terms for {name}, which is no chain-level multi-label task of this store"
+        if not (is_of(name, "multilabel", "chain") or is_of(name, "multilabel", "complex")):
+            yield f"terms for {name}, which is no multi-label task of this store"
             continue
         for chain, terms in chains.items():
-            if not 0 <= chain < entry.num_chains:
+            here = 0 <= chain < entry.num_chains
+            if not (here if tasks[name].level == "chain" else chain == WHOLE):
                 yield f"{name}: chain {chain} of {entry.num_chains}"
             if len(terms) and not 0 <= np.min(terms) <= np.max(terms) < tasks[name].num_outputs:
                 yield f"{name}: terms must be 0 to {tasks[name].num_outputs - 1}"

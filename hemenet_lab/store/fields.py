@@ -24,11 +24,23 @@ HASHED = ("format", "format_version", "num_entries", "tasks", "splits", "files")
 """Fields of the manifest that its hash covers."""
 
 
+CHECKSUM = "checksum"
+"""Field with the SHA-256 over all others; stores of before have none."""
+
+
+def checksum(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 over every field of the manifest but the checksum itself."""
+    return _sha256({name: value for name, value in manifest.items() if name != CHECKSUM})
+
+
 def content_hash(manifest: Mapping[str, Any]) -> str:
     """SHA-256 over what the store holds: the `HASHED` fields, which have the files' own digests."""
-    record = {name: manifest.get(name) for name in HASHED}
+    return _sha256({name: manifest.get(name) for name in HASHED})
+
+
+def _sha256(record: Mapping[str, Any]) -> str:
     text = json.dumps(record, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 class StoreError(ValueError):
@@ -68,25 +80,33 @@ TEXT_FIELDS = (
 )
 """UTF-8 bytes; the row ends of each text lie in ``<name>_end``."""
 VALUE_FIELDS = (Field("value_task", "value", "<i1"), Field("value", "value", "<f8"))
+VALUE_CHAIN = Field("value_chain", "value", "<i2")
+"""Chain of each value, -1 for the complex; only in stores with values of chains."""
 TERM_ROW_FIELDS = (
     Field("term_row_task", "term_row", "<i1"),
     Field("term_row_chain", "term_row", "<i2"),
     Field("term_row_end", "term_row", "<i8"),
 )
-"""A row per labelled chain and task; its terms end at ``term_row_end`` in ``term``."""
+"""A row per labelled chain (-1 for the complex) and task; its terms end at ``term_row_end`` in
+``term``."""
 TERM_FIELD = Field("term", "term", "<i4")
 
 LEVELS = ("node", "atom", "chain", "value", "term_row")
 """What an entry has several of: ``<level>_offset`` [n + 1] says which rows are its own."""
 
 
-def all_fields() -> tuple[Field, ...]:
-    """Every array that grows with the entries."""
+def all_fields(*, chain_values: bool = False) -> tuple[Field, ...]:
+    """Every array that grows with the entries.
+
+    Args:
+        chain_values: Whether some task gives values to chains.
+    """
     ends = tuple(Field(f"{field.name}_end", field.level, "<i8") for field in TEXT_FIELDS)
     offsets = tuple(Field(f"{level}_offset", "entry", "<i8") for level in LEVELS)
     return (
         *(*NODE_FIELDS, *ATOM_FIELDS, *TEXT_FIELDS, *ends),
-        *(*VALUE_FIELDS, *TERM_ROW_FIELDS, TERM_FIELD, *offsets),
+        *(*VALUE_FIELDS, *((VALUE_CHAIN,) if chain_values else ())),
+        *(*TERM_ROW_FIELDS, TERM_FIELD, *offsets),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.store.entry import Entry
+from hemenet_lab.store.entry import WHOLE, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
+    CHECKSUM,
     FORMAT,
     FORMAT_VERSION,
     MANIFEST,
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
+    checksum,
     content_hash,
 )
 from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
@@ -30,6 +33,10 @@ __all__ = ["Store", "StoreError", "StoreWriter"]
 
 FIELD_TYPES = {"num_entries": int, "tasks": list, "splits": list, "files": dict, "hash": str}
 """Fields of the manifest without which a store cannot be read."""
+
+
+DIGITS = 64
+"""Of a SHA-256 in hexadecimal."""
 
 
 class Store:
@@ -68,6 +75,7 @@ class Store:
             chain_names=self._chain_texts("chain_name", index),
             chain_uniprot=self._chain_texts("chain_uniprot", index),
             values=self._values(index),
+            chain_values=self._chain_values(index),
             terms=self._terms(index),
             **{field.name: self.array(field.name)[nodes] for field in NODE_FIELDS},
             **{field.name: self.array(field.name)[atoms] for field in ATOM_FIELDS},
@@ -189,13 +197,30 @@ class Store:
         rows = self._rows("chain", index)
         return tuple(self._text(name, row) for row in range(rows.start, rows.stop))
 
-    def _values(self, index: int) -> dict[str, float]:
+    @cached_property
+    def value_chain(self) -> NDArray[np.int16]:
+        """[values], chain of each regression label; -1 for those of the complex."""
+        if "value_chain.npy" in self.manifest["files"]:
+            return self.array("value_chain")
+        return np.full(len(self.array("value")), WHOLE, dtype=np.int16)
+
+    def _value_rows(self, index: int) -> Iterator[tuple[str, int, float]]:
+        """Task, chain and value of an entry's regression labels."""
         rows = self._rows("value", index)
         tasks, values = self.array("value_task")[rows], self.array("value")[rows]
-        return {
-            self.tasks[task].name: value
-            for task, value in zip(tasks.tolist(), values.tolist(), strict=True)
-        }
+        chains = self.value_chain[rows].tolist()
+        for task, chain, value in zip(tasks.tolist(), chains, values.tolist(), strict=True):
+            yield self.tasks[task].name, chain, value
+
+    def _values(self, index: int) -> dict[str, float]:
+        return {name: value for name, chain, value in self._value_rows(index) if chain == WHOLE}
+
+    def _chain_values(self, index: int) -> dict[str, dict[int, float]]:
+        found: dict[str, dict[int, float]] = {}
+        for name, chain, value in self._value_rows(index):
+            if chain != WHOLE:
+                found.setdefault(name, {})[chain] = value
+        return found
 
     def _terms(self, index: int) -> dict[str, dict[int, NDArray[np.int32]]]:
         rows = self._rows("term_row", index)
@@ -237,7 +262,24 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             f"{file} was changed: its content is not that of its hash {manifest['hash'][:12]}…; "
             "build the store again"
         )
+    if not _has_own_checksum(manifest):
+        raise StoreError(
+            f"{file} was changed or is damaged: it does not have its own checksum; copy the store "
+            "again, or build it again"
+        )
     return dict(manifest)
+
+
+def _has_own_checksum(manifest: dict[str, Any]) -> bool:
+    """Check the checksum over all fields, which stores of before do not have."""
+    if CHECKSUM in manifest:
+        return checksum(manifest) == manifest[CHECKSUM]
+    # a changed letter in the field's name must not make the store one of before
+    for name, value in manifest.items():
+        rest = {other: manifest[other] for other in manifest if other != name}
+        if isinstance(value, str) and len(value) == DIGITS and checksum(rest) == value:
+            return False
+    return True
 
 
 def _tasks(path: Path, manifest: dict[str, Any]) -> tuple[Task, ...]:

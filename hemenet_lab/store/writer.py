@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.store.entry import Entry, check_entry
+from hemenet_lab.store.entry import WHOLE, Entry, check_entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
+    CHECKSUM,
     FORMAT,
     FORMAT_VERSION,
     HASHED,
@@ -28,12 +29,13 @@ from hemenet_lab.store.fields import (
     GrowingArray,
     StoreError,
     all_fields,
+    checksum,
     content_hash,
 )
 from hemenet_lab.tasks import Task
 
-OWN_FIELDS = (*HASHED, "hash")
-"""Fields of the manifest that say what the store holds."""
+OWN_FIELDS = (*HASHED, "hash", CHECKSUM)
+"""Fields of the manifest that the store itself writes."""
 
 
 class StoreWriter:
@@ -64,7 +66,7 @@ class StoreWriter:
         self._full_label: set[str] = set()
         self._arrays = {
             field.name: GrowingArray(self._folder / f"{field.name}.npy", field.dtype, field.width)
-            for field in all_fields()
+            for field in all_fields(chain_values=self._has_chain_values())
         }
         self._mark_ends()
 
@@ -143,8 +145,10 @@ class StoreWriter:
             array.close()
         self._save_tables()
         record = self._manifest()
-        assert set(record) == set(OWN_FIELDS)
         record.update(manifest or {})
+        # through JSON and back, as a reader sees it: keys are text, tuples are lists
+        record = json.loads(json.dumps(record, ensure_ascii=False))
+        record[CHECKSUM] = checksum(record)
         text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False)
         (self._folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
         try:
@@ -159,6 +163,9 @@ class StoreWriter:
             array.abandon()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _has_chain_values(self) -> bool:
+        return any((task.kind, task.level) == ("regression", "chain") for task in self.tasks)
+
     def _find(self, entry_id: str) -> int:
         if entry_id not in self._index:
             raise StoreError(f"there is no entry {entry_id!r}; add entries before their splits")
@@ -171,10 +178,15 @@ class StoreWriter:
 
     def _add_labels(self, entry: Entry) -> None:
         counts = [0] * len(self.tasks)
-        for name, value in sorted(entry.values.items()):
+        values = [(name, WHOLE, value) for name, value in sorted(entry.values.items())]
+        for name, of_chains in sorted(entry.chain_values.items()):
+            values += [(name, chain, value) for chain, value in sorted(of_chains.items())]
+        for name, chain, value in values:
             self._arrays["value_task"].append([self._task_index[name]])
             self._arrays["value"].append([value])
-            counts[self._task_index[name]] = 1
+            if "value_chain" in self._arrays:
+                self._arrays["value_chain"].append([chain])
+            counts[self._task_index[name]] += 1
         for name, chains in sorted(entry.terms.items()):
             for chain, terms in sorted(chains.items()):
                 self._arrays["term"].append(np.unique(terms))

@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from hemenet_lab.structures.molblock import (
     DUMMY,
@@ -213,6 +212,8 @@ def _check_places(coords: NDArray[np.float64], source: str) -> None:
         )
     if len(coords) < 2:
         return
+    from scipy.spatial import cKDTree  # slow to import, and proteins need it not
+
     nearest = cKDTree(coords).query(coords, k=2)[0][:, 1]
     if np.median(nearest) < _SHORTEST_BOND:
         raise LigandError(

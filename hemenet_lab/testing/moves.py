@@ -75,6 +75,10 @@ def permute_entry(entry: Entry, seed: int) -> Entry:
             task: {int(rank[chain]): terms for chain, terms in of_chains.items()}
             for task, of_chains in entry.terms.items()
         },
+        chain_values={
+            task: {int(rank[chain]): value for chain, value in of_chains.items()}
+            for task, of_chains in entry.chain_values.items()
+        },
     )
 
 

@@ -15,12 +15,14 @@ from hemenet_lab.tracking.identity import (
     plain_config,
     run_identity,
 )
+from hemenet_lab.tracking.resolve import resolve_checkpoint
 from hemenet_lab.tracking.runs import RecordedRun, RunDatabase, Tag, best_run, checkpoint_folder
-from hemenet_lab.tracking.tracker import Tracker, tracker_of
+from hemenet_lab.tracking.tracker import NoRecord, Tracker, tracker_of
 
 __all__ = [
     "VOLATILE",
     "Artifact",
+    "NoRecord",
     "Predictions",
     "RecordIdentity",
     "RecordedRun",
@@ -33,6 +35,7 @@ __all__ = [
     "hold",
     "is_held",
     "plain_config",
+    "resolve_checkpoint",
     "results_csv",
     "run_identity",
     "tracker_of",

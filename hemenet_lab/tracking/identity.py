@@ -48,6 +48,10 @@ LATER = {
     ("model", "learning_rates"): None,
     ("view", "crop"): 0,
     ("", "init_from"): None,
+    ("view", "k_filter"): "before",
+    ("view", "atom_offsets"): "same_slot",
+    ("init_args", "distance_gaussians"): 0,
+    ("init_args", "reduce"): "sum",
 }
 """Settings, with what they are in, that came later: at these values a run is as it was before."""
 
@@ -118,13 +122,18 @@ class RecordIdentity(SaveConfigCallback):
         tracker = tracker_of(trainer)
         if tracker is None:
             return
-        if stage == "fit":
-            data = trainer.datamodule  # type: ignore[attr-defined]  # set while running
-            mark = run_identity(plain_config(self.parser, self.config), data.store.hash)
-            if Tag.GRID in (tracker.tags or {}):
-                self._lock = hold(tracker.folder, mark)
-            tracker.set_tags({Tag.IDENTITY: mark, Tag.SEED: self.config.seed_everything})
-            tracker.guarded("how long the run stood still", lambda: record_idle(tracker))
+        if stage != "fit":  # the run may be that of the checkpoint, with a config of its own
+            name = f"{stage}_{Artifact.CONFIG}" if tracker.resumed else str(Artifact.CONFIG)
+            tracker.log_text(self.parser.dump(self.config, skip_unset=False), name)
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set while running
+        config = plain_config(self.parser, self.config)
+        mark = run_identity(config, data.store.hash)
+        if Tag.GRID in (tracker.tags or {}):
+            self._lock = hold(tracker.folder, mark)
+        tracker.set_tags({Tag.IDENTITY: mark, Tag.SEED: self.config.seed_everything})
+        tracker.log_hyperparams(_without(config, ("trainer.logger", "trainer.callbacks")))
+        tracker.guarded("how long the run stood still", lambda: record_idle(tracker))
         tracker.log_text(self.parser.dump(self.config, skip_unset=False), Artifact.CONFIG)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:

@@ -77,7 +77,7 @@ class RecordedRun:
     """Seconds since 1970."""
     end: float | None
     metrics: Mapping[str, float]
-    """Last value of each metric."""
+    """Last value of each metric, and numbers of weights by part (``parameters/encoder``)."""
     tags: Mapping[str, str]
     experiment_id: str = ""
     artifacts: str = field(default="", repr=False)
@@ -298,12 +298,21 @@ class RunDatabase:
             status=info.status,
             start=info.start_time / 1000,
             end=info.end_time / 1000 if info.end_time else None,
-            metrics=dict(data.metrics),
+            metrics={**_counts(data.params), **data.metrics},
             tags=dict(data.tags),
             experiment_id=info.experiment_id,
             artifacts=info.artifact_uri,
             client=self._client,
         )
+
+
+def _counts(params: Mapping[str, str]) -> dict[str, float]:
+    """Numbers of weights; former runs had them among their metrics."""
+    return {
+        name: float(value)
+        for name, value in params.items()
+        if name.startswith("parameters/") and value.isdecimal()
+    }
 
 
 def checkpoint_folder(folder: Path, run_id: str) -> Path:

@@ -1,18 +1,25 @@
 """MLflow as the record of each run: a logger that never stops a training.
 
-Of Lightning's `MLFlowLogger`, one private name is used: ``_run_id`` (`Tracker.resume`), since there
-is no public way to choose the run after the logger was made. A test fails if it goes.
+A local database is written to at once; what goes to a server goes through an `Outbox`. Two private
+names of Lightning's `MLFlowLogger` are used: ``_run_id`` (`Tracker.resume`), since there is no
+public way to choose the run after the logger was made, and ``_mlflow_client``, to look for names
+before the run is made. A test fails if they go.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
 import os
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlparse
 
 import numpy as np
 from filelock import FileLock
@@ -20,6 +27,21 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
 from numpy.typing import NDArray
+
+from hemenet_lab.tracking.outbox import Outbox
+from hemenet_lab.tracking.records import Record
+
+DEFAULT = "protein-mt"
+"""Experiment of the runs unless another is named."""
+RUN_NAME = "mlflow.runName"
+LONGEST_VALUE = 500
+"""Characters of a parameter that are kept; the config holds all of it."""
+SHORT_WAITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+"""MLflow's settings for a server, unless they are set: the outbox tries again by itself."""
+
+
+class NoRecord(ValueError):
+    """The database or server in which a run was to be recorded does not take it."""
 
 
 class Tracker(MLFlowLogger):
@@ -29,20 +51,23 @@ class Tracker(MLFlowLogger):
     ``tracking_uri`` (or the environment variable MLFLOW_TRACKING_URI) names a server.
 
     Args:
-        experiment_name: Runs of one experiment are listed together.
-        run_name: Name of the run; MLflow's random name if None.
+        experiment_name: Runs of one experiment are listed together. If None, that of the
+            environment variable MLFLOW_EXPERIMENT_NAME, or ``protein-mt``.
+        run_name: Name of the run. If None, that of MLFLOW_RUN_NAME, or one made of the run's
+            encoder, readout, tasks and seed, with a number where it is taken.
         folder: Where the database, the artifacts and the checkpoints of the runs go.
         tracking_uri: Address of a tracking server or another database.
         tags: Tags of the run.
-        run_id: Continue this run instead of starting one.
+        run_id: Continue this run instead of starting one. If neither it nor a name is given, that
+            of MLFLOW_RUN_ID.
 
     Raises:
-        ValueError: No run can be begun there (on first use, before a training begins).
+        NoRecord: No run can be begun there (on first use, before a training begins).
     """
 
     def __init__(
         self,
-        experiment_name: str = "protein-mt",
+        experiment_name: str | None = None,
         run_name: str | None = None,
         folder: str = "runs",
         tracking_uri: str | None = None,
@@ -57,15 +82,25 @@ class Tracker(MLFlowLogger):
         self.uri = given or database_uri(self.folder)
         """Address of the tracking database or server."""
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # no news of tables
+        name = run_name or os.environ.get("MLFLOW_RUN_NAME")
+        experiment = experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME", DEFAULT)
+        self._names_itself = name is None
+        self._suggested = ""
+        self._outbox: Outbox | None = None
+        if self.remote:
+            for variable, value in SHORT_WAITS.items():
+                os.environ.setdefault(variable, value)
         with self._lock():  # two processes that create the database at once destroy it
             super().__init__(
-                experiment_name=experiment_name,
-                run_name=run_name,
+                experiment_name=experiment,
+                run_name=name,
                 tracking_uri=self.uri,
                 tags=tags,
                 artifact_location=None if given else (self.folder / "artifacts").as_uri(),
-                run_id=run_id,
+                run_id=run_id or (None if run_name else os.environ.get("MLFLOW_RUN_ID")),
             )
+        self.resumed = self._run_id is not None
+        """Check that the run was there before."""
 
     def _lock(self) -> FileLock:
         return FileLock(str(self.folder / "mlruns.db.lock"))
@@ -77,14 +112,44 @@ class Tracker(MLFlowLogger):
             return super().experiment
         with self._lock(), _environment_kept("MLFLOW_TRACKING_URI"):
             try:
+                if self._names_itself and not self.resumed:
+                    self.tags = {**(self.tags or {}), RUN_NAME: self._free_name()}
                 client = super().experiment
             except Exception as error:
-                raise ValueError(
-                    f"no run can be recorded at {self.uri} ({error}); set tracking_uri or "
+                raise NoRecord(
+                    f"no run can be recorded at {self.uri} ({_cause(error)}); set tracking_uri or "
                     "MLFLOW_TRACKING_URI to a server or database that answers, or leave both out"
                 ) from error
         self._begun = True
         return client
+
+    @property
+    def remote(self) -> bool:
+        """True if records go over a network, so that they are sent in the background."""
+        return urlparse(self.uri).scheme not in ("", "file", "sqlite")
+
+    def suggest_name(self, name: str) -> None:
+        """Name the run so, if nobody has named it and it was not there before."""
+        self._suggested = name
+        if self._begun and self._names_itself and not self.resumed:
+            free = self._free_name()
+            self.guarded("its name", lambda: self.experiment.update_run(self.run_id, name=free))
+
+    def _free_name(self) -> str:
+        """The suggested name, with a number if another run of the experiment has it.
+
+        MLflow would draw one from the generator that a fit has seeded: the same for each run.
+        """
+        name = self._suggested or f"run-{time.strftime('%Y%m%d-%H%M%S')}"
+        client = self._mlflow_client
+        found = client.get_experiment_by_name(self._experiment_name)
+        if found is None:
+            return name
+        where = f"attributes.run_name LIKE '{name}%'"
+        runs = client.search_runs([found.experiment_id], filter_string=where, max_results=1000)
+        taken = {run.info.run_name for run in runs if run.info.run_id != self._run_id}
+        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+        return next(free for free in names if free not in taken)
 
     def resume(self, run_id: str) -> None:
         """Continue a run that this database knows; say so and start a new one otherwise."""
@@ -96,6 +161,7 @@ class Tracker(MLFlowLogger):
             rank_zero_warn(f"run {run_id} is not in {self.uri} ({error}); a new run is started")
         else:
             self._run_id = run_id
+            self.resumed = True
 
     def guarded(self, what: str, action: Callable[[], Any]) -> None:
         """Do ``action``; a failure is reported once for each ``what`` and training goes on."""
@@ -106,44 +172,122 @@ class Tracker(MLFlowLogger):
                 self._failures.add(what)
                 rank_zero_warn(f"MLflow could not record {what} ({error}); training goes on")
 
-    @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self.guarded("metrics", lambda: MLFlowLogger.log_metrics(self, metrics, step))
+    def _tell(self, what: str, record: Record) -> None:
+        """Send a record: to a local database now, to a server through the outbox."""
+        if self._run_id is None or not self._begun:
+            self.guarded(what, lambda: self.run_id)
+        run_id = str(self._run_id)
+        if not self.remote:
+            self.guarded(what, lambda: record.send(self.experiment, run_id))
+        else:
+            if self._outbox is None:
+                self._outbox = Outbox(self.experiment, run_id, self.uri, self.folder)
+            self._outbox.put(record)
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any]) -> None:  # type: ignore[override]  # as used
-        self.guarded("parameters", lambda: MLFlowLogger.log_hyperparams(self, params))
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        now = int(time.time() * 1000)
+        values = [(name, float(value), now, step or 0) for name, value in metrics.items()]
+        self._tell("metrics", Record(metrics=values))
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Mapping[str, Any]) -> None:  # type: ignore[override]  # as used
+        """Record nested settings; those that a resumed run has already stay as they are."""
+        flat = {name: str(value)[:LONGEST_VALUE] for name, value in _flat(params)}
+        if self.resumed:
+            self.guarded("parameters", lambda: self._without_known(flat))
+        items = list(flat.items())
+        for start in range(0, len(items), 100):
+            self._tell("parameters", Record(params=items[start : start + 100]))
+
+    def _without_known(self, params: dict[str, str]) -> None:
+        for name in self.experiment.get_run(self.run_id).data.params:
+            params.pop(name, None)
 
     @rank_zero_only
     def log_text(self, text: str, name: str) -> None:
         """Keep ``text`` as the artifact ``name`` of the run."""
-        self.guarded(name, lambda: self.experiment.log_text(self.run_id, text, str(name)))
+        self._keep(name, lambda path: path.write_text(text, encoding="utf-8"))
 
     @rank_zero_only
     def log_arrays(self, arrays: Mapping[str, NDArray[Any]], name: str) -> None:
         """Keep arrays as the compressed ``.npz`` artifact ``name`` of the run."""
+        # numpy's stub wants its options named
+        self._keep(name, lambda path: np.savez_compressed(path, **dict(arrays)))  # type: ignore[arg-type]
 
-        def write() -> None:
-            with TemporaryDirectory() as folder:
-                path = Path(folder) / name
-                np.savez_compressed(path, **dict(arrays))  # type: ignore[arg-type]  # numpy's stub
-                self.experiment.log_artifact(self.run_id, str(path))
+    def _keep(self, name: str, write: Callable[[Path], Any]) -> None:
+        def send() -> None:
+            if self.remote:
+                self._tell(name, Record())  # makes the outbox
+                assert self._outbox is not None
+                path = self._outbox.place_for(name)
+                write(path)
+                self._outbox.put(Record(file=str(path)))
+            else:
+                with TemporaryDirectory() as folder:
+                    path = Path(folder) / name
+                    write(path)
+                    self.experiment.log_artifact(self.run_id, str(path))
 
-        self.guarded(name, write)
+        self.guarded(name, send)
 
     @rank_zero_only
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags of the run."""
+        named = [(str(key), str(value)) for key, value in tags.items()]
+        self._tell("tags", Record(tags=named))
 
-        def write() -> None:
-            for key, value in tags.items():
-                self.experiment.set_tag(self.run_id, str(key), value)
+    @rank_zero_only
+    def log_data(self, place: str, digest: str, synthetic: bool) -> None:
+        """Tell which data the run learns from, as MLflow's input of the run.
 
-        self.guarded("tags", write)
+        Args:
+            place: Folder of the store.
+            digest: Its hash.
+            synthetic: The data were made by a program.
+        """
+
+        def send() -> None:
+            from mlflow.entities import Dataset, DatasetInput, InputTag
+
+            name = f"{Path(place).name}{' (SYNTHETIC)' if synthetic else ''}"
+            source = json.dumps({"uri": place})
+            data = Dataset(name=name, digest=digest[:36], source_type="local", source=source)
+            tag = InputTag("mlflow.data.context", "training")
+            self.experiment.log_inputs(self.run_id, [DatasetInput(data, [tag])])
+
+        self.guarded("the data set", send)
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
-        self.guarded("the end of the run", lambda: MLFlowLogger.finalize(self, status))
+        """Send all that is left, then end the run."""
+        if not self._begun:
+            return
+        word = {"success": "FINISHED", "finished": "FINISHED", "failed": "FAILED"}
+        end = Record(status=word.get(status, status), time=int(time.time() * 1000))
+        self._tell("the end of the run", end)
+        if self._outbox is not None:
+            self._outbox.flush()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_outbox": None}  # a spawned process has a thread of its own
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of nested settings."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the chain of objects that requests and urllib3 print."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    known = "Connection refused|timed out|Name or service not known|No route to host"
+    found = re.search(known, text)
+    return found[0] if found else text
 
 
 def database_uri(folder: Path) -> str:

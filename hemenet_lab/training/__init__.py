@@ -1,5 +1,6 @@
 """Around the training loop: callbacks, checkpoints, the run's record and results."""
 
+from hemenet_lab.training.calibrate import calibrate_checkpoint
 from hemenet_lab.training.callbacks import (
     ReproducibleSteps,
     SharedRunningStatistics,
@@ -25,6 +26,7 @@ __all__ = [
     "RunRecord",
     "SharedRunningStatistics",
     "Throughput",
+    "calibrate_checkpoint",
     "continue_run",
     "finish_run",
     "first_non_finite",

@@ -23,6 +23,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from hemenet_lab.saved import read_checkpoint
 from hemenet_lab.tracking import tracker_of
+from hemenet_lab.training.calibrate import keep_calibration
 from hemenet_lab.training.files import write_whole
 from hemenet_lab.training.loops import spawns
 from hemenet_lab.training.record import (
@@ -215,7 +216,7 @@ def continue_run(trainer: Trainer, ckpt_path: str | None) -> str | None:
 
 
 def finish_run(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> None:
-    """Test the best weights, so that every fit ends with the table of its results.
+    """Calibrate and test the best weights, so that every fit ends with the table of its results.
 
     Those are the best checkpoint's, or the last ones if the run has kept none.
     """
@@ -225,6 +226,8 @@ def finish_run(trainer: Trainer, model: LightningModule, data: LightningDataModu
     if best and not Path(best).is_file():
         rank_zero_info(f"{best} was removed; the weights of the end are tested")
         best = ""
+    if best and trainer.is_global_zero:
+        keep_calibration(trainer, model, data, Path(best))
     if best or not trainer.fast_dev_run:  # type: ignore[attr-defined]
         trainer.test(model, datamodule=data, ckpt_path=best or None, verbose=False)
     mark = _mark(trainer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import subprocess
 import time
@@ -60,6 +61,9 @@ class RunRecord(Callback):
     """Keeps a run's config in its folder, and its provenance in MLflow and in checkpoints."""
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        tracker = tracker_of(trainer)
+        if tracker is not None and stage == "fit" and trainer.is_global_zero:
+            tracker.suggest_name("-".join(_words(trainer, pl_module).values()).lower())
         folder = share_run_folder(trainer)
         if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
@@ -73,13 +77,15 @@ class RunRecord(Callback):
         if tracker is None or not trainer.is_global_zero:
             return
         store = getattr(trainer.datamodule, "store", None)  # type: ignore[attr-defined]  # set by fit
-        parameters = {
+        counts = {
             f"parameters/{name}": sum(p.numel() for p in child.parameters())
             for name, child in pl_module.named_children()
             if any(True for _ in child.parameters())
         }
-        parameters["parameters/total"] = sum(p.numel() for p in pl_module.parameters())
-        tracker.log_metrics({name: float(count) for name, count in parameters.items()}, step=0)
+        counts["parameters/total"] = sum(p.numel() for p in pl_module.parameters())
+        tracker.log_hyperparams(counts)
+        words = _words(trainer, pl_module)
+        words.pop("seed", None)
         tracker.set_tags(
             {
                 Tag.REVISION: git_revision(),
@@ -87,8 +93,13 @@ class RunRecord(Callback):
                 Tag.SYNTHETIC: bool(getattr(store, "manifest", {}).get("synthetic", False)),
                 Tag.TORCH: torch.__version__,
                 Tag.DEVICES: trainer.num_devices * trainer.num_nodes,
+                **words,
             }
         )
+        if store is not None:
+            tracker.log_data(
+                str(store.path), store.hash, bool(store.manifest.get("synthetic", False))
+            )
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -108,6 +119,23 @@ class RunRecord(Callback):
         else:
             tracker.set_tags({Tag.BEST_CHECKPOINT: best})
             rank_zero_info(f"See the run: mlflow ui --backend-store-uri {tracker.uri}")
+
+
+def _words(trainer: Trainer, module: LightningModule) -> dict[str, str]:
+    """What a run is: encoder, readout, tasks and seed, as far as the module has them."""
+    found: dict[str, str] = {}
+    if hasattr(module, "encoder"):
+        found["encoder"] = type(module.encoder).__name__
+    readouts = [*getattr(module, "readouts", {}).values()]
+    if readouts:
+        name = type(readouts[0]).__name__
+        found["readout"] = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    asked = getattr(module, "task_names", None)
+    found["tasks"] = "all" if not asked else "+".join(asked)
+    seed = getattr(trainer.datamodule, "seed", None)  # type: ignore[attr-defined]  # set by fit
+    if seed is not None:
+        found["seed"] = f"s{seed}"
+    return found
 
 
 def git_revision() -> str:

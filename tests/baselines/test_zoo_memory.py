@@ -14,7 +14,7 @@ from hemenet_lab.testing.largest_tensor import LargestTensor
 from hemenet_lab.testing.random_graphs import random_graph
 from tests.baselines.small import SMALL, small
 
-COPIES = {"residue": 20, "alpha": 20, "atom": 4}
+COPIES = {"residue": 20, "alpha": 20, "atom": 5}
 """Copies of a graph of 300 residues: squares stand out then."""
 APART = 500.0
 """Distance of the copies, Å."""

@@ -84,7 +84,7 @@ def test_table1_commands_choose_encoder_readout_and_task(resolve: Resolve) -> No
             assert model["readout"]["class_path"].endswith("TaskAware" if aware else "Mean")
             assert model["tasks"] == (["cc"] if alone else None)
             seen.add((model["encoder"]["class_path"], str(model["encoder"]["init_args"]), alone))
-    assert len(seen) == 22
+    assert len(seen) == 24
 
 
 def test_refused_settings_name_the_run(resolve: Resolve, capsys: pytest.CaptureFixture) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import torch
 
 from hemenet_lab.encoders import typed_distances as module
-from hemenet_lab.encoders.typed_distances import pair_distances, typed_distances
+from hemenet_lab.encoders.typed_distances import (
+    pair_distances,
+    smallest_distances,
+    typed_distances,
+)
 from hemenet_lab.testing import LargestTensor
 
 
@@ -63,3 +67,46 @@ def test_distances_of_all_pairs_never_exist_at_once(monkeypatch):
         result = module._forward(coords, types, *ends)
         module._backward(torch.ones_like(result), coords, types, *ends, True, True)
     assert largest.bytes <= chunk * channels**2 * 4 < pairs * channels**2 * 4
+
+
+def test_smallest_distances_by_hand():
+    """Padding lies nearer than any atom, and does not count; a node is at 0 from itself."""
+    coords = torch.tensor([[[0.0, 0, 0], [3, 0, 0]], [[3, 4, 0], [0, 0, 0]]])
+    mask = torch.tensor([[True, True], [True, False]])
+    first, second = torch.tensor([0, 0, 1, 1]), torch.tensor([1, 0, 1, 0])
+    got = smallest_distances(coords, mask, first, second)
+    assert got.tolist() == [4, 0, 0, 4]
+
+
+def test_smallest_distances_match_all_pairs_in_chunks(monkeypatch):
+    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 3)
+    g = torch.Generator().manual_seed(0)
+    coords = torch.randn(6, 4, 3, generator=g, dtype=torch.float64, requires_grad=True)
+    mask = torch.rand(6, 4, generator=g) < 0.6
+    mask[:, 1] = True
+    first, second = torch.combinations(torch.arange(6), with_replacement=True).unbind(1)
+
+    def slow(coords: torch.Tensor) -> torch.Tensor:
+        return torch.stack(
+            [
+                torch.cdist(coords[i][mask[i]], coords[j][mask[j]]).min()
+                for i, j in zip(first.tolist(), second.tolist(), strict=True)
+            ]
+        )
+
+    def fast(coords: torch.Tensor) -> torch.Tensor:
+        return smallest_distances(coords, mask, first, second)
+
+    torch.testing.assert_close(fast(coords), slow(coords))
+    apart = first != second  # where the distance is 0, gradients are a convention
+    weight = torch.rand(len(first), generator=g, dtype=torch.float64) * apart
+    (want,) = torch.autograd.grad((slow(coords) * weight).sum(), coords)
+    (got,) = torch.autograd.grad((fast(coords) * weight).sum(), coords)
+    torch.testing.assert_close(got, want)
+    assert torch.autograd.gradcheck(lambda x: fast(x)[apart], coords)
+
+
+def test_smallest_distances_of_no_pairs():
+    none = torch.zeros(0, dtype=torch.long)
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    assert smallest_distances(torch.zeros(2, 3, 3), mask, none, none).shape == (0,)

@@ -17,7 +17,12 @@ def slow_edges(nodes: NodeArrays, view: GraphView) -> list[Edge]:
     names = list(view.relations)
     for target in range(len(nodes)):
         if view.k:
-            found = allowed_sources(nodes, target, view.k_min_separation)[: view.k]
+            found = allowed_sources(nodes, target, view.k_min_separation)
+            if view.k_filter == "before":
+                found = found[: view.k]
+            else:
+                nearest = allowed_sources(nodes, target, 0)[: view.k]
+                found = [pair for pair in nearest if pair in found]
             edges += [(target, names.index("knn"), source) for _, source in found]
         if view.radius:
             found = allowed_sources(nodes, target, view.radius_min_separation)
@@ -29,7 +34,7 @@ def slow_edges(nodes: NodeArrays, view: GraphView) -> list[Edge]:
             edges += [
                 (target, kind, source)
                 for source in range(len(nodes))
-                if follows(nodes, source, target, offset)
+                if follows(nodes, source, target, offset, view.atom_offsets == "all_pairs")
             ]
     return sorted(edges)
 
@@ -52,7 +57,7 @@ def distance(nodes: NodeArrays, first: int, second: int) -> float:
     return min(float(np.sqrt(((p - q) ** 2).sum())) for p in a for q in b)
 
 
-def follows(nodes: NodeArrays, source: int, target: int, offset: int) -> bool:
+def follows(nodes: NodeArrays, source: int, target: int, offset: int, all_pairs: bool) -> bool:
     """True where the target is ``offset`` residues further along the source's chain."""
     if nodes.chain[source] != nodes.chain[target] or nodes.chain[target] < 0:
         return False
@@ -60,4 +65,4 @@ def follows(nodes: NodeArrays, source: int, target: int, offset: int) -> bool:
         return False
     if nodes.slot is None:
         return offset != 0 or source == target
-    return offset == 0 or bool(nodes.slot[source] == nodes.slot[target])
+    return offset == 0 or all_pairs or bool(nodes.slot[source] == nodes.slot[target])

@@ -156,6 +156,8 @@ VIEWS = [
     GraphView(nodes="alpha", k=10, radius=10.0),
     GraphView(nodes="atom", k=0, radius=4.5, radius_max_neighbors=9, sequence_offsets=NO_SEQUENCE),
     GraphView(nodes="atom", k=9, k_min_separation=1, sequence_offsets=(-1, 0, 1)),
+    GraphView(k_filter="after"),
+    GraphView(nodes="atom", k_filter="after", radius=4.5, atom_offsets="all_pairs"),
 ]
 SHAPES = {
     "complex": {"chains": (9, 6), "ligand": 4},
@@ -174,6 +176,34 @@ def test_equals_plain_loops(view, shape):
         index, kind = view_edges(entry, view)
         found = list(zip(index[1].tolist(), kind.tolist(), index[0].tolist(), strict=True))
         assert found == slow_edges(to_nodes(entry, view), view)
+
+
+def test_a_filter_afterwards_costs_neighbours():
+    """Of three residues in a row and one far along the chain, the near ones take both places."""
+    nodes = points([[0], [1], [2], [9]], chain=[0, 0, 0, 0], sequence=[0, 1, 2, 8])
+    few = {"k": 2, "k_min_separation": 5, "sequence_offsets": NO_SEQUENCE}
+    before = edge_list(nodes, GraphView(**few))
+    after = edge_list(nodes, GraphView(**few, k_filter="after"))
+    assert before == [(0, 0, 3), (1, 0, 3), (2, 0, 3), (3, 0, 1), (3, 0, 2)]
+    assert after == [(3, 0, 1), (3, 0, 2)]
+
+
+def test_offsets_join_all_pairs_of_atoms():
+    """Two residues of two atoms each, of slots 0, 1 and 0, 2."""
+    nodes = points([[0], [1], [5], [6]], chain=[0] * 4, sequence=[0, 0, 1, 1], slot=[0, 1, 0, 2])
+    view = {"nodes": "atom", "k": 0, "sequence_offsets": (1,)}
+    assert edge_list(nodes, GraphView(**view)) == [(2, 0, 0)]
+    every = edge_list(nodes, GraphView(**view, atom_offsets="all_pairs"))
+    assert every == [(2, 0, 0), (2, 0, 1), (3, 0, 0), (3, 0, 1)]
+
+
+@pytest.mark.parametrize("name", ["k_filter", "atom_offsets"])
+def test_later_settings_are_checked_and_leave_old_keys(name):
+    with pytest.raises(ValueError, match=f"view {name} 'never'; allowed: "):
+        GraphView(**{name: "never"})
+    assert GraphView().key() == "0ca97051c10b"
+    assert GraphView(k_filter="after").key() != GraphView().key()
+    assert GraphView(atom_offsets="all_pairs").key() != GraphView().key()
 
 
 def test_isolated_nodes_find_their_neighbours_far_away():

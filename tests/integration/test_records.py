@@ -17,7 +17,7 @@ from mlflow.tracking import MlflowClient
 from tests.integration.run import ROOT, SMALL, fit_args, only, run_apart, run_here
 from tests.integration.test_fit import runs_of
 
-FILES = {"config.yaml", "results.csv", "test_predictions.npz", "checkpoints"}
+FILES = {"calibration.json", "config.yaml", "results.csv", "test_predictions.npz", "checkpoints"}
 SHORT = ("--trainer.max_epochs=1", "--trainer.limit_train_batches=2")
 
 
@@ -72,7 +72,10 @@ def test_without_checkpoints_the_last_weights_are_tested(
     run_here(monkeypatch, tmp_path, *fit_args(tiny_store, *SMALL, *SHORT, none))
     run = only(runs_of(tmp_path))
     assert run.data.tags["completed"] == "true"
-    assert names_in(tmp_path / "runs" / run.info.run_id) == FILES - {"checkpoints"}
+    assert names_in(tmp_path / "runs" / run.info.run_id) == FILES - {
+        "checkpoints",
+        "calibration.json",
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from torch_geometric.data import Batch
 
 from hemenet_lab.encoders import HeMeNet
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
+from hemenet_lab.model.checkpoint_notes import training_data_note
 from hemenet_lab.model.module import MultiTaskModule
-from hemenet_lab.model.origin import training_data_note
 from hemenet_lab.nn.norm import Norm
 from hemenet_lab.store.reader import Store
 from tests.store.small_store import small_store, trainer

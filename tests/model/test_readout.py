@@ -117,9 +117,13 @@ def test_sum_mean_and_weighted_by_hand():
     h, group = torch.tensor([[1.0, 2], [3, 4], [5, 6]]), torch.tensor([0, 1, 1])
     assert Sum(2, 2)(h, group, 2).tolist() == [[[1, 2], [8, 10]]] * 2
     assert Mean(2, 2)(h, group, 2).tolist() == [[[1, 2], [4, 5]]] * 2
-    weighted = Weighted(2, 2)
+    averaged, weighted = Weighted(2, 2, reduce="mean"), Weighted(2, 2)
     weighted.prompt.data = torch.tensor([[1.0, 10], [0, -1]])
     assert weighted(h, group, 2).tolist() == [[[1, 20], [8, 100]], [[0, -2], [0, -10]]]
+    averaged.prompt.data = weighted.prompt.data
+    assert averaged(h, group, 2).tolist() == [[[1, 20], [4, 50]], [[0, -2], [0, -5]]]
+    with pytest.raises(ValueError, match="reduce 'max'; allowed: sum, mean"):
+        Weighted(2, 2, reduce="max")
 
 
 def test_every_parameter_gets_a_gradient(nodes):

@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from hemenet_lab.store.fields import MANIFEST, content_hash
+from hemenet_lab.store.fields import MANIFEST, checksum, content_hash
 from hemenet_lab.store.reader import Store, StoreError, StoreWriter
 from tests.store.entries import TASKS, random_entry
 
@@ -231,6 +231,7 @@ def test_tasks_of_another_form(tmp_path):
     store = write(tmp_path / "store")
     record = {**store.manifest, "tasks": [{"name": "x"}]}
     record["hash"] = content_hash(record)
+    record["checksum"] = checksum(record)
     (store.path / MANIFEST).write_text(json.dumps(record))
     with pytest.raises(StoreError, match="its tasks are not readable"):
         Store(store.path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import warnings
 from pathlib import Path
 
@@ -99,3 +100,21 @@ def test_mlflow_is_quiet_about_new_tables(tmp_path: Path, caplog: pytest.LogCapt
 def test_git_revision_is_a_commit_or_unknown() -> None:
     revision = git_revision()
     assert revision == "unknown" or len(revision.removesuffix("+changes")) == 40
+
+
+def test_runs_of_one_seed_have_names_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = []
+    for _ in range(2):
+        random.seed(0)
+        tracker = Tracker(folder=str(tmp_path))
+        tracker.suggest_name("hemenet-task_aware-all-s0")
+        names.append(tracker.experiment.get_run(tracker.run_id).info.run_name)
+    assert names == ["hemenet-task_aware-all-s0", "hemenet-task_aware-all-s0-2"]
+    monkeypatch.setenv("MLFLOW_RUN_NAME", "mine")
+    named = Tracker(folder=str(tmp_path))
+    named.suggest_name("another")
+    assert named.experiment.get_run(named.run_id).info.run_name == "mine"
+    monkeypatch.setenv("MLFLOW_RUN_ID", str(tracker.run_id))
+    assert Tracker(folder=str(tmp_path)).run_id == tracker.run_id

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hemenet_lab.benchmark.references.items import Items, smiles_of
-from hemenet_lab.store import LIGAND, PARTNER, PROTEIN, Entry, Store
+from hemenet_lab.store import LIGAND, PARTNER, PROTEIN, WHOLE, Entry, Store
 from hemenet_lab.structures import ONE_LETTER
 
 Values = NDArray[np.float64]
@@ -56,7 +56,8 @@ def regressors(store: Store, items: Items) -> dict[str, Regressor]:
         found["residue contacts, linear"] = total, _line
         found["contacts and interface by residue class, ridge"] = contacts, _ridge
         found["contacts and interface by residue class, random forest"] = contacts, _forest
-    proteins = np.array([composition(entry) for entry in entries])
+    chains = items.chain.tolist()
+    proteins = np.array([composition(e, c) for e, c in zip(entries, chains, strict=True)])
     found["protein only: composition and length, ridge"] = proteins, _ridge
     found["protein only: composition and length, random forest"] = proteins, _forest
     return found
@@ -131,9 +132,10 @@ def descriptors(molecule: Chem.Mol | None) -> Values:
     return np.array([float(value(molecule)) for value in DESCRIPTORS.values()])
 
 
-def composition(entry: Entry) -> Values:
-    """[22], shares of the residue types among the polymer's residues, and the log of its length."""
-    residues = entry.node_type[entry.node_chain >= 0]
+def composition(entry: Entry, chain: int = WHOLE) -> Values:
+    """[22], shares of the residue types of a chain or of all, and the log of their number."""
+    of = entry.node_chain >= 0 if chain == WHOLE else entry.node_chain == chain
+    residues = entry.node_type[of]
     counts = np.bincount(residues, minlength=len(ONE_LETTER))[: len(ONE_LETTER)]
     length = max(1, len(residues))
     return np.append(counts / length, np.log(length))

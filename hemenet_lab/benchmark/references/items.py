@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.store import Entry, Store
+from hemenet_lab.store import WHOLE, Entry, Store
 from hemenet_lab.tasks import Task
 
 LIGANDS_FILE = "ligands.csv"
@@ -44,18 +44,25 @@ def items_of(store: Store, task: Task) -> Items:
     found: list[tuple[int, int]] = []
     targets = []
     for index in np.flatnonzero(store.labelled[:, column]).tolist():
-        entry = store[index]
-        if task.level == "complex":
-            found.append((index, -1))
-            targets.append(np.array([entry.values[task.name]]))
-            continue
-        for chain, terms in sorted(entry.terms[task.name].items()):
+        for chain, target in _labels(store[index], task):
             found.append((index, chain))
-            targets.append(np.bincount(terms, minlength=task.num_outputs).astype(np.float64))
+            targets.append(target)
     where = np.array(found, dtype=np.int64).reshape(-1, 2)
     target = np.array(targets, dtype=np.float64).reshape(len(found), task.num_outputs)
     system = systems(store, where[:, 0]) if task.kind == "regression" else np.full(len(found), -1)
     return Items(task, where[:, 0], where[:, 1], target, system)
+
+
+def _labels(entry: Entry, task: Task) -> Iterator[tuple[int, Values]]:
+    """(chain, target [out]) of each labelled item of an entry; `WHOLE` at the complex level."""
+    if task.kind == "multilabel":
+        for chain, terms in sorted(entry.terms[task.name].items()):
+            yield chain, np.bincount(terms, minlength=task.num_outputs).astype(np.float64)
+    elif task.level == "complex":
+        yield WHOLE, np.array([entry.values[task.name]])
+    else:
+        for chain, value in sorted(entry.chain_values[task.name].items()):
+            yield chain, np.array([value])
 
 
 def systems(store: Store, entries: Sequence[int] | Ints) -> Ints:

@@ -22,7 +22,7 @@ from hemenet_lab.benchmark.references.function import (
 )
 from hemenet_lab.benchmark.references.items import Ints, Items, Values, items_of
 from hemenet_lab.metrics import bootstrap, resample
-from hemenet_lab.store import Store, fold_names, store_folder
+from hemenet_lab.store import WHOLE, Store, fold_names, store_folder
 
 Predict = Callable[[Ints, Ints], Values]
 """Training and test items to predictions [test, out]."""
@@ -107,6 +107,9 @@ def _methods(store: Store, items: Items, seed: int) -> Iterator[tuple[str, Predi
                 return np.asarray(model.predict(features[test])).reshape(-1, 1)
 
             yield name, fitted
+        return
+    if (items.chain == WHOLE).all():
+        yield "training frequency", partial(frequency, target)
         return
     near, related = (Neighbours(store, items, e) for e in (ANY_E, SIGNIFICANT_E))
     yield "training frequency", partial(frequency, target)

@@ -12,7 +12,7 @@ from hemenet_lab.protein_mt.raw import DropRow, RawFolder, ReadResult, Source
 from hemenet_lab.protein_mt.splits import Item, item_of
 from hemenet_lab.store import Entry
 
-KINDS = ("lba", "ppa", "chain")
+KINDS = ("lba", "ppa", "chain", "user")
 
 
 @dataclass
@@ -67,7 +67,7 @@ def labelled_entries(
         assembly.stored[source.kind] += 1
         assembly.chains += entry.num_chains
         assembly.without_uniprot += sum(not names for names in entry.chain_uniprot)
-        if "lba" in entry.values:
+        if "lba" in entry.values or (source.kind == "user" and source.ligands):
             assembly.fingerprints[entry.id] = result.fingerprint
             assembly.smiles[entry.id] = result.smiles
         record = labels.affinities.get(source.kind, {}).get(source.code)
@@ -92,6 +92,8 @@ def _label(
         size = result.entry.num_atoms
         return None, f"too many heavy atoms: {size}, the limit is {settings.max_atoms}"
     entry = labels.transfer.apply(result.entry, source.code)
+    if labels.own is not None:
+        entry = labels.own.apply(entry, assembly.drops)
     record = labels.affinities.get(source.kind, {}).get(source.code)
     if record and record.censored and not settings.keep_censored:
         reason = f"affinity is a bound: p{record.measure} of a value given with {record.sign}"
@@ -99,7 +101,7 @@ def _label(
         record = None
     if record:
         entry = replace(entry, values={source.kind: record.pk})
-    if not entry.values and not entry.terms:
+    if not (entry.values or entry.chain_values or entry.terms):
         return None, "no label of any task"
     if record:
         assembly.affinity[source.id] = record
@@ -107,7 +109,9 @@ def _label(
 
 
 def _count_homeless(raw: RawFolder, labels: Labels, assembly: Assembly) -> None:
-    """Affinities of complexes without a structure file."""
+    """Affinities, and own labels, of complexes without a structure file."""
+    if labels.own is not None:
+        assembly.drops += labels.own.homeless(source.code for source in raw.sources)
     for kind, records in labels.affinities.items():
         codes = {source.code for source in raw.sources if source.kind == kind}
         assembly.drops += [

@@ -21,9 +21,9 @@ from hemenet_lab.protein_mt.build.resume import (
     put_in_place,
 )
 from hemenet_lab.protein_mt.build.write import write_store
-from hemenet_lab.protein_mt.labels import read_labels
-from hemenet_lab.protein_mt.raw import find_raw
-from hemenet_lab.protein_mt.splits import find_mmseqs
+from hemenet_lab.protein_mt.labels import read_labels, read_own
+from hemenet_lab.protein_mt.raw import find_raw, find_structures
+from hemenet_lab.protein_mt.splits import find_mmseqs, read_split_file
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,19 @@ class BuildResult:
     """Items that an earlier, unfinished build had read."""
 
 
+@dataclass(frozen=True)
+class OwnData:
+    """Files of a build of one's own data.
+
+    Args:
+        task: YAML file with the own tasks.
+        tables: Tables with their labels.
+    """
+
+    task: Path
+    tables: tuple[Path, ...]
+
+
 def build_store(
     raw: str | Path,
     out: str | Path,
@@ -45,6 +58,8 @@ def build_store(
     settings: BuildSettings | None = None,
     force: bool = False,
     progress: bool = False,
+    own: OwnData | None = None,
+    split_file: str | Path | None = None,
 ) -> BuildResult:
     """Builds a store from a folder of public raw files (see `layout.find_raw`).
 
@@ -58,6 +73,9 @@ def build_store(
         settings: What the store is to hold; the defaults if not given.
         force: Replace a store that was built from other files or with other settings.
         progress: Show progress bars on the error stream.
+        own: Own tasks and labels; ``raw`` is then a folder of structures whose names are the ids.
+        split_file: Table with the columns id and split, and perhaps name; the first of its splits
+            is the store's default.
 
     Raises:
         ValueError: No raw files, wrong settings, MMseqs2 is missing, or ``out`` holds something
@@ -67,14 +85,18 @@ def build_store(
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be 1 or more")
     check_folder(out)
-    found = find_raw(raw)
+    own_labels = read_own(own.task, own.tables) if own else None
+    found = find_structures(raw, own_labels.labels.keys()) if own_labels else find_raw(raw)
+    given = [own.task, *own.tables] if own else []
+    given_splits = read_split_file(split_file) if split_file else None
+    given += [Path(split_file)] if split_file else []
     find_mmseqs()
     digests = source_digests(found, workers=workers, progress=progress)
-    origin = origin_of(found, settings, digests)
+    origin = origin_of(found, settings, digests, given)
     with _only_builder(out) as partial:
         if is_up_to_date(out, origin, force=force):
             return BuildResult(out, built=False)
-        labels = read_labels(found, settings)
+        labels = read_labels(found, settings, own_labels)
         jobs = read_jobs(found, labels, digests, partial, settings)
         fresh = run_all(
             read_items,
@@ -92,6 +114,7 @@ def build_store(
             lambda source: load_result(jobs[source.id].result),
             origin=origin,
             threads=workers,
+            given_splits=given_splits,
         )
         put_in_place(draft, out)
     return BuildResult(out, built=True, resumed=sum(of_file.count(False) for of_file in fresh))

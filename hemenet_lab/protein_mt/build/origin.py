@@ -23,8 +23,17 @@ def source_digests(raw: RawFolder, *, workers: int, progress: bool) -> list[str]
     return [_joined((raw.name(path), digest_of[path]) for path in of_item) for of_item in files]
 
 
-def origin_of(raw: RawFolder, settings: BuildSettings, digests: Sequence[str]) -> dict[str, Any]:
-    """Manifest fields that two stores share if and only if they were made from the same things."""
+def origin_of(
+    raw: RawFolder, settings: BuildSettings, digests: Sequence[str], given: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Manifest fields that two stores share if and only if they were made from the same things.
+
+    Args:
+        raw: The raw files.
+        settings: What the store holds.
+        digests: Result of `source_digests`.
+        given: Further files: own tasks, tables and splits.
+    """
     structures = hashlib.sha256("".join(digests).encode()).hexdigest()
     files = find_further(raw.path).used(raw, settings.labels)
     labels = {raw.name(path): _joined([("", file_digest(path))]) for path in files}
@@ -32,6 +41,11 @@ def origin_of(raw: RawFolder, settings: BuildSettings, digests: Sequence[str]) -
         "settings": settings.to_dict(),
         "sources": {
             "label_files": labels,
+            **(
+                {"given_files": {path.name: _joined([("", file_digest(path))]) for path in given}}
+                if given
+                else {}
+            ),
             "structures": {"items": len(raw.sources), "sha256": structures},
         },
         "synthetic": raw.synthetic,

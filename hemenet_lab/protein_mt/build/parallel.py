@@ -106,6 +106,8 @@ def read_jobs(
     for source, digest in zip(raw.sources, digests, strict=True):
         record = labels.affinities.get(source.kind, {}).get(source.code)
         partners = record.partner_chains if record and source.kind == "ppa" else ()
+        if labels.own is not None:
+            partners = labels.own.partners.get(source.code, ())
         jobs[source.id] = ReadJob(
             source,
             partners,

@@ -64,20 +64,30 @@ def _head(store: Store) -> str:
     lines = [
         f"Store {store.path}, {store.hash[:12]}",
         f"Built with {settings}; MMseqs2 {manifest['mmseqs_version'][:12]}",
-        "EC and GO labels: " + "; ".join(f"{n} {text}" for n, text in manifest["labels"].items()),
+        ("Labels: " if manifest["labels"]["source"] == "own tables" else "EC and GO labels: ")
+        + "; ".join(map(_about, manifest["labels"].items())),
     ]
     if manifest["synthetic"]:
         lines.insert(0, "SYNTHETIC DATA: made by a program, says nothing about real proteins")
     return "\n".join(lines)
 
 
+def _about(label: tuple[str, object]) -> str:
+    """What is said of a task's labels; a table without a version line ends at its name."""
+    name, text = label
+    return f"{name} {str(text).strip().removesuffix(':')}"
+
+
 def _entry_rows(counts: Mapping[str, Any]) -> list[Row]:
     kinds = counts["entries"]
     names = {"lba": "protein-ligand", "ppa": "protein-protein", "chain": "single chains"}
+    if kinds.get("user", {}).get("found"):
+        names = {"user": "own structures"}
     rows: list[Row] = [("", "found", "stored", "dropped")]
     rows += [
         (name, kinds[kind]["found"], kinds[kind]["stored"], kinds[kind]["dropped"])
         for kind, name in names.items()
+        if kind in kinds
     ]
     total = [sum(found[name] for found in kinds.values()) for name in rows[0][1:]]
     rows.append(("all", *total))
@@ -97,11 +107,11 @@ def _entry_rows(counts: Mapping[str, Any]) -> list[Row]:
 
 def _task_rows(manifest: Mapping[str, Any]) -> list[Row]:
     terms = manifest["counts"]["terms"]
-    rows: list[Row] = [("task", "title", "level", "terms", "with labels")]
+    rows: list[Row] = [("task", "title", "level", "terms", "with labels", "unit")]
     for task in manifest["tasks"]:
         of_task = terms.get(task["name"])
         numbers = (of_task["all"], of_task["with_labels"]) if of_task else ("", "")
-        rows.append((task["name"], task["title"], task["level"], *numbers))
+        rows.append((task["name"], task["title"], task["level"], *numbers, task["unit"]))
     return rows
 
 

@@ -15,6 +15,7 @@ from hemenet_lab.protein_mt.labels.deepfri import (
     read_go,
     read_identity_flags,
 )
+from hemenet_lab.protein_mt.labels.own import OwnLabels, read_own
 from hemenet_lab.protein_mt.labels.read import Labels, read_labels
 from hemenet_lab.protein_mt.labels.transfer import LabelOrigin, is_full_label
 
@@ -26,12 +27,14 @@ __all__ = [
     "DeepfriLists",
     "LabelOrigin",
     "Labels",
+    "OwnLabels",
     "is_full_label",
     "parse_binding",
     "read_ec",
     "read_go",
     "read_identity_flags",
     "read_labels",
+    "read_own",
     "read_pdbbind_index",
     "split_chains",
 ]

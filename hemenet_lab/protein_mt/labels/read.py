@@ -28,6 +28,7 @@ from hemenet_lab.protein_mt.labels.ontology import (
     read_enzyme_names,
     read_obo,
 )
+from hemenet_lab.protein_mt.labels.own import OwnLabels
 from hemenet_lab.protein_mt.labels.sifts import (
     UniprotMap,
     WantedTerms,
@@ -158,6 +159,8 @@ class Labels:
     """PDB code → release, from ``dates.csv``."""
     lists: dict[str, DeepfriLists] = field(default_factory=dict)
     """``ec`` and ``go`` → DeepFRI's split."""
+    own: OwnLabels | None = None
+    """Own tasks and their labels; then these are the tasks."""
 
     def release(self, code: str, header: str, record: Affinity | None) -> str:
         """Release of an entry: from the table, the structure file or the affinity file."""
@@ -165,8 +168,15 @@ class Labels:
         return self.dates.get(code) or header or year
 
 
-def read_labels(raw: RawFolder, settings: BuildSettings | None = None) -> Labels:
+def read_labels(
+    raw: RawFolder, settings: BuildSettings | None = None, own: OwnLabels | None = None
+) -> Labels:
     """Reads all label files of a raw folder.
+
+    Args:
+        raw: The raw folder.
+        settings: Which labels count, and how.
+        own: Own tasks and labels, for a folder of one's own structures.
 
     Raises:
         ValueError: A file of another form; or files that the labels' source needs are missing.
@@ -195,7 +205,11 @@ def read_labels(raw: RawFolder, settings: BuildSettings | None = None) -> Labels
     known = {task.name: task for table in tables for task in table.tasks}
     tasks = tuple(known.get(task.name, task) for task in PROTEIN_MT)
     lists = _split_lists(raw, further, rows)
-    return Labels(tasks, affinities, transfer, tuple(rows), counts, about, dates, lists)
+    if own is not None:
+        rows += own.drops
+        tasks, counts = own.tasks, {**counts, **{name: {"rows": n} for name, n in own.rows.items()}}
+        about = {"source": "own tables", "tables": ", ".join(sorted(own.rows))}
+    return Labels(tasks, affinities, transfer, tuple(rows), counts, about, dates, lists, own)
 
 
 def _split_lists(

@@ -22,7 +22,7 @@ from hemenet_lab.protein_mt.labels.deepfri import FunctionTable, Terms
 from hemenet_lab.protein_mt.labels.sifts import UniprotMap
 from hemenet_lab.protein_mt.raw import Problem, chain_name, entry_code, split_chain_name
 from hemenet_lab.store import Entry
-from hemenet_lab.tasks import Task
+from hemenet_lab.tasks import LBA, PPA, PROTEIN_MT, Task
 
 TermArray = NDArray[np.int32]
 
@@ -131,10 +131,13 @@ def is_full_label(entry: Entry, tasks: Sequence[Task]) -> bool:
     That is an affinity, and on every chain with a UniProt id a label of each chain-level task;
     at least one chain must have a UniProt id. Chains without one do not count.
     """
-    if not entry.values:
+    if not {LBA.name, PPA.name} & entry.values.keys():
         return False
+    of_benchmark = {task.name for task in PROTEIN_MT}
     known = [index for index, names in enumerate(entry.chain_uniprot) if names]
-    chain_tasks = [task.name for task in tasks if task.level == "chain"]
+    chain_tasks = [
+        task.name for task in tasks if task.level == "chain" and task.name in of_benchmark
+    ]
     return bool(known) and all(
         index in entry.terms.get(task, {}) for task in chain_tasks for index in known
     )

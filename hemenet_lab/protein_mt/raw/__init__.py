@@ -18,8 +18,14 @@ from hemenet_lab.protein_mt.raw.ids import (
     is_pdb_code,
     split_chain_name,
 )
-from hemenet_lab.protein_mt.raw.layout import RawFolder, Source, find_raw, write_chain_list
+from hemenet_lab.protein_mt.raw.layout import (
+    RawFolder,
+    Source,
+    find_raw,
+    write_chain_list,
+)
 from hemenet_lab.protein_mt.raw.leftover import leftover_rows
+from hemenet_lab.protein_mt.raw.own import find_structures
 from hemenet_lab.protein_mt.raw.text import Problem, Row, number_text, read_lines, read_table
 
 __all__ = [
@@ -39,6 +45,7 @@ __all__ = [
     "entry_code",
     "find_further",
     "find_raw",
+    "find_structures",
     "is_chain_name",
     "is_pdb_code",
     "leftover_rows",

@@ -204,7 +204,8 @@ def _read(
         structure = select_chain(structure, source.chain, by_author_id=source.whole_entry)
         notes += [RENAMED_CHAIN] if source.chain not in names else []
     rows += _structure_rows(source, structure.drops)
-    ligand = _read_ligand(source, rows, notes) if source.kind == "lba" else None
+    has_ligand = source.kind == "lba" or source.ligands
+    ligand = _read_ligand(source, rows, notes) if has_ligand else None
     present = tuple(chain for chain in protein_chains(structure) if chain in partners)
     notes += [MISSING_PARTNER] * (len(partners) - len(present))
     return entry_from_structure(

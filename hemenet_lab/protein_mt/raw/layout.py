@@ -114,6 +114,8 @@ class RawFolder:
     unused: tuple[Path, ...] = ()
     """Label files that another version of the same file replaces."""
     synthetic: bool = False
+    own: bool = False
+    """Whether it is a folder of one's own structures, whose labels are tables elsewhere."""
 
     def name(self, path: Path) -> str:
         """A file's place in the folder, the same on every machine."""
@@ -153,15 +155,15 @@ def find_raw(path: str | Path) -> RawFolder:
         ),
         "ppa": _affinities(path, places, "pp", ("INDEX_general_PP",), unused),
     }
-    ec = _newest([path / "EnzymeCommission", path], "nrPDB-EC_*annot.tsv*", unused)
-    go = _newest([path / "GeneOntology", path], "nrPDB-GO_*annot.tsv*", unused)
+    ec = newest([path / "EnzymeCommission", path], "nrPDB-EC_*annot.tsv*", unused)
+    go = newest([path / "GeneOntology", path], "nrPDB-GO_*annot.tsv*", unused)
     sources = _sources(path, affinities["ppa"], [table for table in (ec, go) if table])
     if not sources:
         raise ValueError(
             f"{path} holds no structures; expected for example refined-set/1abc/1abc_protein.pdb, "
             "PP/1abc.ent.pdb, EnzymeCommission/all/1ABC-A.pdb or GeneOntology/all/1ABC-A.pdb"
         )
-    sifts = _newest([path / "sifts", path], "pdb_chain_uniprot.csv*", unused)
+    sifts = newest([path / "sifts", path], "pdb_chain_uniprot.csv*", unused)
     synthetic = (path / SYNTHETIC_MARK).exists()
     return RawFolder(path, sources, affinities, ec, go, sifts, tuple(unused), synthetic)
 
@@ -207,7 +209,7 @@ def _ligand_complexes(path: Path) -> Iterator[tuple[str, str, Path]]:
     # the refined set is the curated copy of entries that the general set may hold as well
     for top in sorted(tops, key=lambda folder: (folder.name != "refined-set", folder.name)):
         for folder in (*_folders(top), *(deep for sub in _folders(top) for deep in _folders(sub))):
-            for file in _structures(folder):
+            for file in structures_in(folder):
                 if _is_of(folder, structure_stem(file.name) or "", "protein"):
                     yield "lba", entry_code(folder.name), file
 
@@ -223,7 +225,7 @@ def _pairs(path: Path, tables: Iterable[Path]) -> Iterator[tuple[str, str, Path]
     for name in PAIR_FOLDERS:
         top = path / name
         for folder in (top, *_folders(top)):
-            for file in _structures(folder):
+            for file in structures_in(folder):
                 stem = structure_stem(file.name) or ""
                 # pdb1abc.ent is the archive's own name of the file of 1abc
                 short = stem[3:] if stem[:3].lower() == "pdb" and len(stem) == 7 else stem
@@ -238,7 +240,7 @@ def _pairs(path: Path, tables: Iterable[Path]) -> Iterator[tuple[str, str, Path]
 def _chains(path: Path, tables: Iterable[Path]) -> Iterator[tuple[str, str, Path]]:
     others: list[tuple[str, Path]] = []
     for name in CHAIN_FOLDERS:
-        for file in _structures(path / name / "all"):
+        for file in structures_in(path / name / "all"):
             stem = structure_stem(file.name) or ""
             if is_chain_name(stem):
                 yield "chain", chain_name(*split_chain_name(stem)), file
@@ -266,7 +268,7 @@ def _named(tables: Iterable[Path], spelling: Callable[[str], str]) -> Collection
     return found
 
 
-def _structures(folder: Path) -> list[Path]:
+def structures_in(folder: Path) -> list[Path]:
     """Structure files of a folder, by name and then by preference of their endings."""
     if not folder.is_dir():
         return []
@@ -296,13 +298,13 @@ def _affinities(
 ) -> tuple[Path, ...]:
     table = path / f"{short}_affinity.csv"
     for stem in stems:
-        index = _newest(places, f"{stem}.*", unused)
+        index = newest(places, f"{stem}.*", unused)
         if index:
             return (table, index) if table.is_file() else (index,)
     return (table,) if table.is_file() else ()
 
 
-def _newest(places: Iterable[Path], pattern: str, unused: list[Path]) -> Path | None:
+def newest(places: Iterable[Path], pattern: str, unused: list[Path]) -> Path | None:
     """The file of the first place that has any; the last by name, which is the newest release."""
     for place in places:
         files = sorted(file for file in place.glob(pattern) if file.is_file())

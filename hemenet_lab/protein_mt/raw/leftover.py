@@ -40,12 +40,24 @@ def leftover_rows(raw: RawFolder, used: Iterable[Path]) -> Iterator[DropRow]:
         if path not in known:
             place = path.relative_to(raw.path)
             top = place.parts[0] if len(place.parts) > 1 else "."
-            groups[top, _reason(place)].append(place.as_posix())
+            reason = _own_reason(place) if raw.own else _reason(place)
+            groups[top, reason].append(place.as_posix())
     for (top, reason), names in sorted(groups.items()):
         if len(names) > MOST_NAMED or reason.startswith(("pocket", "hidden")):
             yield DropRow(f"{top}/*", "*", "file", reason, len(names))
         else:
             yield from (DropRow(name, "*", "file", reason) for name in names)
+
+
+def _own_reason(place: Path) -> str:
+    """Reason for which a file in a folder of one's own structures is not used."""
+    if structure_stem(place.name) is None or any(part.startswith(".") for part in place.parts):
+        return (
+            "hidden file not looked at"
+            if place.name.startswith(".")
+            else ("file not used: neither a structure nor a ligand <id>_ligand.sdf or .mol2 of one")
+        )
+    return "structure file not used: no table names it"
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -9,6 +9,7 @@ from hemenet_lab.protein_mt.splits.clusters import (
     cluster_items,
     item_of,
 )
+from hemenet_lab.protein_mt.splits.given import GivenSplits, read_split_file
 from hemenet_lab.protein_mt.splits.inputs import SplitInputs, copy_sets
 from hemenet_lab.protein_mt.splits.leakage import leakage_reports, ligand_report
 from hemenet_lab.protein_mt.splits.mmseqs import Hits, find_mmseqs, mmseqs_version, search
@@ -18,6 +19,7 @@ __all__ = [
     "LEVELS",
     "MOSTLY",
     "Clusters",
+    "GivenSplits",
     "Hits",
     "Item",
     "SplitInputs",
@@ -30,5 +32,6 @@ __all__ = [
     "ligand_report",
     "make_splits",
     "mmseqs_version",
+    "read_split_file",
     "search",
 ]

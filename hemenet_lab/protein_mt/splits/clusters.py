@@ -16,6 +16,10 @@ from hemenet_lab.structures import ONE_LETTER
 
 LEVELS = (30, 50, 70, 90, 95)
 """Sequence identities of the leakage report, in percent; the search must reach the lowest."""
+WIDE = 0.3
+"""Identity of the wider groups."""
+INSIDE = 0.95
+"""Share of a chain from which on it lies inside a longer one, and belongs to its group."""
 MOSTLY = 0.8
 """Share of a test chain that counts as "most of it" in the leakage report."""
 
@@ -54,6 +58,8 @@ class Clusters:
     """[S], clusters joined where two of their sequences reach both thresholds."""
     group: NDArray[np.int64]
     """[items], group of each item, numbered by its first item."""
+    wide: NDArray[np.int64]
+    """[items], the same at `WIDE` identity, or at that of ``group`` where that is lower."""
 
     def index(self) -> dict[str, int]:
         """Sequence → its position in ``sequences``."""
@@ -78,7 +84,13 @@ def item_of(entry: Entry, *, full_label: bool, date: str = "") -> Item:
         entry.chain_names,
         chain_sequences(entry),
         tuple(tuple(names.split(";")) if names else () for names in uniprot),
-        frozenset({*entry.values, *(task for task, chains in entry.terms.items() if chains)}),
+        frozenset(
+            {
+                *entry.values,
+                *entry.chain_values,
+                *(task for task, chains in entry.terms.items() if chains),
+            }
+        ),
         full_label,
         entry.kind,
         date,
@@ -91,8 +103,9 @@ def cluster_items(
     """Clusters the chains' sequences with MMseqs2 and groups the items.
 
     The items of a group are linked by chains of one cluster, by a shared UniProt id, or by a pair
-    of chains that the clustering left apart although their alignment reaches both thresholds (its
-    members are compared with representatives only, so a few such pairs remain).
+    of chains whose alignment reaches the identity and covers enough of both, or nearly all of one
+    (`INSIDE`). The clustering leaves such pairs apart: it compares its members with representatives
+    only, and needs both sides covered.
 
     Args:
         items: In a fixed order; the order of the sequences is our own.
@@ -108,14 +121,22 @@ def cluster_items(
         coverage=min(coverage, MOSTLY),
         threads=threads,
     )
-    close = (hits.identity >= min_seq_id) & (hits.query_coverage >= coverage)
-    close &= hits.target_coverage >= coverage
-    merged = _components(
-        len(sequences),
-        np.concatenate([np.arange(len(sequences)), hits.query[close]]),
-        np.concatenate([found, hits.target[close]]),
-    )
-    return Clusters(sequences, found, hits, merged, _groups(items, sequences, merged))
+    merged = _merged(found, hits, min_seq_id, coverage)
+    wide = _merged(found, hits, min(min_seq_id, WIDE), coverage)
+    groups = (_groups(items, sequences, linked) for linked in (merged, wide))
+    return Clusters(sequences, found, hits, merged, *groups)
+
+
+def _merged(
+    cluster: NDArray[np.int64], hits: Hits, identity: float, coverage: float
+) -> NDArray[np.int64]:
+    """[S], clusters (each known by its representative's position) joined by close pairs."""
+    close = (hits.query_coverage >= coverage) & (hits.target_coverage >= coverage)
+    close |= np.maximum(hits.query_coverage, hits.target_coverage) >= INSIDE
+    close &= hits.identity >= identity
+    size = np.arange(len(cluster))
+    left = np.concatenate([size, hits.query[close]])
+    return _components(len(size), left, np.concatenate([cluster, hits.target[close]]))
 
 
 def _groups(

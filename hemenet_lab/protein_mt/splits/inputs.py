@@ -30,6 +30,10 @@ class SplitInputs:
     settings: BuildSettings
     lists: Mapping[str, DeepfriLists] = field(default_factory=dict)
     """``ec`` and ``go`` → DeepFRI's split."""
+    wide: Groups | None = None
+    """[items], groups at 30 % identity; None where they are ``groups``."""
+    smiles: Mapping[str, str] = field(default_factory=dict)
+    """Complex with a ligand → its ligand's SMILES, empty where its chemistry is not readable."""
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,24 @@
 """Schemes by which a store can be split, under the names of their splits.
 
-Ours by task and sequence is in `taskwise`; here are the paper's (fully labelled complexes only),
-the one by release year and DeepFRI's own lists.
+Ours by sequence are in `taskwise` and `balanced`, that by ligand in `scaffold`; here are the
+paper's (fully labelled complexes only), the one by release year and DeepFRI's own lists.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from hemenet_lab.protein_mt import SCHEMES
 from hemenet_lab.protein_mt.labels import DeepfriLists
 from hemenet_lab.protein_mt.raw import year_of
+from hemenet_lab.protein_mt.splits.balanced import balanced_split
 from hemenet_lab.protein_mt.splits.clusters import Item
 from hemenet_lab.protein_mt.splits.inputs import Split, SplitInputs
+from hemenet_lab.protein_mt.splits.scaffold import scaffold_split
 from hemenet_lab.protein_mt.splits.taskwise import taskwise_split
 
 PUBLISHED_SHARES = {"test": 0.35, "val": 0.40}
@@ -158,7 +161,14 @@ def _part(item: Item, val_year: int, test_year: int) -> str:
     return "test" if year >= test_year else "val" if year >= val_year else "train"
 
 
-_SINGLE = {"taskwise": taskwise_split, "published": published_split, "time": time_split}
+_SINGLE: dict[str, Callable[[SplitInputs], Split]] = {
+    "taskwise": taskwise_split,
+    "taskwise_30": partial(taskwise_split, wide=True),
+    "balanced": balanced_split,
+    "scaffold": scaffold_split,
+    "published": published_split,
+    "time": time_split,
+}
 DEFAULT = "default"
 
 

@@ -1,9 +1,14 @@
-"""Our split: every task has its own validation and test set, apart from training by sequence."""
+"""Our split: whole groups, each put where a hash of its own sequences says.
+
+A group's part is a function of the group alone, so that one chain more or less moves its own group
+and no other. The price: shares are met on average, as by drawing lots, not exactly.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,74 +17,141 @@ from hemenet_lab.protein_mt.splits.clusters import Item
 from hemenet_lab.protein_mt.splits.inputs import Groups, Split, SplitInputs
 
 SHARES = {"test": 0.15, "val": 0.10}
-"""Shares of the groups that a task has labels in."""
-LEAST = {"test": 200, "val": 100}
-"""Items of each task, where there are enough: below this a score has wide confidence limits."""
-MOST = {"test": 0.20, "val": 0.10}
-"""Shares of a task's items above which `LEAST` is not pursued."""
+LARGE, LARGE_ENTRIES = 0.25, 64
+"""Share of a task's items, and entries, above which a group trains."""
+STEPS, MOST = 4, 2.0
+"""The other groups of such a task have up to `MOST` times the chance, in steps of a quarter: one
+chain more or less does not change it but at a step."""
 RULE = (
-    "whole groups of chains with similar sequences or one UniProt id; per task 15 % of the groups "
-    "and 200 items or more for test, 10 % and 100 for val (never above 20 % and 10 % of the items "
-    "for the sake of these numbers); of near-copies (one kind, chains in the same sequence "
-    "clusters, the same ligand if any) a held-out set keeps max_copies, fully labelled ones first, "
-    "and the others are unused"
+    "whole groups of chains with similar sequences or one UniProt id; a hash of a group's "
+    "sequences decides: 15 % test, 10 % val. A group of 64 entries or more with over a quarter of "
+    "a task's items trains, and the task's other groups are held out the more often. A task of "
+    "three groups or more has one in each part: if no hash says so, the nearest one stands in. Of "
+    "near-copies (one kind, chains in the same sequence clusters, the same ligand if any) a "
+    "held-out set keeps max_copies, fully labelled ones first, and the others are unused"
 )
+PARTS = ("train", "val", "test")
+TRAIN, VAL, TEST = range(3)
 
 
-@dataclass(frozen=True)
-class _Quota:
-    """Numbers of items of each task that a part should hold, [T] each."""
-
-    groups: NDArray[np.int64]
-    items: NDArray[np.int64]
+def taskwise_split(inputs: SplitInputs, *, wide: bool = False) -> Split:
+    """Splits by groups at the build's identity, or at 30 % (``wide``)."""
+    groups = inputs.wide if wide and inputs.wide is not None else inputs.groups
+    return split_by_hash(inputs, groups, group_keys(inputs.items, groups), RULE)
 
 
-def taskwise_split(inputs: SplitInputs) -> Split:
-    """Gives every task its own validation and test items.
+def group_keys(items: Sequence[Item], groups: Groups) -> list[str]:
+    """[K], the sequence of each group whose digest is least.
 
-    Tasks are served in the order of their number of groups, the rarest first. Each takes groups
-    with its labels, in a seeded order, until its share is reached: at least one group for ``test``
-    and one for ``val`` if it has three or more. Groups that no other task has enough of already,
-    and that are not larger than the share itself, go first. Training keeps a group of each task.
+    A chain that joins a group of n sequences changes it in one of n + 1 cases only.
     """
-    items, groups = inputs.items, inputs.groups
-    rng = np.random.default_rng(inputs.settings.seed)
+    members: dict[int, set[str]] = defaultdict(set)
+    for item, group in zip(items, groups.tolist(), strict=True):
+        members[group].update(item.sequences or (item.id,))
+    return [min(members[group], key=_place) for group in range(len(members))]
+
+
+def split_by_hash(inputs: SplitInputs, groups: Groups, keys: Sequence[str], rule: str) -> Split:
+    """Splits whole groups by their keys.
+
+    Args:
+        inputs: Items, near-copies and settings.
+        groups: [items], group of each item, 0 to K - 1.
+        keys: [K], what each group is known by.
+        rule: The rule in words, for the manifest.
+    """
+    items, most = inputs.items, inputs.settings.max_copies
+    kept = _kept_copies(items, inputs.copies, most)
     tasks = sorted({task for item in items for task in item.labelled})
-    draw = rng.permutation(int(groups.max(initial=-1)) + 1)
-    kept = _kept_copies(items, inputs.copies, inputs.settings.max_copies, rng)
     counts = _count_labels(items, groups, tasks, kept)
-    labelled = counts > 0
-    part = np.full(len(counts), "train", dtype="<U6")
-    for task in sorted(range(len(tasks)), key=lambda column: (labelled[:, column].sum(), column)):
-        for name in SHARES:
-            _fill(part, name, task, quota=_quota(counts, name), counts=counts, draw=draw)
+    entries = np.bincount(groups, minlength=len(keys))
+    draw = np.array([_place(f"{inputs.settings.seed}/{key}") for key in keys])
+    part, large = _by_hash(draw, counts, entries)
+    stand_ins = _stand_in(part, draw, counts > 0, large)
     parts, too_many = {}, 0
-    for item, group, keep in zip(items, groups, kept, strict=True):
-        parts[item.id] = str(part[group])
-        if part[group] != "train" and not keep:
-            parts[item.id] = "unused"
-            too_many += 1
-    return Split(
-        parts,
-        {
-            "rule": RULE,
-            "max_copies": inputs.settings.max_copies,
-            "unused_near_copies": too_many,
-        },
-    )
+    for item, group, keep in zip(items, groups.tolist(), kept.tolist(), strict=True):
+        unused = bool(part[group] != TRAIN) and not keep
+        parts[item.id] = "unused" if unused else PARTS[part[group]]
+        too_many += unused
+    total = np.maximum(counts.sum(axis=0), 1)
+    shares = {
+        task: {
+            name: round(float(counts[part == code, column].sum() / total[column]), 4)
+            for code, name in enumerate(PARTS)
+        }
+        for column, task in enumerate(tasks)
+    }
+    about = {
+        "rule": rule,
+        "shares": shares,
+        "large_groups": int(large.sum()),
+        "stand_ins": stand_ins,
+        "max_copies": most,
+        "unused_near_copies": too_many,
+    }
+    return Split(parts, about)
 
 
-def _kept_copies(
-    items: Sequence[Item], copies: Groups, most: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def _place(text: str) -> float:
+    """A number from 0 to 1 that looks random, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
+
+
+def _by_hash(
+    draw: NDArray[np.float64], counts: NDArray[np.int64], entries: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """[K], part of each group, and whether it trains for its size."""
+    share = counts / np.maximum(counts.sum(axis=0), 1)
+    large = (entries >= LARGE_ENTRIES) & (share > LARGE).any(axis=1)
+    rest = np.maximum(1 - share[large].sum(axis=0), 1 / MOST)
+    chance = np.round(STEPS / rest) / STEPS
+    has = counts > 0
+    # a group with labels of several tasks has the mean of their chances
+    mine = np.where(has.any(axis=1), (has * chance).sum(axis=1) / np.maximum(has.sum(axis=1), 1), 1)
+    part = np.full(len(draw), TRAIN)
+    part[draw < SHARES["test"] * mine] = TEST
+    part[draw >= 1 - SHARES["val"] * mine] = VAL
+    part[large] = TRAIN
+    return part, large
+
+
+def _stand_in(
+    part: NDArray[np.int64],
+    draw: NDArray[np.float64],
+    has: NDArray[np.bool_],
+    large: NDArray[np.bool_],
+) -> int:
+    """Gives each task a training group, and with three groups one in each part; counts moves."""
+    moves = 0
+    # how far a group is from where the hash would have put it there by itself
+    distance = {TRAIN: np.abs(draw - 0.5), VAL: 1 - draw, TEST: draw}
+    for code in (TRAIN, TEST, VAL):
+        for task in range(has.shape[1]):
+            mine = np.flatnonzero(has[:, task])
+            if (part[mine] == code).any() or not len(mine) or (code != TRAIN and len(mine) < 3):
+                continue
+            spare = [g for g in mine if not large[g] and _can_leave(part, has, int(g))]
+            free = spare or (mine if code == TRAIN else [])
+            order = sorted(free, key=lambda g: (part[g] not in (TRAIN, code), distance[code][g]))
+            if order:
+                part[order[0]] = code
+                moves += 1
+    return moves
+
+
+def _can_leave(part: NDArray[np.int64], has: NDArray[np.bool_], group: int) -> bool:
+    """Check that each task of a group has another group in the same part."""
+    return bool((has[part == part[group]].sum(axis=0)[has[group]] > 1).all())
+
+
+def _kept_copies(items: Sequence[Item], copies: Groups, most: int) -> NDArray[np.bool_]:
     """[items], True for those that a held-out set keeps: up to ``most`` of each set of copies."""
     full = np.array([item.full_label for item in items], dtype=bool)
-    order = np.lexsort((rng.permutation(len(items)), ~full, copies))
+    order = np.lexsort((np.array([_place(item.id) for item in items]), ~full, copies))
     starts = np.flatnonzero(np.diff(copies[order], prepend=-1))
     sizes = np.diff(np.append(starts, len(items)))
-    rank = np.arange(len(items)) - np.repeat(starts, sizes)
     kept = np.empty(len(items), dtype=bool)
-    kept[order] = rank < most
+    kept[order] = np.arange(len(items)) - np.repeat(starts, sizes) < most
     return kept
 
 
@@ -93,43 +165,3 @@ def _count_labels(
         if keep:
             counts[group, [column[task] for task in item.labelled]] += 1
     return counts
-
-
-def _quota(counts: NDArray[np.int64], name: str) -> _Quota:
-    groups, items = (counts > 0).sum(axis=0), counts.sum(axis=0)
-    wanted = np.maximum(1, np.round(SHARES[name] * groups)).astype(np.int64)
-    enough = groups >= 3
-    least = np.minimum(LEAST[name], np.floor(MOST[name] * items)).astype(np.int64)
-    return _Quota(np.where(enough, wanted, 0), np.where(enough, least, 0))
-
-
-def _fill(
-    part: NDArray[np.str_],
-    name: str,
-    task: int,
-    *,
-    quota: _Quota,
-    counts: NDArray[np.int64],
-    draw: NDArray[np.int64],
-) -> None:
-    """Moves groups from ``train`` to the part ``name`` until one task has its quota there."""
-    labelled = counts > 0
-    too_large = ((counts > SHARES[name] * counts.sum(axis=0)) & labelled).any(axis=1)
-    held, training = part == name, part == "train"
-    there, left = labelled[held].sum(axis=0), labelled[training].sum(axis=0)
-    items = counts[held].sum(axis=0)
-    while there[task] < quota.groups[task] or items[task] < quota.items[task]:
-        full = (there >= quota.groups) & (items >= quota.items)
-        surplus = (labelled & full).sum(axis=1)
-        cost = (surplus * 2 + too_large) * len(draw) + draw
-        candidates = np.flatnonzero((part == "train") & labelled[:, task])
-        for group in candidates[np.argsort(cost[candidates])]:
-            if (labelled[group] & (left <= 1)).any():
-                continue
-            part[group] = name
-            there, left = there + labelled[group], left - labelled[group]
-            items = items + counts[group]
-            if (full != ((there >= quota.groups) & (items >= quota.items))).any():
-                break  # costs are others now, and perhaps the quota is reached
-        else:
-            return

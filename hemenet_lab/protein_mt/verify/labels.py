@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.verify.store import PARTS, Check, RawStore, check
 
+AFFINITIES, OF_CHAINS = ("lba", "ppa"), ("ec", "mf", "bp", "cc")
+"""The tasks of Protein-MT, by level."""
 PK_RANGE = (-5.0, 20.0)
 """From 100 M to 10⁻²⁰ M, beyond anything that is measured."""
 
@@ -52,21 +54,38 @@ def _vocabularies(store: RawStore) -> Check:
 
 def _values(store: RawStore) -> Check:
     task, value = (np.asarray(store.array(name)) for name in ("value_task", "value"))
-    known = [
-        index
-        for index, task_ in enumerate(store.tasks)
-        if (task_["kind"], task_["level"]) == ("regression", "complex")
-    ]
-    low, high = PK_RANGE
-    entry = rows_of(store, "value")
-    pairs = entry * len(store.tasks) + task
-    twice = np.isin(pairs, [pair for pair, n in Counter(pairs.tolist()).items() if n > 1])
-    wrong = ~np.isin(task, known) | ~((value >= low) & (value <= high)) | twice
+    task, entry = task.astype(np.int64), rows_of(store, "value")
+    chain, chains = _value_chains(store), np.diff(store.offsets("chain"))[entry]
+    keys = list(zip(entry.tolist(), task.tolist(), chain.tolist(), strict=True))
+    rows = Counter(keys)
+    wrong = np.array([rows[key] > 1 for key in keys], dtype=bool)
+    for index, found in enumerate(store.tasks):
+        low, high = _range(found)
+        mine = task == index
+        of_chain = found["level"] == "chain"
+        placed = (chain >= 0) & (chain < chains) if of_chain else chain == -1
+        good = placed & np.isfinite(value) & (value >= low) & (value <= high)
+        wrong |= mine if found["kind"] != "regression" else mine & ~good
+    wrong |= (task < 0) | (task >= len(store.tasks))
     faults = [
         f"entry {store.ids[row]}: value {number} of task {index}"
         for row, number, index in zip(entry[wrong], value[wrong], task[wrong], strict=True)
     ]
-    return check("labels", f"affinities are finite, {low:g} to {high:g}", len(value), faults)
+    return check("labels", "values are finite and in their task's range", len(value), faults)
+
+
+def _value_chains(store: RawStore) -> NDArray[np.int64]:
+    """[values], chain of each value; -1, the complex, in stores that know no other."""
+    if "value_chain.npy" in store.files:
+        return np.asarray(store.array("value_chain")).astype(np.int64)
+    return np.full(len(store.array("value")), -1, dtype=np.int64)
+
+
+def _range(task: dict[str, Any]) -> tuple[float, float]:
+    """Lowest and highest value: the task's own, that of a pK, or any."""
+    if task.get("range"):
+        return float(task["range"][0]), float(task["range"][1])
+    return PK_RANGE if task["name"] in AFFINITIES else (-np.inf, np.inf)
 
 
 def _terms(store: RawStore) -> Iterator[Check]:
@@ -79,7 +98,9 @@ def _terms(store: RawStore) -> Iterator[Check]:
     width = np.array([len(found["terms"]) for found in store.tasks])
     multilabel = np.array([found["kind"] == "multilabel" for found in store.tasks])
     exists = (task >= 0) & (task < len(width))
-    wrong = ~exists | (chain < 0) | (chain >= chains)
+    of_complex = np.array([found["level"] == "complex" for found in store.tasks])
+    of_complex = of_complex[np.where(exists, task, 0)]
+    wrong = ~exists | np.where(of_complex, chain != -1, (chain < 0) | (chain >= chains))
     wrong[exists] |= ~multilabel[task[exists]]
     rows = Counter(zip(entry.tolist(), task.tolist(), chain.tolist(), strict=True))
     faults = [f"entry {store.ids[e]}: a row of terms for a chain or task it has not"
@@ -124,7 +145,7 @@ def _mask(store: RawStore) -> Check:
 
 def _full_label(store: RawStore) -> Check:
     """An affinity, and a label of every chain-level task on every chain with a UniProt id."""
-    chain_tasks = [i for i, task in enumerate(store.tasks) if task["level"] == "chain"]
+    chain_tasks = [i for i, task in enumerate(store.tasks) if task["name"] in OF_CHAINS]
     names = ("term_row_task", "term_row_chain")
     task, chain = (np.asarray(store.array(name)).tolist() for name in names)
     labelled = set(zip(rows_of(store, "term_row").tolist(), task, chain, strict=True))
@@ -134,7 +155,8 @@ def _full_label(store: RawStore) -> Check:
         if uniprot:
             here = all((entry, t, place - first[entry]) in labelled for t in chain_tasks)
             known[entry] = known.get(entry, True) and here
-    valued = set(rows_of(store, "value").tolist())
+    affinity = [i for i, task in enumerate(store.tasks) if task["name"] in AFFINITIES]
+    valued = set(rows_of(store, "value")[np.isin(store.array("value_task"), affinity)].tolist())
     flags = np.asarray(store.array("full_label")).tolist()
     faults = [
         f"entry {store.ids[entry]}: full_label is {flag}"

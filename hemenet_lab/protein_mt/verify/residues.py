@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from hemenet_lab.protein_mt.raw import find_raw
 from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
 from hemenet_lab.structures import RESIDUE_ATOMS, RESIDUES
 
@@ -44,6 +43,8 @@ def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
         import_module("Bio.PDB")
     except ImportError:
         return  # a dependency, which an installation without its own dependencies may lack
+    from hemenet_lab.protein_mt.raw import find_raw  # slow to import
+
     files = {source.id: source.structure for source in find_raw(raw).sources}
     chosen = np.unique(np.linspace(0, store.size - 1, min(MOST, store.size)).astype(int))
     faults: list[str] = []

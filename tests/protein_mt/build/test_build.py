@@ -171,7 +171,7 @@ def test_nothing_straddles_the_parts(store: Store, path: Path) -> None:
 
 
 def test_every_task_is_held_out(store: Store) -> None:
-    assert store.split_names == ("default", "taskwise")
+    assert store.split_names == ("balanced", "default", "taskwise", "taskwise_30")
     counts = store.counts()
     for task in ("lba", "ppa", "ec"):
         assert all(counts[part][task] > 0 for part in ("train", "val", "test"))
@@ -228,7 +228,7 @@ def test_unforeseen_errors_drop_the_item(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"scheme": "random"}, "allowed: taskwise, published"),
+        ({"scheme": "random"}, "allowed: taskwise, taskwise_30"),
         ({"min_seq_id": 90}, "min_seq_id is 90; it is a share"),
         ({"coverage": 0.0}, "coverage is 0.0"),
         ({"max_atoms": 0}, "max_atoms must be 1 or more"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hemenet_lab.protein_mt.build.build import build_store
-from hemenet_lab.protein_mt.build.summary import summary_text
+from hemenet_lab.protein_mt.build.summary import _about, summary_text
 from hemenet_lab.protein_mt.settings import BuildSettings
 from hemenet_lab.store.reader import Store
 from tests.protein_mt.further_tables import write_full_raw
@@ -51,9 +51,13 @@ def labels(store: Store, name: str) -> dict[str, dict[int, list[str]]]:
     }
 
 
+ALWAYS = {"default", "taskwise", "taskwise_30", "balanced", "time"}
+"""Splits that need no lists, of entries with dates."""
+
+
 def test_splits(store: Store) -> None:
-    expected = {"default", "taskwise", "time", "deepfri_ec", "deepfri_ec_30", "deepfri_ec_95"}
-    assert set(store.split_names) == expected
+    expected = {"deepfri_ec", "deepfri_ec_30", "deepfri_ec_95"}
+    assert set(store.split_names) == {*ALWAYS, *expected}
     by_time = parts(store, "time")
     assert by_time["3AAB-A"] == "train"
     assert by_time["1aab"] == by_time["lba_1aaa"] == "val"
@@ -91,7 +95,7 @@ def test_names_of_ec_numbers(store: Store) -> None:
 
 def test_ligands_are_compared(store: Store) -> None:
     ligands = store.manifest["leakage"]["ligands"]
-    assert set(ligands) == {"default", "taskwise", "time"}
+    assert set(ligands) == ALWAYS
     # all ligands are the same small molecule, or the one of the mol2 file
     assert ligands["time"]["val"]["ligands"] == 4
     assert ligands["time"]["train_ligands"] == 0
@@ -166,7 +170,7 @@ def test_lists_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
     lists = raw / "EnzymeCommission"
     (lists / "nrPDB-EC_2020.04_valid.txt").write_text("3AAA-A\n")
     store = Store(build_store(raw, tmp_path / "out").path)
-    assert set(store.split_names) == {"default", "taskwise", "time"}
+    assert set(store.split_names) == ALWAYS
     [row] = [row for row in read_drops(store.path) if row.reason.startswith("split lists")]
     assert row.reason == (
         "split lists not used: EnzymeCommission: nrPDB-EC_2020.04 lists chains twice: 3AAA-A"
@@ -192,3 +196,8 @@ def test_lists_that_contradict_each_other_are_not_used(tmp_path: Path) -> None:
 def test_wrong_settings(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BuildSettings(**wrong)
+
+
+def test_inspect_says_nothing_of_a_version_that_a_table_has_not() -> None:
+    assert _about(("ec", "pdb_chain_enzyme.csv.gz: ")) == "ec pdb_chain_enzyme.csv.gz"
+    assert _about(("go", "a.csv.gz: 2024/01/02")) == "go a.csv.gz: 2024/01/02"

@@ -22,8 +22,9 @@ def item(
     full: bool = False,
     kind: str = "chain",
     date: str = "",
-    sequences: tuple[str, ...] = ("AAA",),
+    sequences: tuple[str, ...] = (),
 ) -> Item:
+    sequences = sequences or (name,)
     ids = ((),) * len(sequences)
     return Item(name, tuple(sequences), sequences, ids, frozenset(tasks), full, kind, date)
 
@@ -54,8 +55,10 @@ def split(
     return make_splits(SplitInputs(items, groups, copies, chosen, {}))["default"]
 
 
-def parts_of(items: list[Item], groups: np.ndarray, seed: int = 0) -> dict[str, str]:
-    return split(items, groups, seed=seed).parts
+def parts_of(
+    items: list[Item], groups: np.ndarray, seed: int = 0, scheme: str = "taskwise"
+) -> dict[str, str]:
+    return split(items, groups, scheme, seed).parts
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -70,7 +73,7 @@ def test_groups_are_never_torn_apart(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_task_reaches_its_share_of_groups(seed: int) -> None:
     items, groups = random_items(400, 200, seed)
-    parts = parts_of(items, groups, seed)
+    parts = parts_of(items, groups, seed, "balanced")
     for task in TASKS:
         with_task = {
             part: {
@@ -157,12 +160,12 @@ def test_each_task_has_enough_test_items_where_it_can() -> None:
     # 2,000 complexes in 1,000 groups: 15 % of the groups would be 150 complexes or so
     items = [item(f"p{n}", "ppa", kind="ppa") for n in range(1_500)]
     groups = np.concatenate([np.arange(1_000), np.zeros(500, int)])
-    parts = parts_of(items, groups)
+    parts = parts_of(items, groups, scheme="balanced")
     count = Counter(parts.values())
     assert count["test"] == 200
     assert count["val"] == 100
     # 400 complexes: not more than 20 % and 10 %, or the shares of the groups
-    count = Counter(parts_of(items[:400], np.arange(400)).values())
+    count = Counter(parts_of(items[:400], np.arange(400), scheme="balanced").values())
     assert (count["test"], count["val"]) == (80, 40)
 
 

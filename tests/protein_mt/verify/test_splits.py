@@ -72,8 +72,8 @@ def test_near_copies_are_found_without_clusters(damaged: Path) -> None:
         types[nodes[here] + 40] = (types[nodes[here] + 40] + 1) % 20
 
     edit(damaged, "node_type", copy)
-    [fault] = faults(damaged)["no held-out chain is nearly a training chain"]
-    assert fault.startswith("split taskwise: held out ")
+    found = faults(damaged)["no held-out chain is nearly a training chain"]
+    assert any(fault.startswith("split taskwise: held out ") for fault in found)
 
 
 def test_near_copies() -> None:

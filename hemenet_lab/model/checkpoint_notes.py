@@ -1,8 +1,8 @@
-"""What a model was trained on, where readers of its predictions have to know it."""
+"""Notes of a checkpoint beside its weights: plain settings, and what the model was trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 from torch import nn
@@ -31,3 +31,19 @@ def note_of_data(trainer: object) -> str:
     datamodule = getattr(trainer, "datamodule", None)
     manifest = getattr(getattr(datamodule, "store", None), "manifest", {})
     return SYNTHETIC_DATA if manifest.get("synthetic") else ""
+
+
+def keep_plain(values: MutableMapping[str, Any]) -> None:
+    """Remove every value that is not made of dicts, lists, numbers, strings and None."""
+    for name, value in list(values.items()):
+        if not is_plain(value):
+            values.pop(name)
+
+
+def is_plain(value: Any) -> bool:
+    """Check that a value is made of dicts, lists, tuples, numbers, strings and None only."""
+    if isinstance(value, dict):
+        return all(is_plain(part) for part in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(is_plain(part) for part in value)
+    return value is None or isinstance(value, (bool, int, float, str))

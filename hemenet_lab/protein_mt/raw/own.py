@@ -1,0 +1,70 @@
+"""One's own structures: files of any name that a table of labels has as an id."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Collection
+from pathlib import Path
+
+from hemenet_lab.protein_mt.raw.ids import entry_code
+from hemenet_lab.protein_mt.raw.layout import (
+    LIGAND_ENDINGS,
+    SYNTHETIC_MARK,
+    RawFolder,
+    Source,
+    newest,
+    structure_stem,
+    structures_in,
+)
+
+
+def find_structures(path: str | Path, ids: Collection[str]) -> RawFolder:
+    """Finds one's own structures: every structure file below a folder whose name a table has.
+
+    ``P12931.cif.gz`` and ``pdb1abc.ent`` are the entries ``p12931`` and ``1abc``. A ligand is
+    ``<id>_ligand.sdf`` or ``.mol2`` beside ``<id>.pdb`` or ``<id>_protein.pdb``.
+
+    Args:
+        path: The folder.
+        ids: Ids that tables name, as `entry_code` gives them.
+
+    Raises:
+        ValueError: No folder, or no structure that a table names.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise ValueError(f"the folder of structures {path} does not exist")
+    found: dict[str, list[Path]] = defaultdict(list)
+    for folder, folders, _ in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in structures_in(Path(folder)):
+            stem = structure_stem(file.name) or ""
+            short = stem[3:] if stem[:3].lower() == "pdb" and len(stem) == 7 else stem
+            names = (stem, short, stem[:-8] if stem.lower().endswith("_protein") else stem)
+            code = next((entry_code(name) for name in names if entry_code(name) in ids), None)
+            if code is not None and not file.name.startswith("."):
+                found[code].append(file)
+    if not found:
+        some = ", ".join(sorted(ids)[:3])
+        raise ValueError(
+            f"{path} holds no structure that a table names; its ids are {some}…: expected for "
+            f"example {next(iter(sorted(ids)), 'id')}.pdb or .cif, plain or .gz"
+        )
+    sources = (
+        Source(code, "user", code, "", files[0], _ligands(files[0], code), tuple(files[1:]))
+        for code, files in sorted(found.items())
+    )
+    sifts = newest([path / "sifts", path], "pdb_chain_uniprot.csv*", [])
+    synthetic = (path / SYNTHETIC_MARK).exists()
+    return RawFolder(path, tuple(sources), sifts=sifts, synthetic=synthetic, own=True)
+
+
+def _ligands(structure: Path, code: str) -> tuple[Path, ...]:
+    files = sorted(structure.parent.iterdir())
+    return tuple(
+        file
+        for ending in LIGAND_ENDINGS
+        for file in files
+        if entry_code(file.name) == f"{code}_ligand{ending}"
+    )
