@@ -26,8 +26,10 @@ from hemenet_lab.structures import ELEMENT_CLASSES, RESIDUE_ATOMS, RESIDUES
 from hemenet_lab.tasks import select_tasks
 
 Method = Literal["gradients", "occlusion", "attention"]
-COLUMNS = ("entry", "task", "term", "method", "head", "chain", "residue_number")
-COLUMNS += ("insertion_code", "name", "relevance")
+COLUMNS = (
+    *("entry", "task", "term", "method", "head"),
+    *("chain", "residue_number", "insertion_code", "name", "relevance"),
+)
 _DRAWN = {"halogen": "Cl", "metal": "Zn", "other": "X"}
 """Symbols for classes of elements, of which an entry does not know the member."""
 

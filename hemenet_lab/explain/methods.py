@@ -204,4 +204,4 @@ def _scores(module: MultiTaskModule, graphs: list[ProteinGraph], target: Target)
 
 def _by_entry_node(entry: Entry, owner: NDArray[np.int64], values: Floats) -> Floats:
     """Sums of the values of the graph's nodes (atoms in the atom view) by node of the entry."""
-    return np.bincount(owner, weights=values, minlength=entry.num_nodes)
+    return np.bincount(owner, weights=values, minlength=entry.num_nodes).astype(np.float64)
