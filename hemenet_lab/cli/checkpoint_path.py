@@ -13,6 +13,7 @@ from hemenet_lab.cli.config_file import expand_includes
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.saved import DATA, MODEL, TRAINING_ONLY, checkpoint_settings, read_checkpoint
+from hemenet_lab.tracking import resolve_checkpoint
 
 OPTION = "--ckpt_path"
 FOLDER = "--trainer.logger.init_args.folder"
@@ -133,7 +134,9 @@ def start_from(module: MultiTaskModule, config: Mapping[str, Any], resumed: str 
     if resumed:
         rank_zero_info(f"--init_from {word} is not read: the fit goes on from {resumed}")
         return
-    path = resolved_path(word, Path(runs_folder(config)), None)
+    folder = Path(runs_folder(config))
+    known = word in KEYWORDS
+    path = resolved_path(word, folder, None) if known else resolve_checkpoint(word, folder)
     module.start_from(read_checkpoint(path), str(path))
 
 

@@ -6,7 +6,6 @@ from hemenet_lab.prediction.complexes import (
     read_complexes,
     structure_files,
 )
-from hemenet_lab.prediction.members import checkpoint_file
 from hemenet_lab.prediction.named import (
     Prediction,
     load_module,
@@ -30,7 +29,6 @@ __all__ = [
     "ReadComplex",
     "Result",
     "Row",
-    "checkpoint_file",
     "entry_from_files",
     "load_module",
     "named_predictions",

@@ -20,6 +20,7 @@ from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.nn import Dropout
 from hemenet_lab.saved import module_from_checkpoint
 from hemenet_lab.store import Entry
+from hemenet_lab.tracking import resolve_checkpoint
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def load_members(
         raise ValueError("no checkpoint given; name one, or several of an ensemble")
     members = []
     for word in checkpoints:
-        path = checkpoint_file(word)
+        path = resolve_checkpoint(word)
         module, content = module_from_checkpoint(MultiTaskModule, path, trust=trust)
         calibration = read_calibration(content, str(path)) or Calibration()
         trained_on = training_data_note(content)
@@ -63,26 +64,6 @@ def load_members(
                 "needs models of the same store and tasks"
             )
     return members
-
-
-def checkpoint_file(word: str | Path) -> Path:
-    """The checkpoint that a path means: itself, or the best one in a run's folder.
-
-    Raises:
-        ValueError: There is none.
-    """
-    path = Path(word)
-    if not path.is_dir():
-        return path
-    for place in (path, path / "checkpoints"):
-        found = sorted(place.glob("epoch*.ckpt"), key=lambda each: each.stat().st_mtime)
-        for best in (place / "averaged.ckpt", *found[-1:], place / "last.ckpt"):
-            if best.is_file():
-                return best
-    raise ValueError(
-        f"{path} holds no checkpoint, nor does a folder checkpoints in it; give the folder of one "
-        "run, or the path of a .ckpt file"
-    )
 
 
 @torch.inference_mode()

@@ -43,8 +43,9 @@ class Predictor:
     >>> result.affinity["lba"].value, result.terms("A", "mf")  # doctest: +SKIP
 
     Args:
-        checkpoints: A checkpoint or a run's folder, or a list of them: an ensemble gives the mean
-            and the spread of its models.
+        checkpoints: A checkpoint, a run's folder, the id of an MLflow run or
+            ``models:/name/version``, or a list of them: an ensemble gives the mean and the spread
+            of its models.
         device: Where to compute; a GPU if there is one, unless given.
         level: Probability of the intervals of affinities.
         keep_hetero: Keep ions and cofactors, for models whose store was built with them.

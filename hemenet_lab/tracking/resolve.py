@@ -113,7 +113,7 @@ def _registered(word: str, folder: Path, uri: str | None) -> Path:
     except Exception as error:
         raise ValueError(
             f"{word} cannot be had from {_uri(folder, uri)} ({_first_line(error)}); "
-            "hemenet models lists what there is"
+            "`mlflow ui` shows what there is"
         ) from error
     found = sorted(place.rglob("*.ckpt"))
     if len(found) != 1:
