@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from hemenet_lab.protein_mt import BuildSettings, hosts_with, sources_text
 from hemenet_lab.protein_mt.fetch import FetchSettings, report_text, run_fetch
@@ -99,6 +100,20 @@ def inspect(store: Path) -> None:
     from hemenet_lab.store import Store
 
     print(summary_text(Store(store)))
+
+
+def export(store: Path, *, format: Literal["parquet", "pyg", "csv"], out: Path) -> None:
+    """Write a store in a format that other programs read.
+
+    Args:
+        store: Folder of the store.
+        format: Tables as Parquet or CSV, or dictionaries of tensors for PyTorch Geometric.
+        out: New folder for the files.
+    """
+    from hemenet_lab.store import Store, export_store
+
+    files = export_store(Store(store), out, format)
+    print(f"{out}: {', '.join(path.name for path in files)}")
 
 
 def verify(store: Path, *, raw: Path | None = None) -> int:

@@ -3,6 +3,7 @@
 from hemenet_lab.store.cache import cache_folder, store_folder
 from hemenet_lab.store.convert import CONTACT, ContactError, entry_from_structure
 from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, WHOLE, Entry
+from hemenet_lab.store.export import FORMATS, export_store
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     FORMAT,
@@ -21,6 +22,7 @@ __all__ = [
     "ATOM_FIELDS",
     "CONTACT",
     "FORMAT",
+    "FORMATS",
     "FORMAT_VERSION",
     "LIGAND",
     "MANIFEST",
@@ -37,6 +39,7 @@ __all__ = [
     "StoreWriter",
     "cache_folder",
     "entry_from_structure",
+    "export_store",
     "fold_names",
     "store_folder",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, StoreError
-from hemenet_lab.structures import NUM_CHANNELS, NUM_NODE_TYPES
+from hemenet_lab.structures import CA_SLOT, NUM_CHANNELS, NUM_NODE_TYPES
 from hemenet_lab.tasks import Task
 
 WHOLE = -1
@@ -76,6 +76,20 @@ class Entry:
     @property
     def num_chains(self) -> int:
         return len(self.chain_names)
+
+    @property
+    def atom_node(self) -> NDArray[np.int64]:
+        """[A], node of each atom."""
+        return np.repeat(np.arange(self.num_nodes), self.node_atoms)
+
+    @property
+    def representative(self) -> NDArray[np.int64]:
+        """[N], atom that gives a node's place: the alpha carbon, or the first where there is none."""
+        node = self.atom_node
+        atoms = np.searchsorted(node, np.arange(self.num_nodes))
+        alpha = np.flatnonzero((self.atom_slot == CA_SLOT) & (self.node_chain[node] >= 0))
+        atoms[node[alpha]] = alpha
+        return atoms
 
 
 def check_entry(entry: Entry, tasks: tuple[Task, ...]) -> None:

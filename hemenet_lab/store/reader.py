@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,12 @@ from hemenet_lab.store.fields import (
     content_hash,
 )
 from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
+from hemenet_lab.store.frames import frame_of
 from hemenet_lab.store.writer import StoreWriter
 from hemenet_lab.tasks import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Store", "StoreError", "StoreWriter"]
 
@@ -183,6 +187,21 @@ class Store:
             }
             for code, part in enumerate(SPLIT_NAMES)
         }
+
+    def to_pandas(
+        self, table: str = "entries", first: int = 0, last: int | None = None
+    ) -> pd.DataFrame:
+        """A table of the store; ``docs/store.md`` lists its columns.
+
+        Args:
+            table: ``entries``, ``chains``, ``nodes``, ``atoms`` or ``labels``.
+            first, last: Positions of the entries, the last one not included; all if not given.
+                A benchmark has a hundred million atoms: take some entries at a time.
+
+        Raises:
+            ValueError: There is no such table.
+        """
+        return frame_of(self, table, first, last)
 
     def _rows(self, level: str, index: int) -> slice:
         offset = self.array(f"{level}_offset")
