@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, StoreError
-from hemenet_lab.structures import CA_SLOT, NUM_CHANNELS, NUM_NODE_TYPES
+from hemenet_lab.structures import CA_SLOT, NUM_CHANNELS, NUM_NODE_TYPES, ONE_LETTER
 from hemenet_lab.tasks import Task
 
 WHOLE = -1
@@ -78,13 +78,23 @@ class Entry:
         return len(self.chain_names)
 
     @property
+    def sequences(self) -> tuple[str, ...]:
+        """[C], one-letter sequence of each chain's residues, those without coordinates left out."""
+        letters = np.array(list(ONE_LETTER))
+        residues = self.node_type < len(ONE_LETTER)
+        return tuple(
+            "".join(letters[self.node_type[residues & (self.node_chain == chain)]])
+            for chain in range(self.num_chains)
+        )
+
+    @property
     def atom_node(self) -> NDArray[np.int64]:
         """[A], node of each atom."""
         return np.repeat(np.arange(self.num_nodes), self.node_atoms)
 
     @property
     def representative(self) -> NDArray[np.int64]:
-        """[N], atom that gives a node's place: the alpha carbon, or the first where there is none."""
+        """[N], atom that gives a node's place: the alpha carbon, else the first one."""
         node = self.atom_node
         atoms = np.searchsorted(node, np.arange(self.num_nodes))
         alpha = np.flatnonzero((self.atom_slot == CA_SLOT) & (self.node_chain[node] >= 0))

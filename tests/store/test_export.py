@@ -1,4 +1,4 @@
-"""Exports come back as the store has them: Parquet, CSV, tensors; `docs/store.md` names every array."""
+"""Exports come back as the store has them; `docs/store.md` names every array."""
 
 from __future__ import annotations
 

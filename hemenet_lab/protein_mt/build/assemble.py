@@ -23,6 +23,9 @@ class Assembly:
     """One per stored entry."""
     drops: list[DropRow] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    """Numbers of notes; what follows ``:`` in one is detail."""
+    doubts: list[dict[str, str]] = field(default_factory=list)
+    """Notes with detail, each with its entry: nothing was lost, but somebody should look."""
     found: Counter[str] = field(default_factory=Counter)
     stored: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -57,7 +60,7 @@ def labelled_entries(
         assembly.found[source.kind] += 1
         result = load(source)
         assembly.drops += result.drops
-        assembly.notes.update(result.notes)
+        assembly.notes.update(note.partition(":")[0] for note in result.notes)
         entry, reason = _label(source, result, labels, settings, assembly)
         if entry is None:
             assembly.dropped[source.kind] += 1
@@ -74,6 +77,7 @@ def labelled_entries(
         date = labels.release(source.code, result.date, record)
         full_label = is_full_label(entry, labels.tasks)
         assembly.items.append(item_of(entry, full_label=full_label, date=date))
+        assembly.doubts += [{"id": entry.id, "note": n} for n in result.notes if ":" in n]
         yield entry
     _count_homeless(raw, labels, assembly)
 

@@ -44,6 +44,7 @@ from hemenet_lab.protein_mt.splits import (
     ligand_report,
     make_splits,
     mmseqs_version,
+    unlike_chains,
 )
 from hemenet_lab.store import StoreWriter
 
@@ -156,6 +157,10 @@ def write_store(
                 "labels": labels.about,
                 "split_rules": {name: split.about for name, split in splits.items()},
                 "drops": count_reasons(assembly.drops),
+                "doubts": {
+                    "uniprot": unlike_chains(assembly.items, clusters, threads=threads),
+                    "entries": assembly.doubts,
+                },
                 "leakage": _leakage(settings, assembly, clusters, parts),
                 "data_card": data_card(origin),
                 "tables": {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hemenet_lab.protein_mt.raw.dates import read_date
 from hemenet_lab.protein_mt.raw.drops import DropRow
 from hemenet_lab.protein_mt.raw.fingerprint import read_fingerprint, read_smiles
+from hemenet_lab.protein_mt.raw.header import Header, agreement, read_header
 from hemenet_lab.protein_mt.raw.layout import Source
 from hemenet_lab.store import CONTACT, ContactError, Entry, entry_from_structure
 from hemenet_lab.structures import (
@@ -97,6 +97,9 @@ UNCHECKED_LIGAND = "ligand read without chemistry checks"
 SECOND_LIGAND = "ligand read from its second file"
 RENAMED_CHAIN = "chain named by its file name"
 MISSING_PARTNER = "partner chain not in the structure"
+OTHER_SEQUENCE = "residues are not those of the sequence (SEQRES)"
+AGREEING, FEWEST_RESIDUES = 0.9, 10
+"""Share of a chain's residues that must lie in its declared sequence, of chains of this length."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,9 @@ def read_sources(
     path = items[0][0].structure
     assert all(source.structure == path for source, _ in items)
     parsed = _parsed(path, keep_hetero)
-    date = read_date(path) if isinstance(parsed, Structure) else ""
+    header = read_header(path) if isinstance(parsed, Structure) else Header()
     for source, partners in items:
-        yield _result(source, parsed, partners, date, contact)
+        yield _result(source, parsed, partners, header, contact)
 
 
 def _parsed(path: Path, keep_hetero: bool) -> Structure | Exception:
@@ -158,7 +161,7 @@ def _result(
     source: Source,
     parsed: Structure | Exception,
     partners: tuple[str, ...],
-    date: str,
+    header: Header,
     contact: float,
 ) -> ReadResult:
     rows: list[DropRow] = []
@@ -188,7 +191,22 @@ def _result(
         return ReadResult(None, tuple(rows), tuple(notes))
     fingerprint = read_fingerprint(source.ligands).hex()
     smiles = read_smiles(source.ligands)
-    return ReadResult(entry, tuple(rows), tuple(notes), date, fingerprint, smiles)
+    notes += _other_sequences(entry, header.sequences)
+    return ReadResult(entry, tuple(rows), tuple(notes), header.date, fingerprint, smiles)
+
+
+def _other_sequences(entry: Entry, declared: Mapping[str, str]) -> Iterator[str]:
+    """Notes on chains whose residues are not those of the sequence that the file's head gives."""
+    for chain, observed in zip(entry.chain_names, entry.sequences, strict=True):
+        sequence = declared.get(chain, next(iter(declared.values()), ""))
+        if chain not in declared and not (len(declared) == entry.num_chains == 1):
+            continue
+        known = len(observed.replace("X", ""))
+        share = agreement(sequence, observed)
+        if known >= FEWEST_RESIDUES and share < AGREEING:
+            yield (
+                f"{OTHER_SEQUENCE}: chain {chain}, {share * known:.0f} of {known} residues agree"
+            )
 
 
 def _read(

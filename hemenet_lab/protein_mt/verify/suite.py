@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from hemenet_lab.protein_mt.verify.against_raw import check_raw
+from hemenet_lab.protein_mt.verify.doubts import check_doubts
 from hemenet_lab.protein_mt.verify.labels import check_labels
 from hemenet_lab.protein_mt.verify.residues import check_residues
 from hemenet_lab.protein_mt.verify.splits import check_splits
@@ -42,6 +43,7 @@ def verify_store(path: str | Path, raw: str | Path | None = None) -> list[Check]
         return checks  # without them, no row can be told to belong to an entry
     checks += _guarded("structures", lambda: check_structures(store))
     checks += _guarded("labels", lambda: check_labels(store))
+    checks += _guarded("labels", lambda: check_doubts(store))
     checks += _guarded("splits", lambda: check_splits(store))
     if raw is not None:
         folder = Path(raw)
