@@ -187,8 +187,10 @@ def _doubt_sections(doubts: Mapping[str, Any] | None) -> list[str]:
         return []
     found = doubts["uniprot"]
     rows: list[Row] = [
-        (row["uniprot"], f"{row['id']} {row['chain']}", row["chains"])
-        + (f"{row['other_id']} {row['other_chain']}", f"{row['identity']:.0%}", row["aligned"])
+        (
+            *(row["uniprot"], f"{row['id']} {row['chain']}", row["chains"]),
+            *(f"{row['other_id']} {row['other_chain']}", f"{row['identity']:.0%}", row["aligned"]),
+        )
         for row in found["pairs"]
     ]
     header = ("UniProt", "chain", "alike", "aligns not with", "identity", "residues")

@@ -1,4 +1,4 @@
-"""Chains of one UniProt id that are no copies of one protein: a wrong name, or parts of one chain."""
+"""Chains of one UniProt id that are not one protein: a wrong name, or parts of a longer one."""
 
 from __future__ import annotations
 
