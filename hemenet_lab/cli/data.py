@@ -7,20 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from hemenet_lab.protein_mt import BuildSettings, hosts_with, sources_text
+from hemenet_lab.protein_mt import BuildSettings, hosts_with, paths_with, sources_text
 from hemenet_lab.protein_mt.fetch import FetchSettings, report_text, run_fetch
 
 FAULTY = 1
 """Exit status of a check that found something, and of a fetch after which something is missing."""
 
 
-def sources(*, mirror: tuple[str, ...] = ()) -> None:
+def sources(*, mirror: tuple[str, ...] = (), path: tuple[str, ...] = ()) -> None:
     """Print where the raw files come from.
 
     Args:
-        mirror: Another address for a source, as NAME=URL; also by HEMENET_MIRRORS.
+        mirror: Another address for a source's host, as NAME=URL; also by HEMENET_MIRRORS.
+        path: Another path of a source, as SOURCE=TEMPLATE.
     """
-    print(sources_text(hosts_with(list(mirror))))
+    print(sources_text(hosts_with(list(mirror)), paths_with(list(path))))
 
 
 def fetch(*, settings: FetchSettings) -> int:
@@ -44,6 +45,7 @@ def build(
     table: tuple[Path, ...] = (),
     structures: Path | None = None,
     split_file: Path | None = None,
+    pdb_dir: str = "",
     workers: int | None = None,
     force: bool = False,
 ) -> None:
@@ -57,6 +59,7 @@ def build(
         table: Tables with their labels: id, chain, value or terms.
         structures: Folder of their structures, whose names are the ids.
         split_file: Table of splits: id, split and perhaps name; the first is the default.
+        pdb_dir: Local copy of the PDB, for chains and ids without a file of their own.
         workers: Processes; one per usable core if not given.
         force: Replace a different store.
     """
@@ -66,13 +69,13 @@ def build(
 
     own, folder = None, raw
     if task is not None or table or structures is not None:
-        if raw is not None or task is None or not table or structures is None:
+        if raw is not None or task is None or not table or not (structures or pdb_dir):
             raise ValueError(
-                "own data need --task, --table and --structures together, and no --raw; "
-                "a raw folder in the public layouts needs --raw alone"
+                "own data need --task, --table and --structures (or --pdb-dir) together, and no "
+                "--raw; a raw folder in the public layouts needs --raw without these"
             )
         own, folder = OwnData(task, table), structures
-    if folder is None:
+    if folder is None and own is None:
         raise ValueError("give --raw DIR, or --task, --table and --structures")
     result = build_store(
         folder,
@@ -83,6 +86,7 @@ def build(
         progress=sys.stderr.isatty(),
         own=own,
         split_file=split_file,
+        pdb_dir=pdb_dir or None,
     )
     if not result.built:
         print(f"{result.path} is up to date: same raw files, same settings; nothing to do")
