@@ -31,7 +31,7 @@ PAGES = {
 GROUPS = {
     "Start": ("index", "concepts", "demo", "coming-from"),
     "How to": (
-        *("data", "own-data", "store", "fetch", "predict", "explain", "finetune", "extend"),
+        *("data", "own-data", "known-sets", "store", "fetch", "predict", "explain", "finetune", "extend"),
         *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
     ),
     "Results": ("results-demo", "results-real", "baselines"),

@@ -64,6 +64,9 @@ class Entry:
     `WHOLE`."""
     chain_values: dict[str, dict[int, float]] = field(default_factory=dict)
     """Chain-level regression: task name → {chain: value}."""
+    b_factor: NDArray[np.float32] | None = None
+    """[N], mean B-factor of a residue's atoms in Å², the pLDDT of a predicted model; 0 for ligand
+    atoms. None where it was not kept."""
 
     @property
     def num_nodes(self) -> int:
@@ -126,6 +129,8 @@ def _shape_faults(entry: Entry) -> Iterator[str]:
                 f"{array_field.name} is {np.asarray(values).dtype} {np.shape(values)}, "
                 f"it must be {np.dtype(array_field.dtype)} {shape}"
             )
+    if entry.b_factor is not None and np.shape(entry.b_factor) != (entry.num_nodes,):
+        yield f"b_factor is {np.shape(entry.b_factor)}, it must be {(entry.num_nodes,)}"
     if entry.chain_uniprot and len(entry.chain_uniprot) != entry.num_chains:
         yield f"{len(entry.chain_uniprot)} UniProt fields for {entry.num_chains} chains"
 

@@ -128,6 +128,7 @@ def _arrays(entry: Entry, store: Store) -> dict[str, Any]:
     """Arrays of an entry under the names of PyG; labels have a row per chain, or one."""
     found: dict[str, Any] = {
         **{field.name: getattr(entry, field.name) for field in (*NODE_FIELDS, *ATOM_FIELDS)},
+        **({"b_factor": entry.b_factor} if store.has_b_factors else {}),
         "atom_node": entry.atom_node,
         "pos": entry.coords[entry.representative],
     }

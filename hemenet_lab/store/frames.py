@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.store.entry import WHOLE, Entry
-from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, SPLIT_NAMES
+from hemenet_lab.store.fields import ATOM_FIELDS, B_FACTOR, NODE_FIELDS, SPLIT_NAMES, Field
 from hemenet_lab.structures import ELEMENT_CLASSES, RESIDUES
 from hemenet_lab.tasks import Task
 
@@ -31,6 +31,8 @@ class Tabled(Protocol):
     def full_label(self) -> NDArray[np.bool_]: ...
     @property
     def groups(self) -> NDArray[np.int64]: ...
+    @property
+    def has_b_factors(self) -> bool: ...
     @property
     def split_names(self) -> tuple[str, ...]: ...
     def split(self, name: str = ...) -> NDArray[np.int8]: ...
@@ -95,8 +97,12 @@ def _nodes(store: Tabled, first: int, last: int) -> Columns:
         "id": _ids(store)[entry],
         "node": place.astype(np.int32),
         "name": NODE_NAMES[store.array("node_type")[rows]],
-        **{field.name: store.array(field.name)[rows] for field in NODE_FIELDS},
+        **{field.name: store.array(field.name)[rows] for field in _node_fields(store)},
     }
+
+
+def _node_fields(store: Tabled) -> tuple[Field, ...]:
+    return (*NODE_FIELDS, B_FACTOR) if store.has_b_factors else NODE_FIELDS
 
 
 def _atoms(store: Tabled, first: int, last: int) -> Columns:

@@ -81,6 +81,7 @@ class Store:
             values=self._values(index),
             chain_values=self._chain_values(index),
             terms=self._terms(index),
+            b_factor=self.array("b_factor")[nodes] if self.has_b_factors else None,
             **{field.name: self.array(field.name)[nodes] for field in NODE_FIELDS},
             **{field.name: self.array(field.name)[atoms] for field in ATOM_FIELDS},
         )
@@ -144,6 +145,11 @@ class Store:
     def full_label(self) -> NDArray[np.bool_]:
         """[n], True for entries with all kinds of labels."""
         return self.array("full_label")
+
+    @property
+    def has_b_factors(self) -> bool:
+        """True where the store was built to keep B-factors."""
+        return "b_factor.npy" in self.manifest["files"]
 
     @property
     def split_names(self) -> tuple[str, ...]:

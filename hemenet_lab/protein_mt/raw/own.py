@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
@@ -19,13 +20,17 @@ from hemenet_lab.protein_mt.raw.layout import (
     structures_in,
 )
 
+_OF_ALPHAFOLD = re.compile(r"AF-(\w+)-F1-model_v\d+", re.IGNORECASE)
+"""Name of a file of the AlphaFold database, with the UniProt id of its protein."""
+
 
 def find_structures(
     path: str | Path | None, ids: Collection[str], archive: Archive | None = None
 ) -> RawFolder:
     """Finds one's own structures: every structure file below a folder whose name a table has.
 
-    ``P12931.cif.gz`` and ``pdb1abc.ent`` are the entries ``p12931`` and ``1abc``. A ligand is
+    ``P12931.cif.gz`` and ``pdb1abc.ent`` are the entries ``p12931`` and ``1abc``, and so is
+    ``AF-P12931-F1-model_v4.cif`` the former, if a table has no such longer id. A ligand is
     ``<id>_ligand.sdf`` or ``.mol2`` beside ``<id>.pdb`` or ``<id>_protein.pdb``.
 
     Args:
@@ -47,7 +52,9 @@ def find_structures(
         for file in structures_in(Path(folder)):
             stem = structure_stem(file.name) or ""
             short = stem[3:] if stem[:3].lower() == "pdb" and len(stem) == 7 else stem
+            model = _OF_ALPHAFOLD.fullmatch(stem)
             names = (stem, short, stem[:-8] if stem.lower().endswith("_protein") else stem)
+            names += (model[1],) if model else ()
             code = next((entry_code(name) for name in names if entry_code(name) in ids), None)
             if code is not None and not file.name.startswith("."):
                 found[code].append(file)
