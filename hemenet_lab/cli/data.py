@@ -52,7 +52,7 @@ def build(
     """Make a store from raw files, or from one's own tasks, tables and structures.
 
     Args:
-        raw: Folder with the raw files, in the public layouts.
+        raw: Folder with the raw files, in the public layouts; own tasks come beside its six.
         out: Folder of the store.
         settings: What the store holds.
         task: YAML file with tasks of one's own.
@@ -67,14 +67,16 @@ def build(
     from hemenet_lab.protein_mt.build import OwnData, build_store, summary_text
     from hemenet_lab.store import Store
 
-    own, folder = None, raw
+    own = None
     if task is not None or table or structures is not None:
-        if raw is not None or task is None or not table or not (structures or pdb_dir):
+        places = [raw is not None, structures is not None]
+        if task is None or not table or all(places) or not (any(places) or pdb_dir):
             raise ValueError(
-                "own data need --task, --table and --structures (or --pdb-dir) together, and no "
-                "--raw; a raw folder in the public layouts needs --raw without these"
+                "own data need --task and --table, and one of --structures (or --pdb-dir alone) "
+                "for structures of your own, and --raw for tasks beside those of a raw folder"
             )
-        own, folder = OwnData(task, table), structures
+        own = OwnData(task, table, beside=raw is not None)
+    folder = raw if structures is None else structures
     if folder is None and own is None:
         raise ValueError("give --raw DIR, or --task, --table and --structures")
     result = build_store(
@@ -120,15 +122,17 @@ def export(store: Path, *, format: Literal["parquet", "pyg", "csv"], out: Path) 
     print(f"{out}: {', '.join(path.name for path in files)}")
 
 
-def verify(store: Path, *, raw: Path | None = None) -> int:
+def verify(store: Path, *, raw: Path | None = None, table: tuple[Path, ...] = ()) -> int:
     """Check a store, with code that the build does not use.
 
     Args:
         store: Folder of the store.
         raw: Derive the labels from its raw files again.
+        table: Derive the labels of own tasks from these tables again.
     """
-    from hemenet_lab.protein_mt.verify import table, verify_store
+    from hemenet_lab.protein_mt.verify import table as text_of
+    from hemenet_lab.protein_mt.verify import verify_store
 
-    checks = verify_store(store, raw)
-    print(table(checks))
+    checks = verify_store(store, raw, table)
+    print(text_of(checks))
     return FAULTY if any(found.faults for found in checks) else 0

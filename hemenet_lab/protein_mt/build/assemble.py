@@ -97,14 +97,14 @@ def _label(
         return None, f"too many heavy atoms: {size}, the limit is {settings.max_atoms}"
     entry = labels.transfer.apply(result.entry, source.code)
     if labels.own is not None:
-        entry = labels.own.apply(entry, assembly.drops)
+        entry = labels.own.apply(entry, source.code, assembly.drops)
     record = labels.affinities.get(source.kind, {}).get(source.code)
     if record and record.censored and not settings.keep_censored:
         reason = f"affinity is a bound: p{record.measure} of a value given with {record.sign}"
         assembly.drops.append(DropRow(source.id, source.kind, "label", reason))
         record = None
     if record:
-        entry = replace(entry, values={source.kind: record.pk})
+        entry = replace(entry, values={**entry.values, source.kind: record.pk})
     if not (entry.values or entry.chain_values or entry.terms):
         return None, "no label of any task"
     if record:
@@ -115,7 +115,8 @@ def _label(
 def _count_homeless(raw: RawFolder, labels: Labels, assembly: Assembly) -> None:
     """Affinities, and own labels, of complexes without a structure file."""
     if labels.own is not None:
-        assembly.drops += labels.own.homeless(source.code for source in raw.sources)
+        there = {name for source in raw.sources for name in (source.code, source.id.lower())}
+        assembly.drops += labels.own.homeless(there)
     for kind, records in labels.affinities.items():
         codes = {source.code for source in raw.sources if source.kind == kind}
         assembly.drops += [

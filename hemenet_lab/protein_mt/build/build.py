@@ -44,10 +44,12 @@ class OwnData:
     Args:
         task: YAML file with the own tasks.
         tables: Tables with their labels.
+        beside: The folder is a raw folder in the public layouts: the tasks come beside its six.
     """
 
     task: Path
     tables: tuple[Path, ...]
+    beside: bool = False
 
 
 def build_store(
@@ -74,7 +76,8 @@ def build_store(
         settings: What the store is to hold; the defaults if not given.
         force: Replace a store that was built from other files or with other settings.
         progress: Show progress bars on the error stream.
-        own: Own tasks and labels; ``raw`` is then a folder of structures whose names are the ids.
+        own: Own tasks and labels; ``raw`` is then a folder of structures whose names are the ids,
+            unless they are ``beside`` the benchmark's.
         split_file: Table with the columns id and split, and perhaps name; the first of its splits
             is the store's default.
         pdb_dir: A local copy of the PDB (see `Archive`), for chains of the annotation tables, or
@@ -90,7 +93,7 @@ def build_store(
     check_folder(out)
     own_labels = read_own(own.task, own.tables) if own else None
     archive = Archive(pdb_dir) if pdb_dir is not None else None
-    if own_labels:
+    if own_labels and own and not own.beside:
         found = find_structures(raw, own_labels.labels.keys(), archive)
     elif raw is not None:
         found = find_raw(raw, archive)

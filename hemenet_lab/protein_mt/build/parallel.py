@@ -107,7 +107,7 @@ def read_jobs(
     for source, digest in zip(raw.sources, digests, strict=True):
         record = labels.affinities.get(source.kind, {}).get(source.code)
         partners = record.partner_chains if record and source.kind == "ppa" else ()
-        if labels.own is not None:
+        if labels.own is not None and raw.own:
             partners = labels.own.partners.get(source.code, ())
         jobs[source.id] = ReadJob(
             source,

@@ -48,9 +48,11 @@ def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
         import_module("Bio.PDB")
     except ImportError:
         return  # a dependency, which an installation without its own dependencies may lack
-    from hemenet_lab.protein_mt.raw import find_raw  # slow to import
+    from hemenet_lab.protein_mt.raw import find_raw, find_structures  # slow to import
 
-    files = {source.id: source.structure for source in find_raw(raw).sources}
+    own = set(store.kinds) == {"user"}
+    found_raw = find_structures(raw, store.ids) if own else find_raw(raw)
+    files = {source.id: source.structure for source in found_raw.sources}
     chosen = np.unique(np.linspace(0, store.size - 1, min(MOST, store.size)).astype(int))
     faults: list[str] = []
     doubts: list[str] = []
