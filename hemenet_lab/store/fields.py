@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,8 @@ TERM_ROW_FIELDS = (
 """A row per labelled chain (-1 for the complex) and task; its terms end at ``term_row_end`` in
 ``term``."""
 TERM_FIELD = Field("term", "term", "<i4")
+ENTRY_CHECKSUM = Field("entry_checksum", "entry", "<u4")
+"""CRC-32 of each entry's nodes and atoms; stores of before have none."""
 
 LEVELS = ("node", "atom", "chain", "value", "term_row")
 """What an entry has several of: ``<level>_offset`` [n + 1] says which rows are its own."""
@@ -110,8 +113,28 @@ def all_fields(*, chain_values: bool = False, b_factors: bool = False) -> tuple[
         *(*NODE_FIELDS, *ATOM_FIELDS, *TEXT_FIELDS, *ends),
         *(*VALUE_FIELDS, *((VALUE_CHAIN,) if chain_values else ())),
         *((B_FACTOR,) if b_factors else ()),
-        *(*TERM_ROW_FIELDS, TERM_FIELD, *offsets),
+        *(*TERM_ROW_FIELDS, TERM_FIELD, *offsets, ENTRY_CHECKSUM),
     )
+
+
+LARGE = (*NODE_FIELDS, *ATOM_FIELDS, B_FACTOR)
+"""Arrays that are checked entry by entry, when one is first read; the others are when a store is
+opened."""
+
+
+def entry_checksum(arrays: Mapping[str, NDArray[Any] | None]) -> int:
+    """CRC-32 over an entry's arrays of `LARGE` that are there, in this order.
+
+    Args:
+        arrays: Name → array.
+    """
+    total = 0
+    for field in LARGE:
+        if (array := arrays.get(field.name)) is not None:
+            # the bytes as they lie in the file, whatever the machine
+            stored = np.ascontiguousarray(array, dtype=field.dtype)
+            total = zlib.crc32(stored.data if stored.size else b"", total)
+    return total
 
 
 class GrowingArray:

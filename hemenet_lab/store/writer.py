@@ -21,6 +21,7 @@ from hemenet_lab.store.fields import (
     FORMAT,
     FORMAT_VERSION,
     HASHED,
+    LARGE,
     LEVELS,
     MANIFEST,
     NODE_FIELDS,
@@ -31,6 +32,7 @@ from hemenet_lab.store.fields import (
     all_fields,
     checksum,
     content_hash,
+    entry_checksum,
 )
 from hemenet_lab.tasks import Task
 
@@ -69,6 +71,7 @@ class StoreWriter:
             field.name: GrowingArray(self._folder / f"{field.name}.npy", field.dtype, field.width)
             for field in all_fields(chain_values=self._has_chain_values(), b_factors=b_factors)
         }
+        self._large = [field.name for field in LARGE if field.name in self._arrays]
         self._mark_ends()
 
     def __enter__(self) -> StoreWriter:
@@ -102,6 +105,8 @@ class StoreWriter:
             if entry.b_factor is None:
                 raise StoreError(f"entry {entry.id} has no B-factors, which this store keeps")
             self._arrays["b_factor"].append(entry.b_factor)
+        kept = {name: getattr(entry, name) for name in self._large}
+        self._arrays["entry_checksum"].append([entry_checksum(kept)])
         self._index[entry.id] = len(self._index)
         for field in (*NODE_FIELDS, *ATOM_FIELDS):
             self._arrays[field.name].append(getattr(entry, field.name))
