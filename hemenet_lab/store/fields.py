@@ -48,6 +48,22 @@ class StoreError(ValueError):
     """A store that cannot be written or read; says what was found and what to do."""
 
 
+def open_array(path: Path) -> NDArray[Any]:
+    """A ``.npy`` file as a read-only memory map.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy parses a damaged header as Python: any error can come
+        raise StoreError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); it is damaged: copy its "
+            "folder again, or make it anew"
+        ) from error
+    return mapped.view(np.ndarray)
+
+
 @dataclass(frozen=True)
 class Field:
     """One array of the store; its rows are cut into entries by ``<level>_offset``."""

@@ -19,6 +19,7 @@ from hemenet_lab.store.fields import (
     SPLIT_NAMES,
     StoreError,
     entry_checksum,
+    open_array,
 )
 from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
 from hemenet_lab.store.frames import frame_of
@@ -97,8 +98,7 @@ class Store:
     def array(self, name: str) -> NDArray[Any]:
         """One of the store's arrays as a read-only memory map."""
         if name not in self._arrays:
-            mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
-            self._arrays[name] = mapped.view(np.ndarray)
+            self._arrays[name] = open_array(self.path / f"{name}.npy")
         return self._arrays[name]
 
     @property

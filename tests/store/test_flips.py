@@ -41,6 +41,23 @@ def test_a_flip_in_an_entry_is_noticed_when_that_is_read(tmp_path: Path, name: s
         store[19]
 
 
+def test_a_flip_in_a_header_is_a_clear_error_or_harmless(tmp_path: Path) -> None:
+    """Numpy parses headers as Python, with errors of any kind."""
+    path = small_store(tmp_path / "s", 20).path
+    whole, before = (path / "coords.npy").read_bytes(), Store(path).array("coords")[:].tobytes()
+    noticed = 0
+    for place in range(12, 70):
+        damage(path / "coords.npy", place)
+        try:
+            store = Store(path)
+            found = b"".join(store[index].coords.tobytes() for index in range(len(store)))
+            assert found == before
+        except StoreError:
+            noticed += 1
+        (path / "coords.npy").write_bytes(whole)
+    assert noticed > 40
+
+
 @pytest.mark.parametrize(
     "name", ["num_labels", "split_default", "id", "value", "term", "node_offset", "entry_checksum"]
 )
