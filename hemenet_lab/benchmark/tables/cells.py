@@ -49,7 +49,7 @@ class Cell:
     constant: float | None
     """Score of the constant predictor, mean over seeds."""
     low: float | None = None
-    """Ends of the 95 % bootstrap interval of the mean over test items."""
+    """Ends of the 95 % bootstrap interval of the mean when clusters of test items are drawn."""
     high: float | None = None
     per_cluster: float | None = None
     """Mean score with each sequence cluster counted once."""
