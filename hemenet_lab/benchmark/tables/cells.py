@@ -125,7 +125,7 @@ class ResultTable:
     @property
     def untested(self) -> list[str]:
         """Tasks that runs learned without any labelled test item."""
-        learned = {task for run in self.results.runs for task in run.tasks}
+        learned = {task for run in self.results.judged for task in run.tasks}
         return sorted(learned - set(self.tasks))
 
 
