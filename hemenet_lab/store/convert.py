@@ -90,8 +90,8 @@ def entry_from_structure(
         return np.concatenate([of_residues, free]).astype(dtype)
 
     number = structure.atom_residue
-    means = np.bincount(number, structure.b_factor, structure.num_residues)
-    means = means / np.maximum(np.bincount(number, minlength=structure.num_residues), 1)
+    sums = np.bincount(number, structure.b_factor, structure.num_residues)
+    means = sums / np.maximum(np.bincount(number, minlength=structure.num_residues), 1)
     return Entry(
         id=structure.id,
         kind=kind,

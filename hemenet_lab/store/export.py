@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hemenet_lab.basics import csv_cell
 from hemenet_lab.store.entry import WHOLE, Entry
@@ -135,7 +136,8 @@ def _arrays(entry: Entry, store: Store) -> dict[str, Any]:
     for task in store.tasks:
         rows = entry.num_chains if task.level == "chain" else 1
         kind = np.float64 if task.kind == "regression" else np.bool_
-        target, mask = np.zeros((rows, task.num_outputs), kind), np.zeros(rows, np.bool_)
+        target: NDArray[Any] = np.zeros((rows, task.num_outputs), kind)
+        mask = np.zeros(rows, np.bool_)
         values = dict(entry.chain_values.get(task.name, {}))
         if task.name in entry.values:
             values[WHOLE] = entry.values[task.name]

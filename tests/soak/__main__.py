@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 
+from hemenet_lab.store import store_folder
 from tests.examples import VARIABLE
+from tests.soak.flips import main as flip_run
 from tests.soak.long_run import main as long_run
 from tests.soak.resume import main as resume
 
@@ -19,7 +21,13 @@ def readers() -> int:
     return subprocess.run(words, env={**os.environ, VARIABLE: "1500"}, check=False).returncode
 
 
+def flips() -> int:
+    """Single bits flipped in every file of the demo's store and its edges."""
+    return flip_run(store_folder("demo"))
+
+
 PARTS = {
+    "flips": flips,
     "resume": lambda: resume(["--kills", "4"]),
     "readers": readers,
     "long run": lambda: long_run(["--minutes", "20"]),

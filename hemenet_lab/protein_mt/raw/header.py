@@ -128,7 +128,7 @@ def _mmcif_columns(head: bytes) -> Columns:
 
 def _of_cif(columns: Columns) -> Header:
     kinds, texts, names = (columns.get(tag, []) for tag in _SEQUENCE)
-    sequences = {}
+    sequences: dict[str, str] = {}
     if len(kinds) == len(texts) == len(names):
         for kind, text, chains in zip(kinds, texts, names, strict=True):
             if kind.lower().startswith("polypeptide"):

@@ -53,7 +53,11 @@ def find_structures(
             stem = structure_stem(file.name) or ""
             short = stem[3:] if stem[:3].lower() == "pdb" and len(stem) == 7 else stem
             model = _OF_ALPHAFOLD.fullmatch(stem)
-            names = (stem, short, stem[:-8] if stem.lower().endswith("_protein") else stem)
+            names: tuple[str, ...] = (
+                stem,
+                short,
+                stem[:-8] if stem.lower().endswith("_protein") else stem,
+            )
             names += (model[1],) if model else ()
             code = next((entry_code(name) for name in names if entry_code(name) in ids), None)
             if code is not None and not file.name.startswith("."):

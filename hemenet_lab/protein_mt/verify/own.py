@@ -73,9 +73,9 @@ def _wanted(
             row = {name.casefold(): text for name, text in row.items()}
             for name, label in _labels(row, path, own):
                 chain = row.get("chain", "") if own[name]["level"] == "chain" else ""
-                key = code_of(row["id"]), chain, name
-                if first.setdefault(key, label) is label:
-                    given[key] = row["id"].strip()
+                place = code_of(row["id"]), chain, name
+                if first.setdefault(place, label) is label:
+                    given[place] = row["id"].strip()
     wanted: dict[Key, list[Label | None]] = defaultdict(list)
     for (code, chain, name), label in first.items():
         for entry in entries[code]:
