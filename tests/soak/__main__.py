@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
-from hemenet_lab.store import store_folder
+from hemenet_lab.protein_mt.build import build_store
 from tests.examples import VARIABLE
+from tests.protein_mt.raw_folder import write_raw
 from tests.soak.flips import main as flip_run
 from tests.soak.long_run import main as long_run
 from tests.soak.resume import main as resume
@@ -22,8 +25,10 @@ def readers() -> int:
 
 
 def flips() -> int:
-    """Single bits flipped in every file of the demo's store and its edges."""
-    return flip_run(store_folder("demo"))
+    """Single bits flipped in every file of a small store and its edges."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw = write_raw(Path(folder) / "raw")
+        return flip_run(build_store(raw, Path(folder) / "store").path)
 
 
 PARTS = {
