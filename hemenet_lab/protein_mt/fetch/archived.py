@@ -57,7 +57,8 @@ def take_archived(
 
 def _ending(file: Path, code: str) -> str:
     """File name behind the entry: ``.cif.gz`` of ``1abc.cif.gz``, ``.ent`` of ``pdb1abc.ent``."""
-    return file.name[file.name.lower().index(code) + len(code) :]
+    _, found, rest = file.name.lower().partition(code)
+    return rest if found else "".join(file.suffixes[-2:])
 
 
 def link_or_copy(source: Path, place: Path, *, copy: bool) -> None:

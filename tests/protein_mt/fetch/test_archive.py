@@ -107,6 +107,12 @@ def test_fetch_takes_what_the_archive_has(server: LocalServer, tmp_path: Path, c
     assert run(raw, pdb_dir=str(tmp_path / "pdb"), copy=copy) == 0
 
 
+def test_files_that_all_have_one_name(server: LocalServer, tmp_path: Path) -> None:
+    put(tmp_path / "pdb" / "1abc" / "model.cif.gz", cif_gz("1abc", two_chains()))
+    assert run(tmp_path / "raw", pdb_dir=f"{tmp_path}/pdb/{{id}}/model.cif.gz") == 0
+    assert report(tmp_path / "raw")["pdb-dir 1abc"]["path"] == "structures/1abc.cif.gz"
+
+
 def test_a_changed_file_of_the_archive_is_refused(
     server: LocalServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
