@@ -64,6 +64,7 @@ class RunRecord(Callback):
         tracker = tracker_of(trainer)
         if tracker is not None and stage == "fit" and trainer.is_global_zero:
             tracker.suggest_name("-".join(_words(trainer, pl_module).values()).lower())
+            tracker.begin_fit()
         folder = share_run_folder(trainer)
         if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return

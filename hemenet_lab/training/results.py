@@ -121,13 +121,17 @@ class ResultsTable(Callback):
         Console().print(render(results, synthetic=bool(data.store.manifest.get("synthetic"))))
         stream = io.BytesIO()
         np.savez_compressed(stream, **predictions)  # type: ignore[arg-type]  # numpy's stub
-        write_whole(run_folder(trainer) / Artifact.PREDICTIONS, stream.getvalue())
-        write_whole(run_folder(trainer) / Artifact.RESULTS, results_csv(results).encode())
         tracker = tracker_of(trainer)
+        names = [str(Artifact.PREDICTIONS), str(Artifact.RESULTS)]
         if tracker is not None:
-            tracker.log_text(results_csv(results), Artifact.RESULTS)
-            tracker.log_arrays(predictions, Artifact.PREDICTIONS)
-            tracker.set_tags({Tag.COMPLETED: "true"})
+            names = [tracker.own_name(name) for name in names]
+        write_whole(run_folder(trainer) / names[0], stream.getvalue())
+        write_whole(run_folder(trainer) / names[1], results_csv(results).encode())
+        if tracker is not None:
+            tracker.log_text(results_csv(results), names[1])
+            tracker.log_arrays(predictions, names[0])
+            if not tracker.joined:
+                tracker.set_tags({Tag.COMPLETED: "true"})
 
 
 def render(results: list[Result], synthetic: bool = False) -> Table:
