@@ -28,6 +28,7 @@ VOLATILE = (
     "data.root",  # a path; what is in the store has its own hash
     "data.num_workers",
     "data.pin_memory",
+    "tracking",
     "trainer.logger",
     "trainer.default_root_dir",
     "trainer.enable_autolog_hparams",

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hemenet_lab.tracking.address import database_uri
 from hemenet_lab.tracking.artifacts import (
     Artifact,
     Predictions,
@@ -20,7 +21,6 @@ from hemenet_lab.tracking.artifacts import (
     with_artifact,
 )
 from hemenet_lab.tracking.records import IDLE, RUNNING
-from hemenet_lab.tracking.tracker import Tracker, database_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -217,6 +217,8 @@ class RunDatabase:
         Args:
             settings: Those of the runs' logger (``trainer.logger.init_args`` of their config).
         """
+        from hemenet_lab.tracking.tracker import Tracker  # imports torch
+
         made = Tracker(folder=settings["folder"], tracking_uri=settings.get("tracking_uri"))
         return cls(made.uri, made.folder)
 

@@ -11,14 +11,12 @@ import itertools
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 from filelock import FileLock
@@ -27,18 +25,19 @@ from lightning.pytorch.loggers import MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from numpy.typing import NDArray
 
+from hemenet_lab.tracking.address import cause, database_uri, is_remote, wait_shortly
 from hemenet_lab.tracking.outbox import Outbox
 from hemenet_lab.tracking.records import RUNNING, Record, free_name
+from hemenet_lab.tracking.system_metrics import SystemMetrics
 
-USED = ("_run_id", "_mlflow_client", "_experiment_name")
+USED = ("_run_id", "_mlflow_client", "_experiment_id", "_experiment_name")
 """There is no public way to choose the run, or to look for names, after the logger was made."""
 DEFAULT = "protein-mt"
 """Experiment of the runs unless another is named."""
 RUN_NAME = "mlflow.runName"
 LONGEST_VALUE = 500
 """Characters of a parameter that are kept; the config holds all of it."""
-SHORT_WAITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-"""MLflow's settings for a server, unless they are set: the outbox tries again by itself."""
+SYSTEM_METRICS = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
 PREFIXES = {"validate": "val", "test": "test", "predict": "predict"}
 """What the metrics of a stage begin with."""
 
@@ -63,6 +62,8 @@ class Tracker(MLFlowLogger):
         tags: Tags of the run.
         run_id: Continue this run instead of starting one. If neither it nor a name is given, that
             of MLFLOW_RUN_ID.
+        system_metrics: Record what fits use of the machine that records: processor, memory, disk,
+            network and, with nvidia-ml-py, GPU. MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true as well.
 
     Raises:
         NoRecord: No run can be begun there (on first use, before a training begins).
@@ -76,6 +77,7 @@ class Tracker(MLFlowLogger):
         tracking_uri: str | None = None,
         tags: dict[str, Any] | None = None,
         run_id: str | None = None,
+        system_metrics: bool = False,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,9 +92,11 @@ class Tracker(MLFlowLogger):
         self._names_itself = name is None
         self._suggested = ""
         self._outbox: Outbox | None = None
+        asked = os.environ.get(SYSTEM_METRICS, "").lower() == "true"
+        self._watches = system_metrics or asked
+        self._system: SystemMetrics | None = None
         self._label: tuple[str, str] | None = None
-        if self.remote:
-            wait_shortly()
+        wait_shortly(self.uri)
         with self._lock():  # two processes that create the database at once destroy it
             super().__init__(
                 experiment_name=experiment,
@@ -120,7 +124,7 @@ class Tracker(MLFlowLogger):
                 client = super().experiment
             except Exception as error:
                 raise NoRecord(
-                    f"no run can be recorded at {self.uri} ({_cause(error)}); set tracking_uri or "
+                    f"no run can be recorded at {self.uri} ({cause(error)}); set tracking_uri or "
                     "MLFLOW_TRACKING_URI to a server or database that answers, or leave both out"
                 ) from error
         self._begun = True
@@ -129,7 +133,14 @@ class Tracker(MLFlowLogger):
     @property
     def remote(self) -> bool:
         """True if records go over a network, so that they are sent in the background."""
-        return urlparse(self.uri).scheme not in ("", "file", "sqlite")
+        return is_remote(self.uri)
+
+    @property
+    def page(self) -> str:
+        """Where people see the run: a command for a local database, a page of a server."""
+        if self.remote:
+            return f"{self.uri}/#/experiments/{self._experiment_id}/runs/{self._run_id}"
+        return f"mlflow ui --backend-store-uri {self.uri}"
 
     def suggest_name(self, name: str) -> None:
         """Name the run so, if nobody has named it and it was not there before."""
@@ -152,7 +163,7 @@ class Tracker(MLFlowLogger):
             self._mlflow_client.get_run(run_id)
         except Exception as error:
             rank_zero_warn(
-                f"run {run_id} is not in {self.uri} ({_cause(error)}); a new run is started"
+                f"run {run_id} is not in {self.uri} ({cause(error)}); a new run is started"
             )
         else:
             self._run_id = run_id
@@ -171,7 +182,7 @@ class Tracker(MLFlowLogger):
             run = self._mlflow_client.get_run(run_id)
         except Exception as error:
             rank_zero_info(
-                f"the checkpoint's run {run_id} is not in {self.uri} ({_cause(error)}); this "
+                f"the checkpoint's run {run_id} is not in {self.uri} ({cause(error)}); this "
                 f"{stage} has a run of its own"
             )
             return
@@ -191,9 +202,13 @@ class Tracker(MLFlowLogger):
 
     @rank_zero_only
     def begin_fit(self) -> None:
-        """Say that a resumed run goes on, and how long it stood still."""
+        """Say that a resumed run goes on, and how long it stood still; watch the machine."""
+        now = int(time.time() * 1000)
         if self.resumed:
-            self._tell("its state", Record(status=RUNNING, time=int(time.time() * 1000)))
+            self._tell("its state", Record(status=RUNNING, time=now))
+        if self._watches and self._system is None:
+            begun = now // 1000 if self.resumed else 0  # later than all samples before
+            self._system = SystemMetrics(self.log_metrics, begun)
 
     def guarded(self, what: str, action: Callable[[], Any]) -> None:
         """Do ``action``; a failure is reported once for each ``what`` and training goes on."""
@@ -292,6 +307,9 @@ class Tracker(MLFlowLogger):
         """Send all that is left, then end the run."""
         if not self._begun:
             return
+        if self._system is not None:
+            self._system.stop()
+            self._system = None
         if not self.joined:
             word = {"success": "FINISHED", "finished": "FINISHED", "failed": "FAILED"}
             end = Record(status=word.get(status, status), time=int(time.time() * 1000))
@@ -300,7 +318,8 @@ class Tracker(MLFlowLogger):
             self._outbox.flush()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_outbox": None}  # a spawned process has a thread of its own
+        # a spawned process has threads of its own
+        return {**self.__dict__, "_outbox": None, "_system": None}
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -310,25 +329,6 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _cause(error: Exception) -> str:
-    """What went wrong, without the chain of objects that requests and urllib3 print."""
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    known = "Connection refused|timed out|Name or service not known|No route to host"
-    found = re.search(known, text)
-    return found[0] if found else text
-
-
-def wait_shortly() -> None:
-    """Let requests to a server end soon, unless the environment says how long they may take."""
-    for variable, value in SHORT_WAITS.items():
-        os.environ.setdefault(variable, value)
-
-
-def database_uri(folder: Path) -> str:
-    """Address of the database in the folder of the runs."""
-    return f"sqlite:///{folder / 'mlruns.db'}"
 
 
 @contextmanager

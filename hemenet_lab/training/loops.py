@@ -5,6 +5,8 @@ The tests that kill runs, and those of signals, fail if a new version changes it
 
 from __future__ import annotations
 
+import logging
+import warnings
 from enum import Enum
 from typing import Any
 
@@ -132,3 +134,16 @@ _INSTEAD = {
 
 class _OwnCheckpoints(_CheckpointConnector):
     _hpc_resume_path = None
+
+
+def without_noise() -> None:
+    """Keep messages that no user of ours can act on out of the terminal."""
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    # each run has a folder of its own for its checkpoints, and a resumed run has its own again
+    warnings.filterwarnings("ignore", message="The dirpath has changed")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # what we log at the end of an epoch is the same on every process already
+    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
+        lambda record: "Tip:" not in record.getMessage()
+    )

@@ -119,7 +119,7 @@ class RunRecord(Callback):
             rank_zero_info(f"The run's folder: {run_folder(trainer)}")
         else:
             tracker.set_tags({Tag.BEST_CHECKPOINT: best})
-            rank_zero_info(f"See the run: mlflow ui --backend-store-uri {tracker.uri}")
+            rank_zero_info(f"See the run: {tracker.page}")
 
 
 def _words(trainer: Trainer, module: LightningModule) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 
 from hemenet_lab.benchmark.render import escape_tex, render
 from hemenet_lab.benchmark.results.grid import read_grid
-from hemenet_lab.benchmark.tables import ResultTable, tabulate
+from hemenet_lab.benchmark.tables import ResultTable, leads, overview, tabulate
 from tests.tracking.fake_runs import FakeRuns, Scored
 
 MULTI = {"setting": "multi", "encoder": "gcn"}
@@ -88,6 +88,26 @@ def test_winner_where_the_bootstrap_says_so(fake_runs: FakeRuns) -> None:
     assert lead.difference.high < 0
 
 
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_nothing_is_established_nor_spread_below_three_seeds(
+    fake_runs: FakeRuns, seeds: int
+) -> None:
+    for name, noise in (("gcn", 3.0), ("egnn", 0.1)):
+        for seed in range(seeds):
+            fake_runs.add({**MULTI, "encoder": name}, seed, noisy(noise, seed + 10 * len(name)))
+    table = table_of(fake_runs)
+    enough = seeds == 3
+    assert all(lead.difference.excludes_zero for lead in table.leads)
+    assert all(lead.difference.established is enough for lead in table.leads)
+    assert ({cell.mark for cell in table.cells} == {""}) is not enough
+    assert all((cell.std is not None) is enough for cell in table.cells)
+    shown = overview(table)
+    assert ("±" in shown.caption) is enough
+    assert any(text.spread for row in shown.rows for text in row) is enough
+    verdict = "established" if enough else "not established (fewer than 3 seeds)"
+    assert {row[-1].main for row in leads(table).rows} == {verdict}
+
+
 def test_no_winner_among_equals(fake_runs: FakeRuns) -> None:
     """Negative control: the best of four that differ by chance alone."""
     for place, name in enumerate(("gcn", "gat", "egnn", "gvp")):
@@ -101,7 +121,7 @@ def test_no_winner_among_equals(fake_runs: FakeRuns) -> None:
 
 def test_second_is_marked_only_where_told_from_the_third(fake_runs: FakeRuns) -> None:
     for place, (name, noise) in enumerate((("gcn", 0.2), ("gat", 1.5), ("egnn", 1.5))):
-        for seed in range(2):
+        for seed in range(3):
             fake_runs.add({**MULTI, "encoder": name}, seed, noisy(noise, seed + 10 * place))
     marks = [c.mark for c in table_of(fake_runs).cells if c.metric == "rmse"]
     assert sorted(marks) == ["", "", "best"]

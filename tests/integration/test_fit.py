@@ -98,6 +98,22 @@ def test_test_command_needs_the_checkpoint_only(
     assert tested["test/score"] == pytest.approx(trained["test/score"], rel=1e-6)
 
 
+def test_a_later_test_joins_the_run_of_its_checkpoint(
+    fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = only(runs_of(fitted))
+    run_here(monkeypatch, fitted, "test", f"--ckpt_path={checkpoint_of(fitted)}")
+    run = only(runs_of(fitted))
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time == before.info.end_time
+    assert {name: run.data.metrics[name] for name in before.data.metrics} == before.data.metrics
+    assert run.data.metrics["test-2/score"] == pytest.approx(before.data.metrics["test/score"])
+    (folder,) = fitted.glob("runs/artifacts/*/*")
+    assert {"results.csv", "test-2_results.csv", "test-2_config.yaml"} <= {
+        path.name for path in folder.iterdir()
+    }
+
+
 def test_command_line_wins_over_the_checkpoint(
     fitted: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
