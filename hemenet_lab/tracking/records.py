@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 MOST_AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
+LOCKED_ATTEMPTS = 4
 RUNNING = "RUNNING"
 IDLE = "idle_seconds"
 """Tag of resumed runs: seconds from each last sign of life to the next start, together."""
@@ -65,6 +66,17 @@ class Record:
         else:
             self._send_values(client, run_id)
 
+    def send_patiently(self, client: Any, run_id: str) -> None:
+        """Send, and again if other runs keep a local database locked for all of SQLite's 5 s."""
+        for attempt in range(LOCKED_ATTEMPTS):
+            try:
+                self.send(client, run_id)
+            except Exception as error:
+                if "database is locked" not in str(error) or attempt == LOCKED_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+
     def _send_values(self, client: Any, run_id: str) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
@@ -88,6 +100,15 @@ class Record:
         )
         fits = all(len(getattr(both, name)) <= most for name, most in MOST_AT_ONCE.items())
         return both if fits else None
+
+
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted names and values of nested settings."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat_settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def free_name(client: Any, experiment: str, name: str, run_id: str | None = None) -> str:

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from hemenet_lab.tracking.address import cause, database_uri, is_remote, wait_shortly
 from hemenet_lab.tracking.outbox import Outbox
-from hemenet_lab.tracking.records import RUNNING, Record, free_name
+from hemenet_lab.tracking.records import RUNNING, Record, flat_settings, free_name
 from hemenet_lab.tracking.system_metrics import SystemMetrics
 
 USED = ("_run_id", "_mlflow_client", "_experiment_id", "_experiment_name")
@@ -225,7 +225,7 @@ class Tracker(MLFlowLogger):
             self.guarded(what, lambda: self.run_id)
         run_id = str(self._run_id)
         if not self.remote:
-            self.guarded(what, lambda: record.send(self.experiment, run_id))
+            self.guarded(what, lambda: record.send_patiently(self.experiment, run_id))
         else:
             if self._outbox is None:
                 self._outbox = Outbox(self.experiment, run_id, self.uri, self.folder)
@@ -249,7 +249,7 @@ class Tracker(MLFlowLogger):
         """Record nested settings; those that a resumed run has already stay as they are."""
         if self.joined:
             return
-        items = [(name, str(value)[:LONGEST_VALUE]) for name, value in _flat(params)]
+        items = [(name, str(value)[:LONGEST_VALUE]) for name, value in flat_settings(params)]
         for start in range(0, len(items), 100):
             part = items[start : start + 100]
             self._tell("parameters", Record(params=part, only_new=self.resumed))
@@ -320,15 +320,6 @@ class Tracker(MLFlowLogger):
     def __getstate__(self) -> dict[str, Any]:
         # a spawned process has threads of its own
         return {**self.__dict__, "_outbox": None, "_system": None}
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names and values of nested settings."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 @contextmanager

@@ -11,10 +11,18 @@ from enum import Enum
 from typing import Any
 
 from lightning.fabric.plugins.environments import SLURMEnvironment
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import (
+    BatchSizeFinder,
+    LearningRateFinder,
+    ModelSummary,
+    ProgressBar,
+    RichModelSummary,
+)
 from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+
+from hemenet_lab.training.callbacks import PartsSummary
 
 
 class Place(Enum):
@@ -110,13 +118,28 @@ def prepare_trainer(trainer: Trainer) -> None:
             f"precision {trainer.precision} cannot be used: small updates would be lost in weights "
             f"of 16 bits; use --trainer.precision={mixed}, which is as fast, or 32-true"
         )
-    for one in trainer.callbacks:  # type: ignore[attr-defined]  # a plain list
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a plain list
+    for number, one in enumerate(callbacks):
         if isinstance(one, (LearningRateFinder, BatchSizeFinder)):
             raise ValueError(f"{type(one).__name__} cannot be used: {_INSTEAD[type(one)]}")
+        if type(one) in (ModelSummary, RichModelSummary):
+            callbacks[number] = PartsSummary(max_depth=one._max_depth)
+        if isinstance(one, ProgressBar):
+            _without_version(one)
     trainer._checkpoint_connector = _OwnCheckpoints(trainer)
     environment = trainer._accelerator_connector.cluster_environment
     if isinstance(environment, SLURMEnvironment):
         environment.auto_requeue = False
+
+
+def _without_version(bar: ProgressBar) -> None:
+    """Keep the run's id, Lightning's ``v_num``, out of a progress bar: it fills half a line."""
+    plain = bar.get_metrics
+
+    def get_metrics(*args: Any) -> dict[str, Any]:
+        return {name: value for name, value in plain(*args).items() if name != "v_num"}
+
+    bar.get_metrics = get_metrics  # type: ignore[method-assign]  # whichever bar it is
 
 
 def spawns(trainer: Trainer) -> bool:

@@ -137,7 +137,8 @@ class ResultsTable(Callback):
 def render(results: list[Result], synthetic: bool = False) -> Table:
     """The table for a terminal."""
     title = "Test results" + (" (SYNTHETIC demo data)" if synthetic else "")
-    table = Table(title=title, caption="interval: 95 % bootstrap over the n labelled items")
+    caption = "interval: 95 % bootstrap over the n labelled items"
+    table = Table(title=title, caption=caption, min_width=len(caption) + 2)  # neither is wrapped
     for name in ("task", "metric"):
         table.add_column(name)
     for name in ("value", "interval", "n", "constant predictor"):
