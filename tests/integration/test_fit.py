@@ -67,6 +67,7 @@ def test_resolved_config_is_an_artifact(fitted: Path) -> None:
 def test_results_say_n_interval_and_constant(fitted: Path) -> None:
     text = only(list(fitted.glob("runs/artifacts/*/*/results.csv"))).read_text()
     rows = {(row["task"], row["metric"]): row for row in csv.DictReader(text.splitlines())}
+    assert {row["data"] for row in rows.values()} == {"SYNTHETIC demo data"}
     row = rows["ec", "fmax"]
     assert int(row["n"]) > 0
     assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
@@ -94,7 +95,9 @@ def test_test_command_needs_the_checkpoint_only(
 ) -> None:
     trained = only(runs_of(fitted)).data.metrics
     run_here(monkeypatch, tmp_path, "test", f"--ckpt_path={checkpoint_of(fitted)}")
-    tested = only(runs_of(tmp_path)).data.metrics
+    run = only(runs_of(tmp_path))
+    tested = run.data.metrics
+    assert run.data.tags["synthetic_data"] == "True"
     assert tested["test/score"] == pytest.approx(trained["test/score"], rel=1e-6)
 
 
