@@ -180,7 +180,8 @@ class Spool:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._lock.is_locked:
             self.acquire()
-        self._place.write_text(self.uri, "utf-8")
+        if not self._place.is_file():
+            self._place.write_text(self.uri, "utf-8")
 
     def add(self, records: list[Record]) -> None:
         self.claim()

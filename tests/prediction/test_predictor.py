@@ -160,9 +160,10 @@ def test_partners_are_a_side_only_for_models_that_look(
     assert "does not see which chains are the partner" in found.affinity["ppa"].notes
     assert "partner" not in " ".join(plain.predict(files[0]).notes)
     torch.manual_seed(0)
-    module = MultiTaskModule(GCN())
+    module = MultiTaskModule(GCN(hidden_dim=8, num_layers=1))
     module.build(store.tasks)
-    encoder = {"class_path": "baselines.GCN", "init_args": {}}
+    settings = {"hidden_dim": 8, "num_layers": 1}
+    encoder = {"class_path": "baselines.GCN", "init_args": settings}
     content = {
         MODEL: {"encoder": encoder, "_instantiator": LIGHTNINGS_INSTANTIATOR},
         "tasks": [task.to_dict() for task in store.tasks],

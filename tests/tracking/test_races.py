@@ -6,14 +6,14 @@ import multiprocessing
 import os
 import shutil
 import signal
-import sqlite3
-import threading
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from hemenet_lab.tracking import Tracker, hold, is_held
@@ -61,13 +61,20 @@ def test_four_fits_record_into_one_database(tmp_path: Path, empty_database: Path
         assert [point.value for point in points] == [number + step / 100 for step in range(STEPS)]
 
 
-def test_a_locked_database_is_waited_for(tmp_path: Path, empty_database: Path) -> None:
+def test_a_locked_database_is_tried_again(
+    tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copy(empty_database, tmp_path)
     tracker = Tracker(folder=str(tmp_path))
     assert tracker.run_id
-    other = sqlite3.connect(tmp_path / "mlruns.db", check_same_thread=False)
-    other.execute("BEGIN EXCLUSIVE")
-    threading.Timer(6.5, other.rollback).start()  # SQLite itself waits for 5 s
+    plain, failures = tracker.experiment.log_batch, iter(range(3))
+
+    def locked(**values: Any) -> None:
+        if next(failures, None) is not None:
+            raise MlflowException("(sqlite3.OperationalError) database is locked")
+        plain(**values)
+
+    monkeypatch.setattr(tracker.experiment, "log_batch", locked)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tracker.log_metrics({"loss": 1.0}, step=0)
@@ -85,9 +92,10 @@ class Everything:
 
 
 def _hold_and_die(number: int, folder: Path) -> None:
-    hold(folder, "a" * 64)
+    lock = hold(folder, "a" * 64)
     spool = Spool(folder / "unsent" / "killed", "http://server")
     spool.add([Record(metrics=[("loss", 0.5, 1, 7)])])
+    assert lock.is_locked
     assert is_held(folder, "a" * 64)
     os.kill(os.getpid(), signal.SIGKILL)
 
