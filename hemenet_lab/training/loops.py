@@ -125,21 +125,25 @@ def prepare_trainer(trainer: Trainer) -> None:
         if type(one) in (ModelSummary, RichModelSummary):
             callbacks[number] = PartsSummary(max_depth=one._max_depth)
         if isinstance(one, ProgressBar):
-            _without_version(one)
+            one.get_metrics = _WithoutVersion(one)  # type: ignore[method-assign]  # any bar's
     trainer._checkpoint_connector = _OwnCheckpoints(trainer)
     environment = trainer._accelerator_connector.cluster_environment
     if isinstance(environment, SLURMEnvironment):
         environment.auto_requeue = False
 
 
-def _without_version(bar: ProgressBar) -> None:
-    """Keep the run's id, Lightning's ``v_num``, out of a progress bar: it fills half a line."""
-    plain = bar.get_metrics
+class _WithoutVersion:
+    """A progress bar's metrics without Lightning's ``v_num``, a run's id that fills half a line.
 
-    def get_metrics(*args: Any) -> dict[str, Any]:
-        return {name: value for name, value in plain(*args).items() if name != "v_num"}
+    A class, so that a bar goes to processes that a strategy spawns.
+    """
 
-    bar.get_metrics = get_metrics  # type: ignore[method-assign]  # whichever bar it is
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
+
+    def __call__(self, *args: Any) -> dict[str, Any]:
+        found = type(self._bar).get_metrics(self._bar, *args)
+        return {name: value for name, value in found.items() if name != "v_num"}
 
 
 def spawns(trainer: Trainer) -> bool:

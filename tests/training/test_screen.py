@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,11 @@ def test_a_fit_shows_parts_and_no_run_id(
     for noise in ("FLOPs", "v_num", "Modules in"):
         assert noise not in shown.out + shown.err
     assert "v_num" not in bar.get_metrics(trainer, module)
+    plain = TQDMProgressBar()
+    trainer.callbacks = [plain]  # type: ignore[attr-defined]  # a plain list
+    prepare_trainer(trainer)
+    sent = pickle.loads(pickle.dumps(plain))  # as to a spawned process
+    assert "v_num" not in sent.get_metrics(trainer, module)
 
 
 def test_a_summary_of_ones_own_stays(tmp_path: Path) -> None:
