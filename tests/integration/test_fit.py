@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from hemenet_lab.cli import hemenet
 from hemenet_lab.model import training_data_note
 from hemenet_lab.store.reader import Store
+from hemenet_lab.tracking import resolve_checkpoint
 from tests.integration.run import SMALL, fit_args, only, run_apart, run_here
 
 TASKS = ("lba", "ppa", "ec", "mf", "bp", "cc")
@@ -31,7 +32,8 @@ def fitted(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a small fit has ended."""
     folder = tmp_path_factory.mktemp("fit")
     with pytest.MonkeyPatch.context() as patch:
-        run_here(patch, folder, *fit_args(tiny_store, *SMALL, "--trainer.max_epochs=2"))
+        more = ("--trainer.max_epochs=2", "--tracking.register=true")
+        run_here(patch, folder, *fit_args(tiny_store, *SMALL, *more))
     return folder
 
 
@@ -54,6 +56,12 @@ def test_run_is_recorded_whole(fitted: Path, tiny_store: Path) -> None:
     assert run.data.tags["synthetic_data"] == "True"
     assert run.data.tags["completed"] == "true"
     assert Path(run.data.tags["best_checkpoint"]) == checkpoint_of(fitted)
+
+
+def test_the_best_checkpoint_is_registered_when_asked(fitted: Path) -> None:
+    path = resolve_checkpoint("models:/hemenet-task_aware-all/1", fitted / "runs")
+    assert path != checkpoint_of(fitted)
+    assert path.read_bytes() == checkpoint_of(fitted).read_bytes()
 
 
 def test_resolved_config_is_an_artifact(fitted: Path) -> None:
