@@ -217,7 +217,10 @@ class Tracker(MLFlowLogger):
         except Exception as error:
             if what not in self._failures:
                 self._failures.add(what)
-                rank_zero_warn(f"MLflow could not record {what} ({error}); training goes on")
+                rank_zero_warn(
+                    f"MLflow could not record {what} ({cause(error)}) at {self.uri}; "
+                    "training goes on"
+                )
 
     def _tell(self, what: str, record: Record) -> None:
         """Send a record: to a local database now, to a server through the outbox."""

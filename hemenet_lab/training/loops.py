@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from lightning.fabric.plugins.environments import SLURMEnvironment
@@ -171,6 +172,12 @@ def without_noise() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # what we log at the end of an epoch is the same on every process already
     warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
-        lambda record: "Tip:" not in record.getMessage()
-    )
+    for name, noise in (
+        ("lightning.pytorch.utilities.rank_zero", "Tip:"),
+        ("lightning.pytorch.loggers.mlflow", "not found. Creating it"),  # in a new folder
+    ):
+        logging.getLogger(name).addFilter(partial(_is_no, noise))
+
+
+def _is_no(noise: str, record: logging.LogRecord) -> bool:
+    return noise not in record.getMessage()
