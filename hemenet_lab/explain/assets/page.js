@@ -226,8 +226,8 @@
         fontSize: 14,
         inFront: true,
       };
-      // the ligand's stands beside it
-      names.push(viewer.addLabel(name, chain < 0 ? { ...place, alignment: "bottomLeft" } : place));
+      const beside = { alignment: "bottomLeft", screenOffset: { x: 24, y: 24 } };
+      names.push(viewer.addLabel(name, chain < 0 ? { ...place, ...beside } : place));
     }
   }
 
