@@ -54,7 +54,13 @@ FACES = (
     *("hemenet_lab", "hemenet_lab.structures", "hemenet_lab.store", "hemenet_lab.protein_mt"),
     *("hemenet_lab.graphs", "hemenet_lab.encoders", "hemenet_lab.loading", "hemenet_lab.metrics"),
     *("hemenet_lab.model", "hemenet_lab.saved", "hemenet_lab.tracking", "hemenet_lab.training"),
-    *("hemenet_lab.prediction", "hemenet_lab.explain", "hemenet_lab.testing", "hemenet_lab.benchmark", "baselines"),
+    *(
+        "hemenet_lab.prediction",
+        "hemenet_lab.explain",
+        "hemenet_lab.testing",
+        "hemenet_lab.benchmark",
+        "baselines",
+    ),
 )
 """Packages with a page of reference."""
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
@@ -98,7 +104,7 @@ def _notebook(path: Path) -> str:
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            parts.append(source)
+            parts.append(source.replace(".ipynb)", ".md)"))
             continue
         parts.append(f"```python\n{source}\n```")
         parts += [_output(output) for output in cell["outputs"]]

@@ -65,7 +65,7 @@ class RelevanceMap:
     """Of gradients: what the values add up to, the target less its value without features."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explanation:
     """Predictions for an entry and maps of what they rest on."""
 
@@ -80,6 +80,10 @@ class Explanation:
     """Probability of these intervals."""
     models: tuple[str, ...] = ()
     """Names of the checkpoints that predict; the first one is explained."""
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{each.task} {each.term}".strip() for each in self.maps)
+        return f"<Explanation of {self.entry.id!r}: maps of {told or 'nothing'}>"
 
     def _repr_html_(self) -> str:
         """The residues with the largest relevance, for notebooks; everything is escaped."""
