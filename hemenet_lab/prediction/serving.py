@@ -147,8 +147,9 @@ def save_served(checkpoint: Path, folder: Path) -> None:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     kinds = {"float": "double", "int": "long"}
+    asked: list[Any] = [ColSpec("string", name, required=name == "structure") for name in FIELDS]
     signature = ModelSignature(
-        Schema([ColSpec("string", name, required=name == "structure") for name in FIELDS]),
+        Schema(asked),
         Schema(
             [ColSpec("long", "row")]
             + [
@@ -182,7 +183,7 @@ def example_structure(residues: int = 12) -> str:
         "O": (2.0, 21.0, 2.3),
         "CB": (3.3, -17.0, -0.1),
     }
-    lines = []
+    lines: list[str] = []
     for residue in range(residues):
         for name, (radius, angle, height) in places.items():
             turn = math.radians(angle + 100.0 * residue)
