@@ -148,15 +148,13 @@ def save_served(checkpoint: Path, folder: Path) -> None:
 
     kinds = {"float": "double", "int": "long"}
     asked: list[Any] = [ColSpec("string", name, required=name == "structure") for name in FIELDS]
+    answered: list[Any] = [ColSpec("long", "row")]
+    for each in fields(Row):
+        kind = kinds.get(str(each.type).split(" ")[0], "string")
+        answered.append(ColSpec(kind, each.name, required=False))
     signature = ModelSignature(
         Schema(asked),
-        Schema(
-            [ColSpec("long", "row")]
-            + [
-                ColSpec(kinds.get(str(each.type).split(" ")[0], "string"), each.name, False)
-                for each in fields(Row)
-            ]
-        ),
+        Schema(answered),
         ParamSchema(
             [
                 ParamSpec("min_probability", "double", PARAMETERS["min_probability"]),
