@@ -43,6 +43,11 @@ COMMANDS: dict[str, Command] = {
         "hemenet_lab.cli.data:build",
         f"The structures that were read are kept beside the store; {SAME}",
     ),
+    "data embed": Command(
+        "make embeddings of a store's residues by a protein language model",
+        "hemenet_lab.cli.data:embed",
+        f"The embeddings that were made are kept; {SAME}",
+    ),
     "data inspect": Command("print what a store holds", "hemenet_lab.cli.data:inspect"),
     "data verify": Command(
         "check a store, with code that the build does not use", "hemenet_lab.cli.data:verify"

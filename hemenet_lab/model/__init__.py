@@ -1,6 +1,7 @@
 """The multi-task model: readouts, heads, losses, evaluation and the LightningModule."""
 
 from hemenet_lab.model.checkpoint_notes import training_data_note
+from hemenet_lab.model.entry_graphs import entry_graphs
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
@@ -19,5 +20,6 @@ __all__ = [
     "WarmUp",
     "WarmupCosine",
     "Weighted",
+    "entry_graphs",
     "training_data_note",
 ]

@@ -94,6 +94,7 @@ Where = Callable[[str, tuple[str, ...], str, str], bool]
 """(grid, row, task, metric) → whether a note holds there."""
 
 _NOT_IN_CODE = {"gpt4", "gearnet_fullatom", "cdconv"}
+_ESM = {"esm2", "esm2_hemenet"}
 _ONE_LAYER = {"gcn", "gat"}
 _ATOM_GRAPHS = {"gcn", "gat", "schnet", "egnn", "gvp"}
 _ALPHA = {"gearnet", "hemenet_alpha", "alpha_carbon"}
@@ -171,6 +172,20 @@ NOTES: tuple[Note, ...] = (
         "The published atom graphs have element classes only, without residue types, while HeMeNet "
         "sees residues.",
         lambda grid, row, task, metric: bool(_ATOM_GRAPHS & set(row)),
+    ),
+    Note(
+        "esm-frozen",
+        "Of the released ESM2 rows the one that was to be fine-tuned (150M) resets all weights at "
+        "the start, so the printed ones are most likely the frozen 650M model's. Its chains were "
+        "cut one residue early and unknown residues written as U. Here it is frozen, chains are "
+        "whole and unknown residues X.",
+        lambda grid, row, task, metric: bool(_ESM & set(row)),
+    ),
+    Note(
+        "esm-names-swapped",
+        "The released version that has ESM2 logs LBA under PPA's name and PPA under LBA's. These "
+        "two may be swapped: their ratios of MAE and RMSE look like it.",
+        lambda grid, row, task, metric: bool(_ESM & set(row)) and task in ("lba", "ppa"),
     ),
     Note(
         "not-in-code",
