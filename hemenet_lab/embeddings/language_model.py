@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.embeddings.names import REVISIONS, ModelName
+from hemenet_lab.embeddings.names import READ, REVISIONS, ModelName, own_digest
 from hemenet_lab.embeddings.texts import chain_texts, residue_rows
 from hemenet_lab.store import Entry
 from hemenet_lab.structures import ONE_LETTER
@@ -143,35 +144,27 @@ def _load(name: ModelName, device: str, fetch: bool) -> tuple[Any, dict[str, int
         from transformers.utils import logging
     except ImportError as error:
         raise ValueError(NEEDS) from error
-    name.identity  # noqa: B018 - says what a folder lacks
-    place: dict[str, Any] = {"revision": name.revision} if name.revision else {}
-    place["local_files_only"] = not fetch
+    folder = _folder(name, fetch)
+    own_digest(folder)  # says what it lacks
     bars = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # of a second's loading; downloads have their own
     try:
-        config = AutoConfig.from_pretrained(name.name, trust_remote_code=False, **place)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if config.model_type != "esm":
             raise ValueError(
                 f"{name.name} is a model of the kind {config.model_type!r}; allowed: esm (ESM2)"
             )
         model, report = EsmModel.from_pretrained(
-            name.name,
+            folder,
             config=config,
             add_pooling_layer=False,
             use_safetensors=True,
-            trust_remote_code=False,
             output_loading_info=True,
             dtype="float32",
-            **place,
         )
-        vocabulary = EsmTokenizer.from_pretrained(name.name, **place).get_vocab()
+        vocabulary = EsmTokenizer.from_pretrained(folder).get_vocab()
     except OSError as error:
-        raise ValueError(
-            f"the language model {name.name} could not be read ({str(error).splitlines()[0]}); "
-            "on a machine without a network, fetch it elsewhere with "
-            f"`hf download {name.name}{f' --revision {name.revision}' if name.revision else ''} "
-            "--local-dir FOLDER` and give the folder, or copy the hub's cache"
-        ) from error
+        raise ValueError(f"{name.name} could not be read ({_line(error)})") from error
     finally:
         if bars:
             logging.enable_progress_bar()
@@ -189,6 +182,33 @@ def _load(name: ModelName, device: str, fetch: bool) -> tuple[Any, dict[str, int
             "amino acids, choose a model such as facebook/esm2_t6_8M_UR50D"
         )
     return model.eval().requires_grad_(False).to(device), {t: vocabulary[t] for t in needed}
+
+
+def _folder(name: ModelName, fetch: bool) -> Path:
+    """The folder of a model; of the hub's files, those that are read and no others."""
+    if name.is_folder:
+        return Path(name.name)
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(
+            name.name,
+            revision=name.revision,
+            allow_patterns=[*READ],
+            local_files_only=not fetch,
+        )
+    except (OSError, ValueError) as error:
+        how = f"hf download {name.name} --revision {name.revision} --local-dir FOLDER"
+        raise ValueError(
+            f"the weights of {name.name} are not here ({_line(error)}); on a machine without a "
+            f"network, fetch them elsewhere with `{how}` and copy them here as --model FOLDER, or "
+            "copy the hub's cache"
+        ) from error
+    return Path(found)
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 @lru_cache(maxsize=2)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hemenet_lab.embeddings import ModelName, StoredEmbeddings, load_language_model
+from hemenet_lab.embeddings import LanguageModel, ModelName, StoredEmbeddings, load_language_model
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.graphs import ProteinGraph
 from hemenet_lab.store import Entry, Store
@@ -198,4 +198,8 @@ class ResidueEmbedding(NodeInput):
         Raises:
             ValueError: `transformers` or the model's weights are not there.
         """
-        return load_language_model(self.name, str(device)).of_entries(entries)
+        return self.language_model(str(device)).of_entries(entries)
+
+    def language_model(self, device: str = "cpu") -> LanguageModel:
+        """The language model itself, loaded once in a process."""
+        return load_language_model(self.name, device)
