@@ -91,6 +91,11 @@ COMMANDS: dict[str, Command] = {
     "benchmark baselines": Command(
         "print what plain methods reach on a store", "hemenet_lab.cli.benchmark:baselines"
     ),
+    "benchmark llm": Command(
+        "ask a large language model for affinities, as a further row",
+        "hemenet_lab.cli.benchmark:llm",
+        f"The answers that had come are kept; {SAME}",
+    ),
     "benchmark report": Command(
         "write all results of a grid as one HTML page", "hemenet_lab.cli.benchmark:report"
     ),

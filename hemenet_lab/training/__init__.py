@@ -11,8 +11,8 @@ from hemenet_lab.training.files import AtomicCheckpointIO, CannotWrite
 from hemenet_lab.training.guard import NonFiniteGuard, first_non_finite, load_case
 from hemenet_lab.training.loops import prepare_trainer
 from hemenet_lab.training.preemption import EXIT_STATUS, Preemption, continue_run, finish_run
-from hemenet_lab.training.record import RunRecord, run_folder
-from hemenet_lab.training.results import ResultsTable
+from hemenet_lab.training.record import RunRecord, git_revision, run_folder
+from hemenet_lab.training.results import ResultsTable, scored_values
 
 __all__ = [
     "EXIT_STATUS",
@@ -30,7 +30,9 @@ __all__ = [
     "continue_run",
     "finish_run",
     "first_non_finite",
+    "git_revision",
     "load_case",
     "prepare_trainer",
     "run_folder",
+    "scored_values",
 ]

@@ -25,6 +25,7 @@ NEEDS = (
     "questions to a language model need the package openai, which is not installed: "
     "pip install 'hemenet-lab[llm]'"
 )
+_TOO_LONG = re.compile(r"context|too long|length|tokens", re.IGNORECASE)
 _OBJECT = re.compile(r"\{[^{}]*\}")
 
 
@@ -208,9 +209,9 @@ class Client:
                 messages=list(messages),  # type: ignore[arg-type]  # plain dicts of two strings
                 **options,
             )
-        except (self._openai.BadRequestError, self._openai.UnprocessableEntityError) as error:
-            return "", f"the server refuses the prompt ({_line(error)})", (0, 0)
         except (self._openai.OpenAIError, ValueError) as error:
+            if isinstance(error, self._openai.BadRequestError) and _TOO_LONG.search(str(error)):
+                return "", f"the server refuses the prompt ({_line(error)})", (0, 0)
             raise ServerRefuses(
                 f"{self.base_url} does not answer for {self.model} ({_line(error)}); see to the "
                 "server, the key and the model's name, then start the same command again: what was "

@@ -15,7 +15,6 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined, Template
 from numpy.typing import NDArray
 
-from hemenet_lab.benchmark.references import smiles_of
 from hemenet_lab.protein_mt.splits import chain_sequences
 from hemenet_lab.store import PARTNER, SPLIT_NAMES, Entry, Store
 from hemenet_lab.tasks import LBA, Task
@@ -88,6 +87,8 @@ def questions(store: Store, task: Task, split: str, seed: int) -> list[Question]
             f"items and {len(parts['train'])} training items; a question and {EXAMPLES} examples "
             "are needed"
         )
+    from hemenet_lab.benchmark.references import smiles_of  # slow to import
+
     smiles = smiles_of(store) if task.name == LBA.name else {}
     kin = _clusters(store)
     thirds = _drawn(store, task, parts["train"], seed)

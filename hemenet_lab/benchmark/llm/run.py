@@ -23,7 +23,6 @@ from hemenet_lab.benchmark.llm.answers import (
 from hemenet_lab.benchmark.llm.questions import VERSION, Question, questions
 from hemenet_lab.store import SPLIT_NAMES, Store, store_folder
 from hemenet_lab.tasks import LBA, PPA, Task
-from hemenet_lab.tracking import Artifact, RunDatabase, Tag, Tracker, results_csv
 
 AFFINITIES = (LBA.name, PPA.name)
 
@@ -39,7 +38,7 @@ class LLMOptions:
         tasks: Affinities.
         split: Split whose test items are asked, with examples of its training items.
         seeds: Seeds 0 to N-1: each draws other examples, and makes a run of its own.
-        temperature: Of the answers.
+        temperature: Of the answers; null for models that take none.
         price_in: US dollars per million tokens of prompts.
         price_out: US dollars per million tokens of answers.
         max_cost: US dollars at which it stops, those of earlier starts included.
@@ -53,7 +52,7 @@ class LLMOptions:
     tasks: tuple[str, ...] = AFFINITIES
     split: str = "default"
     seeds: int = 1
-    temperature: float = 0.0
+    temperature: float | None = 0.0
     price_in: float | None = None
     price_out: float | None = None
     max_cost: float | None = None
@@ -138,7 +137,8 @@ def estimate(found: Sequence[Question], options: LLMOptions) -> str:
     """What asking will cost, about."""
     tokens = sum(question.letters for question in found) / LETTERS_PER_TOKEN
     answers = len(found) * ANSWER_TOKENS
-    text = f"{len(found)} questions to {options.model}, about {tokens:,.0f} tokens in and {answers:,} out"
+    text = f"{len(found)} questions to {options.model}, about {tokens:,.0f} tokens in"
+    text += f" and {answers:,} out"
     if not options.prices.known:
         return f"{text}; the cost is not known (give --price-in and --price-out)"
     cost = options.prices.cost(tokens, answers)
@@ -187,6 +187,9 @@ def _record(
     say: Callable[[str], None],
 ) -> None:
     """Record a part as a run, unless one of the same answers is there."""
+    from hemenet_lab.tracking import Artifact, RunDatabase, Tag, Tracker, results_csv
+    from hemenet_lab.training import git_revision, scored_values
+
     answers = [log.of(question) for question in part.questions]
     known = [answer for answer in answers if answer is not None]
     assert len(known) == len(answers)
@@ -211,13 +214,11 @@ def _record(
     if done:
         say(f"{part.task.name}, seed {part.seed}: recorded before, run {done[0].id}; {lines[0]}")
         return
-    from hemenet_lab.training import git_revision, scored_predictions
-
     mean = _training_mean(store, part.task, options.split)
-    predicted = np.array([[mean if a.value is None else a.value] for a in known], dtype=np.float32)
-    items = np.array([[question.entry, -1] for question in part.questions])
-    target = np.array([[question.target] for question in part.questions], dtype=np.float32)
-    results, arrays = scored_predictions(store, part.task, predicted, target, items, [mean])
+    predicted = np.array([mean if answer.value is None else answer.value for answer in known])
+    target = np.array([question.target for question in part.questions])
+    entries = np.array([question.entry for question in part.questions])
+    results, arrays = scored_values(store, part.task, predicted, target, entries, mean)
     tracker = Tracker(
         run_name=f"{options.row}-single-{part.task.name}-s{part.seed}", folder=options.folder
     )
