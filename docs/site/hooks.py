@@ -32,6 +32,7 @@ GROUPS = {
     "Start": ("index", "concepts", "demo", "coming-from"),
     "How to": (
         *("data", "own-data", "store", "fetch", "predict", "explain", "finetune", "extend"),
+        *("language-models",),
         *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
     ),
     "Results": ("results-demo", "results-real", "baselines"),
