@@ -154,7 +154,8 @@ def _load(name: ModelName, device: str, fetch: bool) -> tuple[Any, dict[str, int
             raise ValueError(
                 f"{name.name} is a model of the kind {config.model_type!r}; allowed: esm (ESM2)"
             )
-        model, report = EsmModel.from_pretrained(
+        read: Any = EsmModel.from_pretrained  # what it gives depends on its options
+        model, report = read(
             folder,
             config=config,
             add_pooling_layer=False,

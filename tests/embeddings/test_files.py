@@ -48,6 +48,24 @@ class Killed(RuntimeError):
     pass
 
 
+class Watch:
+    """Keeps what the model was asked for, and ends a run before it is asked once more than this."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        self.times = 10**6
+        original = LanguageModel.embed
+
+        def embed(model: LanguageModel, texts: Sequence[str], *rest: Any) -> Any:
+            if not self.times:
+                raise Killed
+            self.times -= 1
+            self.asked += texts
+            return original(model, texts, *rest)
+
+        monkeypatch.setattr(LanguageModel, "embed", embed)
+
+
 def test_entries_find_their_residues(tmp_path: Path, model: LanguageModel) -> None:
     store = store_of(tmp_path / "store", [0, 1, 1, 2])
     texts = store_texts(store)
@@ -74,18 +92,11 @@ def test_a_killed_run_goes_on(
     tmp_path: Path, model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "CHUNK", 20)
-    whole = embed_store(store_of(tmp_path / "whole", range(5)), model, store_texts_of(tmp_path))
-    store = store_of(tmp_path / "store", range(5))
-    texts, seen = store_texts(store), []
-    original = LanguageModel.embed
-
-    def embed(self: LanguageModel, given: Sequence[str], *rest: Any) -> Any:
-        if len(seen) == 3:
-            raise Killed
-        seen.append([*given])
-        return original(self, given, *rest)
-
-    monkeypatch.setattr(LanguageModel, "embed", embed)
+    store, other = (store_of(tmp_path / name, range(5)) for name in ("store", "whole"))
+    texts = store_texts(store)
+    whole = embed_store(other, model, texts)
+    watch = Watch(monkeypatch)
+    watch.times = 3
     with pytest.raises(Killed):
         embed_store(store, model, texts)
     with pytest.raises(StoreError, match="none; make them with: hemenet data embed"):
@@ -94,21 +105,13 @@ def test_a_killed_run_goes_on(
     [draft] = (tmp_path / "store" / "embeddings").glob(".*.partial")
     with (draft / "embedding.npy").open("ab") as stream:
         stream.write(b"\1" * 31)
-    done = [text for group in seen for text in group]
-    seen[:] = [[]] * -100
-    monkeypatch.setattr(LanguageModel, "embed", lambda self, given, *r: (
-        seen.append([*given]), original(self, given, *r))[1])  # fmt: skip
+    watch.times = 10**6
     folder = embed_store(store, model, texts)
-    assert [text for group in seen for text in group] == texts[len(done) :]
+    assert watch.asked == texts  # each once
     for file in ("embedding.npy", "key.npy", "offset.npy", "checksum.npy"):
         assert (folder / file).read_bytes() == (whole / file).read_bytes()
-    seen.clear()
     assert embed_store(store, model, texts) == folder
-    assert seen == []
-
-
-def store_texts_of(tmp_path: Path) -> list[str]:
-    return store_texts(Store(tmp_path / "whole"))
+    assert watch.asked == texts
 
 
 def test_a_rebuilt_store_takes_over_what_is_known(
@@ -121,12 +124,9 @@ def test_a_rebuilt_store_takes_over_what_is_known(
     made.rename(tmp_path / "new" / "embeddings" / made.name)
     with pytest.raises(StoreError, match="those of another state of the store, or damaged ones"):
         StoredEmbeddings(new, model.name)
-    asked: list[str] = []
-    original = LanguageModel.embed
-    monkeypatch.setattr(LanguageModel, "embed", lambda self, given, *r: (
-        asked.extend(given), original(self, given, *r))[1])  # fmt: skip
+    watch = Watch(monkeypatch)
     embed_store(new, model, store_texts(new))
-    assert set(asked) == set(store_texts(new)) - set(store_texts(old))
+    assert set(watch.asked) == set(store_texts(new)) - set(store_texts(old))
     StoredEmbeddings(new, model.name).of(new[0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hemenet_lab.structures import NUM_NODE_TYPES
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.small import SMALL, small
 from tests.store.entries import TASKS, random_entry
-from tests.store.small_store import small_store
+from tests.store.small_store import small_store, trainer
 
 VIEWS = [
     GraphView(),
@@ -162,6 +163,35 @@ def test_loaders_read_the_file_and_say_what_makes_it(tmp_path: Path, esm2: Path)
     graph = data.dataset[3]
     want = StoredEmbeddings(store, module.node_input.name).of(store[3])
     assert np.array_equal(graph.residue_embedding.numpy(), want)
+
+
+def test_a_fit_learns_and_its_checkpoint_names_the_language_model(
+    tmp_path: Path, esm2: Path
+) -> None:
+    store = small_store(tmp_path / "store", 20)
+    node_input = ResidueEmbedding(str(esm2))
+    module = MultiTaskModule(SequenceOnly(8), node_input=node_input, lr_scheduler=None)
+    embed_store(store, node_input.language_model(), store_texts(store))
+    before = {name: value.clone() for name, value in module.named_parameters()}
+    run = trainer(tmp_path, max_steps=2, limit_val_batches=0)
+    run.fit(module, ProteinMTDataModule(str(store.path), batch_graphs=4))
+    moved = [name for name, old in before.items() if not module.state_dict()[name].equal(old)]
+    assert set(moved) == set(before)
+    run.save_checkpoint(tmp_path / "a.ckpt")
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    assert content["node_input"] == node_input.identity
+    with pytest.raises(ValueError, match="trained with the language model another@1"):
+        module.on_load_checkpoint({**content, "node_input": "another@1"})
+
+
+def test_copies_read_their_own_vectors(esm2: Path) -> None:
+    module = built(SequenceOnly(8), esm2)
+    copy = deepcopy(module)  # as callbacks that average weights make one
+    with torch.no_grad():
+        copy.encoder.node_embedding.linear.bias += 1
+    [graph] = entry_graphs(module, [random_entry(0)])
+    torch.testing.assert_close(copy.encoder(graph), module.encoder(graph) + 1)
+    assert copy.node_input._tables[0] is copy.encoder.node_embedding
 
 
 def test_compiled_it_is_one_program(esm2: Path) -> None:

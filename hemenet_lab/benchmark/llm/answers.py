@@ -49,6 +49,10 @@ class Prices:
         """US dollars."""
         return ((self.input or 0) * input_tokens + (self.output or 0) * output_tokens) / 1e6
 
+    def of(self, answer: Answer) -> float:
+        """US dollars for an answer."""
+        return self.cost(answer.input_tokens, answer.output_tokens)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -56,6 +60,7 @@ class Answer:
 
     model: str
     base_url: str
+    temperature: float | None
     prompt: str
     """SHA-256 of the prompt."""
     task: str
@@ -78,21 +83,25 @@ class AnswerLog:
 
     Args:
         path: The file; made when the first answer comes.
-        model: The model whose answers count.
-        base_url: The server whose answers count.
+        client: The model, server and temperature whose answers count.
     """
 
-    def __init__(self, path: Path, model: str, base_url: str) -> None:
+    def __init__(self, path: Path, client: Client) -> None:
         self.path = path
         self.known: dict[tuple[str, str], Answer] = {}
         """By prompt and item."""
+        asked = client.model, client.base_url, client.temperature
         for record in _records(path):
-            if (record.model, record.base_url) == (model, base_url):
+            if (record.model, record.base_url, record.temperature) == asked:
                 self.known[record.prompt, record.item] = record
 
     def of(self, question: Question) -> Answer | None:
         """The answer to a question, if there is one."""
         return self.known.get((question.hash, question.id))
+
+    def spent(self, prices: Prices) -> float:
+        """US dollars for all answers."""
+        return sum(prices.of(answer) for answer in self.known.values())
 
     def add(self, answer: Answer) -> None:
         """Keep an answer."""
@@ -182,14 +191,12 @@ class Client:
             value, failure = read_answer(text)
             if value is not None:
                 break
-            messages += [
-                {"role": "assistant", "content": text},
-                {"role": "user", "content": f"{failure}. Answer with one JSON object: "
-                 '{"pKd": NUMBER}'},
-            ]  # fmt: skip
+            again = f'{failure}. Answer with one JSON object: {{"pKd": NUMBER}}'
+            messages += [_message("assistant", text), _message("user", again)]
         return Answer(
             self.model,
             self.base_url,
+            self.temperature,
             question.hash,
             task,
             question.id,
@@ -203,12 +210,9 @@ class Client:
     def _say(self, messages: Sequence[Message]) -> tuple[str, str, tuple[int, int]]:
         """Text, or the reason for which this prompt is refused; and tokens in and out."""
         options = {} if self.temperature is None else {"temperature": self.temperature}
+        create: Any = self._client.chat.completions.create  # takes plain dicts of two strings
         try:
-            reply = self._client.chat.completions.create(
-                model=self.model,
-                messages=list(messages),  # type: ignore[arg-type]  # plain dicts of two strings
-                **options,
-            )
+            reply = create(model=self.model, messages=list(messages), **options)
         except (self._openai.OpenAIError, ValueError) as error:
             if isinstance(error, self._openai.BadRequestError) and _TOO_LONG.search(str(error)):
                 return "", f"the server refuses the prompt ({_line(error)})", (0, 0)
@@ -224,6 +228,10 @@ class Client:
         choices = getattr(reply, "choices", None) or []
         text = choices[0].message.content if choices else ""
         return text or "", "", (tokens[0], tokens[1])
+
+
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
 
 
 def read_answer(text: str) -> tuple[float | None, str]:

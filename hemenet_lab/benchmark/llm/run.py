@@ -15,7 +15,6 @@ from hemenet_lab.benchmark.grids import RUNS
 from hemenet_lab.benchmark.llm.answers import (
     ANSWER_TOKENS,
     LETTERS_PER_TOKEN,
-    Answer,
     AnswerLog,
     Client,
     Prices,
@@ -120,11 +119,9 @@ def run_llm(
         for task in wanted
         for seed in range(options.seeds)
     ]
-    log = AnswerLog(
-        Path(options.folder) / "llm" / f"{options.row}.jsonl", options.model, client.base_url
-    )
-    open_questions = [q for part in parts for q in part.questions if log.of(q) is None]
-    if open_questions and not confirm(estimate(open_questions, options)):
+    log = AnswerLog(Path(options.folder) / "llm" / f"{options.row}.jsonl", client)
+    new = [q for part in parts for q in part.questions if log.of(q) is None]
+    if new and not confirm(estimate(new, options, log.spent(options.prices))):
         return 1
     if not _ask_all(parts, log, client, options, say):
         return 1
@@ -133,8 +130,17 @@ def run_llm(
     return 0
 
 
-def estimate(found: Sequence[Question], options: LLMOptions) -> str:
-    """What asking will cost, about."""
+def estimate(found: Sequence[Question], options: LLMOptions, spent: float = 0.0) -> str:
+    """What asking will cost, about.
+
+    Args:
+        found: The questions that are not answered.
+        options: What is asked of whom.
+        spent: US dollars of earlier starts.
+
+    Raises:
+        ValueError: Together that is more than may be spent.
+    """
     tokens = sum(question.letters for question in found) / LETTERS_PER_TOKEN
     answers = len(found) * ANSWER_TOKENS
     text = f"{len(found)} questions to {options.model}, about {tokens:,.0f} tokens in"
@@ -142,12 +148,13 @@ def estimate(found: Sequence[Question], options: LLMOptions) -> str:
     if not options.prices.known:
         return f"{text}; the cost is not known (give --price-in and --price-out)"
     cost = options.prices.cost(tokens, answers)
-    if options.max_cost is not None and cost > options.max_cost:
+    before = f" after {spent:.2f} before" if spent else ""
+    if options.max_cost is not None and spent + cost > options.max_cost:
         raise ValueError(
-            f"{text}: about {cost:.2f} US dollars, more than --max-cost {options.max_cost:g}; "
-            "choose fewer tasks or seeds, or a higher limit"
+            f"{text}: about {cost:.2f} US dollars{before}, more than --max-cost "
+            f"{options.max_cost:g}; choose fewer tasks or seeds, or a higher limit"
         )
-    return f"{text}: about {cost:.2f} US dollars"
+    return f"{text}: about {cost:.2f} US dollars{before}"
 
 
 def _ask_all(
@@ -161,7 +168,7 @@ def _ask_all(
     for part in parts:
         new = [question for question in part.questions if log.of(question) is None]
         for number, question in enumerate(new, 1):
-            spent = sum(_cost(answer, options.prices) for answer in log.known.values())
+            spent = log.spent(options.prices)
             if options.max_cost is not None and spent >= options.max_cost:
                 say(
                     f"Stopped at {spent:.2f} US dollars (--max-cost {options.max_cost:g}); what "
@@ -172,10 +179,6 @@ def _ask_all(
             if number % 50 == 0 or number == len(new):
                 say(f"{part.task.name}, seed {part.seed}: {number} of {len(new)} asked")
     return True
-
-
-def _cost(answer: Answer, prices: Prices) -> float:
-    return prices.cost(answer.input_tokens, answer.output_tokens)
 
 
 def _record(
@@ -245,7 +248,7 @@ def _record(
     numbers |= {f"test/{part.task.name}/n": float(len(known))}
     numbers |= {"llm/failures": float(failures)}
     if options.prices.known:
-        numbers["llm/cost"] = sum(_cost(answer, options.prices) for answer in known)
+        numbers["llm/cost"] = sum(options.prices.of(answer) for answer in known)
     tracker.log_metrics(numbers)
     tracker.log_data(str(store.path), store.hash, bool(store.manifest.get("synthetic", False)))
     tracker.set_tags({Tag.COMPLETED: "true"})

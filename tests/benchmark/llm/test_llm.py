@@ -222,15 +222,16 @@ def test_a_log_that_was_cut_off(tmp_path: Path, server: ChatServer, question: Qu
     client = Client("m", server.url)
     answer = client.ask("lba", question)
     path = tmp_path / "llm" / "log.jsonl"
-    AnswerLog(path, "m", client.base_url).add(answer)
+    AnswerLog(path, client).add(answer)
     with path.open("a") as stream:
         stream.write('{"model": "m", "prom')
-    log = AnswerLog(path, "m", client.base_url)
+    log = AnswerLog(path, client)
     assert log.of(question) == answer
     log.add(answer)
     assert json.loads(path.read_text().splitlines()[-1])["item"] == question.id
-    assert AnswerLog(path, "other", client.base_url).known == {}
-    assert AnswerLog(path, "m", "elsewhere").known == {}
+    others = ("m2", server.url), ("m", server.url + "/2"), ("m", server.url, 1.0)
+    for other in (Client(*words) for words in others):
+        assert AnswerLog(path, other).known == {}
 
 
 # --- runs -----------------------------------------------------------------------------------------
