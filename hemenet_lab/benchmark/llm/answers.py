@@ -203,7 +203,8 @@ class Client:
             tuple(said),
             value,
             failure,
-            *used,
+            used[0],
+            used[1],
             time.time(),
         )
 
