@@ -96,6 +96,57 @@ def build(
     print(summary_text(Store(result.path)))
 
 
+def embed(
+    store: str,
+    *,
+    model: str,
+    revision: str | None = None,
+    device: str = "",
+    batch: int = 8192,
+) -> None:
+    """Make embeddings of a store's residues by a protein language model of the ESM2 kind.
+
+    They are kept in the store's folder, one row per residue of each different chain, for models
+    with node_input ResidueEmbedding. After an interruption the same command goes on.
+
+    Args:
+        store: Folder of the store, or the name of an installed one such as demo.
+        model: Name on the Hugging Face hub, such as facebook/esm2_t33_650M_UR50D, or a folder.
+        revision: Commit on the hub; known for the four ESM2 models up to 650M.
+        device: Where to compute, such as cuda or cpu; a GPU if there is one.
+        batch: Most residues that go through the model at once.
+    """
+    from hemenet_lab.embeddings import (
+        LanguageModel,
+        ModelName,
+        embed_store,
+        planned_size,
+        store_texts,
+    )
+    from hemenet_lab.store import Store, store_folder
+
+    if batch < 1:
+        raise ValueError(f"--batch {batch}: give 1 residue or more (8192 is usual)")
+    name, opened = ModelName(model, revision), Store(store_folder(store))
+    texts = store_texts(opened)
+    if name.width:  # before the weights are fetched
+        print(_plan(texts, planned_size(texts, name.width)))
+    import torch
+
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    loaded = LanguageModel(name, chosen)
+    if not name.width:
+        print(_plan(texts, planned_size(texts, loaded.width)))
+    shown = sys.stderr.isatty()
+    print(embed_store(opened, loaded, texts, batch=batch, progress=shown))
+
+
+def _plan(texts: list[str], size: int) -> str:
+    unit, scale = next((u, s) for u, s in (("GB", 1e9), ("MB", 1e6), ("kB", 1.0e3)) if size > s / 2)
+    letters = sum(map(len, texts))
+    return f"{len(texts)} different chains, {letters} residues: {size / scale:.1f} {unit} of files"
+
+
 def inspect(store: Path) -> None:
     """Print what a store holds.
 

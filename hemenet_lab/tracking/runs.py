@@ -60,6 +60,8 @@ class Tag(StrEnum):
     """Followed by an axis of the grid: the run's value there."""
     SETTINGS = "benchmark_settings"
     """Settings that the command line added to those of the grid."""
+    FURTHER = "benchmark_further"
+    """``true`` for a row that another command than `lightning fit` makes."""
     COMMAND = "benchmark_command"
     """The shell command that makes the run."""
 
@@ -128,6 +130,11 @@ class RecordedRun:
     def command(self) -> str:
         """The shell command that makes it; empty if it was not recorded."""
         return self.tags.get(Tag.COMMAND, "")
+
+    @property
+    def further(self) -> bool:
+        """Whether another command than `lightning fit` made it, so that no grid expands to it."""
+        return self.tags.get(Tag.FURTHER) == "true"
 
     @property
     def store_hash(self) -> str:

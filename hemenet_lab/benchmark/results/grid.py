@@ -90,8 +90,9 @@ def read_grid(
         folder: Folder of ``mlruns.db``.
         tracking_uri: Address of another database or a server; the environment variable
             MLFLOW_TRACKING_URI counts as well.
-        identities: Identities of the runs that the grid expands to: only these are read, and those
-            that have not begun are counted.
+        identities: Identities of the runs that the grid expands to: only these are read, with the
+            rows that other commands made on the same store, and those that have not begun are
+            counted.
         store: First characters of a store's hash: only runs on this store.
 
     Raises:
@@ -103,7 +104,10 @@ def read_grid(
     for run in found:
         _require_place(run)
     if identities is not None:
-        found = [run for run in found if run.identity in identities]
+        chosen = [run for run in found if run.identity in identities]
+        stores = {run.store_hash for run in chosen}
+        chosen += [run for run in found if run.further and run.store_hash in stores]
+        found = [run for run in found if run in chosen]
     finished: dict[tuple[Any, ...], RecordedRun] = {}
     unfinished, superseded = [], []
     for run in found:
