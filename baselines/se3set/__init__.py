@@ -14,13 +14,14 @@ from baselines.se3set.irreps import (
     Dims,
     Features,
     spherical_harmonics,
-    take,
     three_j,
 )
+from baselines.se3set.product import DirectionMaps
 
 __all__ = [
     "DEGREES",
     "Dims",
+    "DirectionMaps",
     "Features",
     "GaussianRadial",
     "Hypergraph",
@@ -31,6 +32,5 @@ __all__ = [
     "SE3SetOptions",
     "State",
     "spherical_harmonics",
-    "take",
     "three_j",
 ]
