@@ -82,9 +82,23 @@ class Store:
         )
 
     def array(self, name: str) -> NDArray[Any]:
-        """One of the store's arrays as a read-only memory map."""
+        """One of the store's arrays as a read-only memory map.
+
+        Raises:
+            StoreError: Another store has taken the place of this one since it was opened.
+        """
         if name not in self._arrays:
-            mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
+            try:
+                mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
+                # after the map: a new store's manifest comes last, an old one's goes first
+                same = json.loads((self.path / MANIFEST).read_text())["hash"] == self.hash
+            except (FileNotFoundError, KeyError, ValueError):
+                same = False
+            if not same:
+                raise StoreError(
+                    f"{self.path} was built anew or removed while it was read; start again, and "
+                    "build into another folder while a run goes on"
+                )
             self._arrays[name] = mapped.view(np.ndarray)
         return self._arrays[name]
 
