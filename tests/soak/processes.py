@@ -103,7 +103,7 @@ def started(store: Path, folder: Path, devices: int, accumulate: int, fails: boo
             env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
             stdout=log,
             stderr=log,
-            timeout=600,
+            timeout=3600,
             check=False,
         ).returncode
 
