@@ -10,7 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
-KINDS = {aten.mm.default: 0, aten.bmm.default: 0, aten.addmm.default: 1, aten.baddbmm.default: 1}
+KINDS = {aten.mm.default: 0, aten.bmm.default: 0} | dict.fromkeys(
+    (aten.addmm.default, aten.addmm_.default, aten.baddbmm.default, aten.baddbmm_.default), 1
+)
 """Products, and the place of their first factor."""
 
 

@@ -65,6 +65,10 @@ def test_matrix_products_are_counted_by_hand(bench: ModuleType) -> None:
     assert products.count == 3
     assert products.operations == 3 * 2 * 5 * 3 * 2
     assert products.seconds > 0
+    with bench.MatrixProducts() as products:
+        torch.zeros(5, 2).addmm_(torch.ones(5, 3), torch.ones(3, 2))
+        torch.zeros(4, 5, 2).baddbmm_(torch.ones(4, 5, 3), torch.ones(4, 3, 2))
+    assert products.operations == 5 * 2 * 5 * 3 * 2
 
 
 def test_the_best_of_several_processes_counts(bench: ModuleType) -> None:

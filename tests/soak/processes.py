@@ -59,6 +59,7 @@ def train(store: str, folder: Path, devices: int, accumulate: int, fails: bool) 
     """Fits and tests; rank 0 writes weights and metrics."""
     from hemenet_lab.loading import ProteinMTDataModule
     from hemenet_lab.tracking import Tracker
+    from hemenet_lab.training import SharedRunningStatistics
     from tests.model.test_module import small_module
 
     torch.manual_seed(0)
@@ -71,7 +72,7 @@ def train(store: str, folder: Path, devices: int, accumulate: int, fails: bool) 
         precision="64-true",
         max_epochs=2,
         logger=Tracker(folder=str(folder / "runs")),
-        callbacks=[Watch(folder, fails)],
+        callbacks=[Watch(folder, fails), SharedRunningStatistics()],
         default_root_dir=folder,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -81,7 +82,12 @@ def train(store: str, folder: Path, devices: int, accumulate: int, fails: bool) 
     )
     data = ProteinMTDataModule(store, batch_graphs=5, num_workers=0)
     trainer.fit(module, datamodule=data)
-    metrics = {f"fit {name}": float(value) for name, value in trainer.callback_metrics.items()}
+    # not those of the last training batch, which is another one on each process
+    metrics = {
+        f"fit {name}": float(value)
+        for name, value in trainer.callback_metrics.items()
+        if not name.startswith("train/")
+    }
     (tested,) = trainer.test(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
         metrics |= {f"test {name}": float(value) for name, value in tested.items()}
@@ -163,6 +169,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--fails", action="store_true")
+    parser.add_argument("--entries", type=int, nargs="*", default=[40, 12], help="of the stores")
     options = parser.parse_args(words)
     if options.store:
         train(options.store, options.folder, options.devices, options.accumulate, options.fails)
@@ -176,7 +183,7 @@ def main(words: list[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as name:
         # of 12 entries one is for validation and one for test: other processes have none
-        for entries in (40, 12):
+        for entries in options.entries:
             store = small_store(Path(name) / f"store{entries}", entries).path
             for devices in (2, 3):
                 folder = Path(name) / f"{entries}-{devices}"
