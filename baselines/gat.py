@@ -110,10 +110,11 @@ def pair_scores(
     # a as a matrix, each head in its own column
     heads = torch.eye(len(att), dtype=att.dtype, device=att.device)
     matrix = (att.unsqueeze(-1) * heads.unsqueeze(1)).flatten(0, 1)
-    given = (sent, heard, features, edge_weight, matrix)
     half = sent.dtype in (torch.float16, torch.bfloat16)
     dtype = torch.float32 if half else sent.dtype
-    sent, heard, features, edge_weight, matrix = (None if x is None else x.to(dtype) for x in given)
+    if features is not None and edge_weight is not None:
+        features, edge_weight = features.to(dtype), edge_weight.to(dtype)
+    sent, heard, matrix = sent.to(dtype), heard.to(dtype), matrix.to(dtype)
     with torch.autocast(sent.device.type, enabled=False):
         scores: Tensor = _PairScores.apply(  # type: ignore[no-untyped-call]
             sent, heard, features, edge_weight, matrix, slope, entries.row, entries.group

@@ -65,6 +65,8 @@ class GCN(Encoder):
         entries, weight = self._adjacency(graph)
         h: Tensor = self.embedding(graph)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            assert isinstance(convolution, GCNConv)
+            assert isinstance(convolution.bias, Tensor)
             update = gather_sum(convolution.lin(h), entries, weight) + convolution.bias
             h = norm(h + self.dropout(torch.relu(update)))
         return h

@@ -16,12 +16,10 @@ from baselines.se3set.irreps import (
     spherical_harmonics,
     three_j,
 )
-from baselines.se3set.product import DirectionMaps
 
 __all__ = [
     "DEGREES",
     "Dims",
-    "DirectionMaps",
     "Features",
     "GaussianRadial",
     "Hypergraph",

@@ -23,7 +23,7 @@ from baselines.se3set.irreps import (
     add,
     take,
 )
-from baselines.se3set.product import Directions, Separable
+from baselines.se3set.product import DirectionMaps, Directions, Separable
 from hemenet_lab.nn import segment_softmax, segment_sum
 
 CHUNK = 2**14
@@ -72,13 +72,13 @@ class MemberPairs:
     Args:
         source: Row of the source of each pair, int64 [P].
         receiver: Row of its receiver, int64 [P], ascending.
-        attr: Attributes of the pairs: directions, or features.
+        attr: Attributes of the pairs: features, or steps [P, 3] whose directions count.
         gaussians: Distances in Gaussians, [P, num_radial], if the attributes have some.
     """
 
     source: Tensor
     receiver: Tensor
-    attr: Features | Directions
+    attr: Features | Tensor
     gaussians: Tensor | None = None
 
 
@@ -99,6 +99,7 @@ class HypergraphAttention(nn.Module):
         self.merge_dst = EquivariantLinear(dims, dims, bias=False)
         self.merge_src = EquivariantLinear(dims, dims, bias=False) if with_source else None
         radial = [options.num_radial, *options.radial_dims] if with_source else None
+        self.directions = DirectionMaps() if attr_dims is None else None
         scores = options.num_heads * alpha
         if options.nonlinear:
             self.gate = Gate(dims, options.factors[:2])
@@ -150,8 +151,10 @@ class HypergraphAttention(nn.Module):
         if sent is not None:
             message = add(message, take(sent, pairs.source[part]))
         gaussians = None if pairs.gaussians is None else pairs.gaussians[part]
-        if isinstance(pairs.attr, Directions):
-            attr: Features | Directions = pairs.attr.rows(part)
+        if isinstance(pairs.attr, Tensor):
+            assert self.directions is not None
+            # here and not once for all layers: kept for all pairs they would be large
+            attr: Features | Directions = self.directions(pairs.attr[part])
         else:
             scalars, vectors, tensors = (x[part] for x in pairs.attr)
             attr = scalars, vectors, tensors

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from baselines.common import NodeEmbedding, expand_ranges
 from baselines.se3set.attention import Hypergraph, MemberPairs, SE3SetBlock, SE3SetOptions, State
 from baselines.se3set.irreps import Features, take
-from baselines.se3set.product import DirectionMaps
 from hemenet_lab.encoders import Encoder, Equivariant, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn import safe_norm, segment_count
@@ -154,7 +153,6 @@ class SE3Set(Encoder):
         )
         self.embedding = NodeEmbedding(hidden_dim, element_only)
         self.rbf = GaussianRadial(num_radial, max_radius)
-        self.directions = DirectionMaps()
         self.blocks = nn.ModuleList(SE3SetBlock(options) for _ in range(num_layers))
 
     def forward(self, graph: ProteinGraph) -> Tensor:
@@ -186,5 +184,5 @@ class SE3Set(Encoder):
         node, receiver, by_node = known["node"], known["receiver"], known["by_node"]
         source = node[known["source"]]
         step = graph.pos[source] - graph.pos[node[receiver]]
-        attr, gaussians = self.directions(step), self.rbf(safe_norm(step))
-        return Hypergraph(MemberPairs(source, receiver, attr, gaussians), by_node, node[by_node])
+        gaussians = self.rbf(safe_norm(step))
+        return Hypergraph(MemberPairs(source, receiver, step, gaussians), by_node, node[by_node])

@@ -43,10 +43,6 @@ class Directions(NamedTuple):
     to_tensors: Tensor
     """From vectors to tensors, [P, 5, 3]."""
 
-    def rows(self, part: slice) -> Directions:
-        """Some of the pairs."""
-        return Directions(*(matrix[part] for matrix in self))
-
 
 class DirectionMaps(nn.Module):
     """Makes `Directions` of steps; without parameters, with the 3j symbols as buffers."""

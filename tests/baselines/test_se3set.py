@@ -12,7 +12,6 @@ from torch import Tensor
 from baselines.se3set import attention
 from baselines.se3set.attention import FACTORS, HypergraphAttention, MemberPairs, SE3SetOptions
 from baselines.se3set.encoder import SE3Set, member_pairs, memberships
-from baselines.se3set.product import DirectionMaps
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.testing.checks.fixture import Fixture
 from hemenet_lab.testing.checks.se3set_attention import check, dims_of, pack, unpack
@@ -136,7 +135,7 @@ def small_pairs() -> MemberPairs:
     gaussians = torch.rand(5, 3, dtype=torch.float64)
     receiver = torch.tensor([0, 0, 1, 2, 2])
     steps = torch.randn(5, 3, dtype=torch.float64)
-    return MemberPairs(torch.tensor([1, 2, 0, 0, 3]), receiver, DirectionMaps()(steps), gaussians)
+    return MemberPairs(torch.tensor([1, 2, 0, 0, 3]), receiver, steps, gaussians)
 
 
 @pytest.mark.parametrize("nonlinear", [True, False])

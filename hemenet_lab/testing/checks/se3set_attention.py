@@ -12,7 +12,6 @@ from torch import Tensor
 from baselines.se3set import (
     DEGREES,
     Dims,
-    DirectionMaps,
     Features,
     GaussianRadial,
     Hypergraph,
@@ -111,8 +110,7 @@ def _hypergraph(fixture: Fixture, step: Tensor, gaussians: Tensor) -> Hypergraph
     """The file's pairs sorted by membership, and its memberships sorted by atom."""
     source, membership = fixture.input("v2e_index")
     order = membership.argsort(stable=True)
-    directions = DirectionMaps().double()(step[order])
-    pairs = MemberPairs(source[order], membership[order], directions, gaussians[order])
+    pairs = MemberPairs(source[order], membership[order], step[order], gaussians[order])
     by_atom, atom = fixture.input("e2v_index")
     back = atom.argsort(stable=True)
     return Hypergraph(pairs, by_atom[back], atom[back])
