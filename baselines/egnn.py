@@ -98,7 +98,8 @@ class EGNNLayer(nn.Module):
             Features [N, out_dim] and coordinates [N, 3].
         """
         source, target = edge_index
-        offset = x[target] - x[source]
+        # not x[target]: its gradient is summed one by one
+        offset = x.index_select(0, target) - x.index_select(0, source)
         message = self._messages(h, offset, edge_index, edge_attr)
         update = self.node_mlp(torch.cat([h, segment_sum(message, target, len(h))], dim=1))
         if self.coord_mlp is not None:
@@ -117,7 +118,8 @@ class EGNNLayer(nn.Module):
         first = linear_at(self.edge_mlp, 0)
         at_target, at_source, at_edge = first.weight.split(self.widths, dim=1)
         hidden = F.linear(attributes, at_edge, first.bias)
-        hidden = hidden + F.linear(h, at_target)[target] + F.linear(h, at_source)[source]
+        hidden = hidden + F.linear(h, at_target).index_select(0, target)
+        hidden = hidden + F.linear(h, at_source).index_select(0, source)
         message: Tensor = self.edge_mlp[1:](hidden)
         return message if self.att_mlp is None else message * self.att_mlp(message)
 

@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GATv2Conv
 
-from baselines.common import ATOM_VIEW, EdgesWithoutLoops, NodeEmbedding, edge_lengths
+from baselines.common import ATOM_VIEW, LoopedEdges, NodeEmbedding, lengths_between
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn import GaussianBasis
+from hemenet_lab.nn import Gathering, GaussianBasis, gather_sum, segment_softmax
 
 CONVOLUTIONS = {"gatv2": GATv2Conv, "gat": GATConv}
 
 
-def with_self_loops(
-    graph: ProteinGraph, loop_relation: int, proper: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Edges with exactly one self-loop per node (those of the view are replaced).
-
-    Args:
-        graph: Graph or batch.
-        loop_relation: Relation that the self-loops get.
-        proper: Numbers of the edges that are no self-loops (`EdgesWithoutLoops`).
-
-    Returns:
-        ``edge_index`` [2, E], lengths [E] in Å, relations [E].
-    """
-    nodes = torch.arange(len(graph.pos), device=graph.pos.device)
-    edge_index = torch.cat([graph.edge_index.index_select(1, proper), nodes.expand(2, -1)], dim=1)
-    length = torch.cat([edge_lengths(graph)[proper], graph.pos.new_zeros(len(nodes))])
-    relation = torch.cat([graph.edge_type[proper], torch.full_like(nodes, loop_relation)])
-    return edge_index, length, relation
+BLOCK = 2**11
+"""Edges whose scores are computed at a time on a CPU: their features stay in its cache."""
 
 
 class EdgeFeatures(nn.Module):
@@ -58,10 +43,152 @@ class EdgeFeatures(nn.Module):
         return torch.cat([self.length(length), self.relation(relation)], dim=-1)
 
 
+def attention(
+    layer: GATConv | GATv2Conv, h: Tensor, entries: Gathering, features: Tensor | None
+) -> Tensor:
+    """What PyG's layer computes, without its copies of node features for every edge.
+
+    Args:
+        layer: Holds the parameters; one of `CONVOLUTIONS`.
+        h: Node features, [N, in].
+        entries: Edges, rows and groups of which are nodes.
+        features: Features of the edges, [E, edge_dim], if the layer has some.
+
+    Returns:
+        [N, heads · width].
+    """
+    edge = None if layer.lin_edge is None else layer.lin_edge.weight
+    if isinstance(layer, GATv2Conv):
+        sent, heard = layer.lin_l(h), layer.lin_r(h)
+        scores = pair_scores(
+            sent, heard, features, edge, layer.att[0], layer.negative_slope, entries
+        )
+    else:
+        sent = layer.lin(h)
+        by_head = sent.unflatten(1, (layer.heads, layer.out_channels))
+        from_source, from_target = ((by_head * a).sum(-1) for a in (layer.att_src, layer.att_dst))
+        scores = from_source.index_select(0, entries.row)
+        scores = scores + from_target.index_select(0, entries.group)
+        if edge is not None and features is not None:
+            # a · W e of each head is a vector times e
+            of_edge = layer.att_edge[0].unsqueeze(1) @ edge.unflatten(0, by_head.shape[1:])
+            scores = scores + features @ of_edge.squeeze(1).t()
+        scores = nn.functional.leaky_relu(scores, layer.negative_slope)
+    weights = segment_softmax(scores, entries.group, len(h))
+    weights = nn.functional.dropout(weights, layer.dropout, layer.training)
+    parts = [
+        gather_sum(part, entries, weight)
+        for part, weight in zip(sent.chunk(layer.heads, 1), weights.unbind(1), strict=True)
+    ]
+    out: Tensor = torch.cat(parts, dim=1) + layer.bias
+    return out
+
+
+def pair_scores(
+    sent: Tensor,
+    heard: Tensor,
+    features: Tensor | None,
+    edge_weight: Tensor | None,
+    att: Tensor,
+    slope: float,
+    entries: Gathering,
+) -> Tensor:
+    """GATv2's scores ``a · LeakyReLU(s_j + t_i + W e)`` of each head, [E, heads].
+
+    On a CPU, blocks of edges go through in turn, and again for the gradient: nothing as large as
+    edges × width is kept or written to memory.
+
+    Args:
+        sent: s, [N, heads · width].
+        heard: t, of the same shape.
+        features: e, [E, edge_dim], if there are edge features.
+        edge_weight: W, [heads · width, edge_dim].
+        att: a, [heads, width].
+        slope: Slope of LeakyReLU for negative numbers.
+        entries: Edges.
+    """
+    # a as a matrix, each head in its own column
+    heads = torch.eye(len(att), dtype=att.dtype, device=att.device)
+    matrix = (att.unsqueeze(-1) * heads.unsqueeze(1)).flatten(0, 1)
+    half = sent.dtype in (torch.float16, torch.bfloat16)
+    dtype = torch.float32 if half else sent.dtype
+    if features is not None and edge_weight is not None:
+        features, edge_weight = features.to(dtype), edge_weight.to(dtype)
+    sent, heard, matrix = sent.to(dtype), heard.to(dtype), matrix.to(dtype)
+    with torch.autocast(sent.device.type, enabled=False):
+        scores: Tensor = _PairScores.apply(  # type: ignore[no-untyped-call]
+            sent, heard, features, edge_weight, matrix, slope, entries.row, entries.group
+        )
+    return scores
+
+
+class _PairScores(torch.autograd.Function):
+    """`pair_scores`, in blocks."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        sent: Tensor,
+        heard: Tensor,
+        features: Tensor | None,
+        edge_weight: Tensor | None,
+        matrix: Tensor,
+        slope: float,
+        row: Tensor,
+        group: Tensor,
+    ) -> Tensor:
+        ctx.slope = slope
+        ctx.save_for_backward(sent, heard, features, edge_weight, matrix, row, group)
+        scores = [
+            nn.functional.leaky_relu(inner, slope) @ matrix
+            for _, inner in _blocks(sent, heard, features, edge_weight, row, group)
+        ]
+        return scores[0] if len(scores) == 1 else torch.cat(scores)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        sent, heard, features, edge_weight, matrix, row, group = ctx.saved_tensors
+        of_sent, of_heard = torch.zeros_like(sent), torch.zeros_like(heard)
+        of_matrix = torch.zeros_like(matrix)
+        of_weight = None if edge_weight is None else torch.zeros_like(edge_weight)
+        of_features = []
+        for part, inner in _blocks(sent, heard, features, edge_weight, row, group):
+            above = gradient[part]
+            of_matrix = of_matrix.addmm(nn.functional.leaky_relu(inner, ctx.slope).t(), above)
+            change = torch.ops.aten.leaky_relu_backward(above @ matrix.t(), inner, ctx.slope, False)
+            of_sent.index_add_(0, row[part], change)
+            of_heard.index_add_(0, group[part], change)
+            if features is not None and of_weight is not None:
+                of_features.append(change @ edge_weight)
+                of_weight = of_weight.addmm(change.t(), features[part])
+        whole = torch.cat(of_features) if of_features else None
+        return of_sent, of_heard, whole, of_weight, of_matrix, None, None, None
+
+
+def _blocks(
+    sent: Tensor,
+    heard: Tensor,
+    features: Tensor | None,
+    edge_weight: Tensor | None,
+    row: Tensor,
+    group: Tensor,
+) -> Iterator[tuple[slice, Tensor]]:
+    """Blocks of edges and what LeakyReLU gets of them; one block on a GPU and in compiled code."""
+    parts = [slice(0, len(row))]
+    if not torch.compiler.is_compiling() and sent.device.type == "cpu":
+        parts = [slice(first, first + BLOCK) for first in range(0, len(row), BLOCK)] or parts
+    for part in parts:
+        inner = sent.index_select(0, row[part])
+        inner += heard.index_select(0, group[part])
+        if features is not None and edge_weight is not None:
+            inner.addmm_(features[part], edge_weight.t())
+        yield part, inner
+
+
 class GAT(Encoder):
     """Stack of graph attention layers, h ← LN(h + ELU(attention(h))).
 
-    Attention is PyG's `GATv2Conv` (arXiv 2105.14491, Eq. 7) or `GATConv` (arXiv 1710.10903,
+    Attention is that of PyG's `GATv2Conv` (arXiv 2105.14491, Eq. 7) or `GATConv` (arXiv 1710.10903,
     Eq. 3), heads concatenated, over the neighbours and the node itself. The released GAT baseline
     of HeMeNet feeds every layer with the raw input and returns the last one (one layer in effect),
     with `GATConv`, one head and no edge features; here each layer sees the layer before.
@@ -101,7 +228,7 @@ class GAT(Encoder):
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, hidden_dim, EdgesWithoutLoops())
+        super().__init__(view, hidden_dim, LoopedEdges(view.num_relations))
         if conv not in CONVOLUTIONS:
             raise ValueError(f"GAT conv is {conv!r}; allowed: {', '.join(CONVOLUTIONS)}")
         if hidden_dim % heads:
@@ -130,13 +257,14 @@ class GAT(Encoder):
 
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, hidden_dim]."""
-        proper = self.prepared(graph)["proper"]
-        edge_index, length, relation = with_self_loops(graph, self.view.num_relations, proper)
+        known = self.prepared(graph)
+        entries = Gathering(*(known[name] for name in Gathering._fields))
         features = None
         if self.edge_features is not None:
-            features = self.edge_features(length, relation)
+            length = lengths_between(graph, entries.row, entries.group)
+            features = self.edge_features(length, known["relation"])
         h: Tensor = self.embedding(graph)
-        for attention, norm in zip(self.attentions, self.norms, strict=True):
-            update = nn.functional.elu(attention(h, edge_index, features))
+        for layer, norm in zip(self.attentions, self.norms, strict=True):
+            update = nn.functional.elu(attention(layer, h, entries, features))
             h = norm(h + self.dropout(update))
         return h

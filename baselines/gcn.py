@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from baselines.common import ATOM_VIEW, EdgesWithoutLoops, NodeEmbedding, edge_lengths
+from baselines.common import ATOM_VIEW, LoopedEdges, NodeEmbedding, lengths_between
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn import segment_sum
+from hemenet_lab.nn import Gathering, gather_sum, segment_sum
 
 
 class GCN(Encoder):
     """Stack of graph convolutions, h ← LN(h + ReLU(Â h W + b)) (arXiv 1609.02907, Eq. 2).
 
     Â is the adjacency matrix with self-loops of weight 1, divided by the square roots of both
-    degrees; the convolution is PyG's `GCNConv`, with one Â for all layers. The released GCN
+    degrees, and the same for all layers; parameters are those of PyG's `GCNConv`. The released GCN
     baseline of HeMeNet feeds every layer with the raw input and returns the last one, so that it is
     one linear map whatever its depth; here each layer sees the layer before. Relations are not told
     apart; self-loops of the view are replaced by the convolution's own.
@@ -49,7 +49,7 @@ class GCN(Encoder):
         element_only: bool = False,
         view: GraphView = ATOM_VIEW,
     ) -> None:
-        super().__init__(view, hidden_dim, EdgesWithoutLoops())
+        super().__init__(view, hidden_dim, LoopedEdges(view.num_relations))
         if edge_weight not in ("none", "distance"):
             raise ValueError(f"GCN edge_weight is {edge_weight!r}; allowed: none, distance")
         self.edge_weight = edge_weight
@@ -62,23 +62,23 @@ class GCN(Encoder):
 
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, hidden_dim]."""
-        edge_index, weight = self._edges(graph)
+        entries, weight = self._adjacency(graph)
         h: Tensor = self.embedding(graph)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            h = norm(h + self.dropout(torch.relu(convolution(h, edge_index, weight))))
+            assert isinstance(convolution, GCNConv)
+            assert isinstance(convolution.bias, Tensor)
+            update = gather_sum(convolution.lin(h), entries, weight) + convolution.bias
+            h = norm(h + self.dropout(torch.relu(update)))
         return h
 
-    def _edges(self, graph: ProteinGraph) -> tuple[Tensor, Tensor]:
-        """Entries of Â, which all layers share: edges and self-loops, and their weights."""
-        proper = self.prepared(graph)["proper"]
-        nodes = torch.arange(len(graph.pos), device=graph.pos.device)
-        source, target = graph.edge_index.index_select(1, proper)
-        source, target = torch.cat([source, nodes]), torch.cat([target, nodes])
-        weight = graph.pos.new_ones(len(proper))
+    def _adjacency(self, graph: ProteinGraph) -> tuple[Gathering, Tensor]:
+        """Â, which all layers share: places and weights of its entries."""
+        known = self.prepared(graph)
+        entries = Gathering(*(known[name] for name in Gathering._fields))
+        source, target = entries.row, entries.group
+        weight = graph.pos.new_ones(len(source))
         if self.edge_weight == "distance":
-            weight = edge_lengths(graph)[proper]
-        weight = torch.cat([weight, graph.pos.new_ones(len(nodes))])
-        # a node's own loop weighs 1, so that no degree is 0
-        scale = segment_sum(weight, target, len(nodes)).rsqrt()
-        weight = scale.index_select(0, source) * weight * scale.index_select(0, target)
-        return torch.stack([source, target]), weight
+            # a node's own loop weighs 1, so that no degree is 0
+            weight = torch.where(source == target, weight, lengths_between(graph, source, target))
+        scale = segment_sum(weight, target, len(graph.pos)).rsqrt()
+        return entries, scale.index_select(0, source) * weight * scale.index_select(0, target)

@@ -12,10 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.common import NodeEmbedding, node_chain
-from baselines.gearnet_layer import RelationalConv, RelationalEdges, joined_edges, line_graph
+from baselines.gearnet_layer import (
+    RelationalConv,
+    RelationalEdges,
+    Slots,
+    joined_edges,
+    line_graph,
+)
 from hemenet_lab.encoders import Encoder, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn import NodeBatchNorm, safe_norm
+from hemenet_lab.nn import Gathering, NodeBatchNorm, safe_norm
 from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 MAX_SEQUENCE_DISTANCE = 10
@@ -113,8 +119,10 @@ class GearNetStack(nn.Module):
         """
         assert (edge_features is not None) == bool(self.edge_layers)
         line = None
+        if edges.slots is None:
+            edges = edges.with_slots()
         if self.edge_layers:
-            line = line_graph(edges, pos, self.num_angle_bins, joined)
+            line = line_graph(edges, pos, self.num_angle_bins, joined).with_slots()
         hidden = []
         for number in range(len(self.layers)):
             if line is not None and edge_features is not None:
@@ -130,8 +138,7 @@ class GearNetStack(nn.Module):
         if self.short_cut and out.shape == h.shape:
             out = out + h
         if self.torchdrug and e is not None:
-            rows = torch.arange(len(e), device=e.device)
-            out = out + conv.activation(conv.aggregate(e, rows, edges))
+            out = out + conv.activation(conv.aggregate(None, edges, e))
         if self.batch_norms:
             out = self.batch_norms[number](out)
         return self.layer_norms[number](out) if self.layer_norms else out
@@ -146,20 +153,37 @@ def _convolutions(dims: Sequence[int], num_relations: int, **options: Any) -> nn
 
 @dataclass(frozen=True)
 class SortedEdges(Preparation):
-    """``order`` of the edges by target and, for edge messages, the pairs of edges that meet.
+    """``order`` of the edges by target and relation, their `Slots` and the pairs that meet.
 
     Args:
-        joined: Whether the pairs (``before``, ``after``) are wanted.
+        num_relations: Number of relations.
+        joined: Whether the pairs (``before``, ``after``) are wanted, for edge messages.
     """
 
+    num_relations: int
     joined: bool
 
     def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
-        target, order = graph.edge_index[1].sort(stable=True)
-        if not self.joined:
-            return {"order": order}
-        before, after = joined_edges(graph.edge_index[0][order], target, len(graph.pos))
-        return {"order": order, "before": before, "after": after}
+        num = len(graph.pos)
+        order = (graph.edge_index[1] * self.num_relations + graph.edge_type).argsort(stable=True)
+        source, target = graph.edge_index[:, order]
+        edges = RelationalEdges(source, target, graph.edge_type[order], num, self.num_relations)
+        found = {"order": order}
+        for kind, entries in edges.find_slots()._asdict().items():
+            found |= {f"{kind}_{name}": part for name, part in entries._asdict().items()}
+        if self.joined:
+            found["before"], found["after"] = joined_edges(source, target, num)
+        return found
+
+
+def _slots(known: dict[str, Tensor]) -> Slots:
+    """The slots that `SortedEdges` found."""
+    return Slots(
+        *(
+            Gathering(*(known[f"{kind}_{name}"] for name in Gathering._fields))
+            for kind in Slots._fields
+        )
+    )
 
 
 class GearNet(Encoder):
@@ -202,7 +226,7 @@ class GearNet(Encoder):
         view: GraphView = ALPHA_VIEW,
     ) -> None:
         out_dim = num_layers * hidden_dim if concat_hidden else hidden_dim
-        super().__init__(view, out_dim, SortedEdges(joined=edge_messages))
+        super().__init__(view, out_dim, SortedEdges(view.num_relations, edge_messages))
         self.edge_messages = edge_messages
         self.embedding = NodeEmbedding(embedding_dim, element_only)
         self.element_only = element_only
@@ -233,6 +257,7 @@ class GearNet(Encoder):
             graph.edge_type[order],
             len(graph.pos),
             self.view.num_relations,
+            slots=_slots(known),
         )
         h = self.embedding(graph)
         features = self._edge_features(graph, edges).to(h.dtype) if self.edge_messages else None

@@ -7,17 +7,38 @@ arXiv 2203.06125.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from baselines.common import Block, expand_ranges, target_blocks
-from hemenet_lab.nn import NodeBatchNorm, safe_norm, segment_count, segment_sum
+from hemenet_lab.nn import (
+    Gathering,
+    NodeBatchNorm,
+    gather_sum,
+    gathering,
+    safe_norm,
+    segment_count,
+    segment_sum,
+)
 
 BLOCK_NUMBERS = 2**25
-"""Numbers (128 MB in float32) that one block of messages or of their sums may hold."""
+"""Numbers (128 MB in float32) that one block of sums, or of messages, may hold."""
+
+
+class Slots(NamedTuple):
+    """Edges by target and relation: what is added up before the linear map.
+
+    The slot of an edge is ``target * num_relations + relation``.
+    """
+
+    of_sources: Gathering
+    """Rows are the sources."""
+    of_edges: Gathering
+    """Rows are the edges themselves."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,7 @@ class RelationalEdges:
         num_nodes: Number of targets.
         num_relations: Number of relations.
         weight: Weight of each edge, [E]; all 1 for None.
+        slots: Result of `find_slots`, if it is known already.
     """
 
     source: Tensor
@@ -39,10 +61,26 @@ class RelationalEdges:
     num_nodes: int
     num_relations: int
     weight: Tensor | None = None
+    slots: Slots | None = None
+
+    def find_slots(self) -> Slots:
+        """Sorts the edges by target and relation."""
+        slot, order = (self.target * self.num_relations + self.relation).sort(stable=True)
+        num_slots, num_edges = self.num_nodes * self.num_relations, len(self.source)
+        return Slots(
+            gathering(self.source[order], slot, self.num_nodes, num_slots),
+            gathering(order, slot, num_edges, num_slots),
+        )
+
+    def with_slots(self) -> RelationalEdges:
+        """The edges with their slots."""
+        return replace(self, slots=self.find_slots())
 
     def blocks(self, width: int) -> list[Block]:
-        """Blocks of targets whose messages, and the sums of these, are of a bounded size."""
-        largest = max(self.num_nodes * self.num_relations, len(self.source)) * width
+        """Blocks of targets whose sums are of a bounded size; several where one is too large."""
+        largest = self.num_nodes * self.num_relations * width
+        if largest > BLOCK_NUMBERS:
+            largest = max(largest, len(self.source) * width)
         return target_blocks(self.target, self.num_nodes, math.ceil(largest / BLOCK_NUMBERS))
 
 
@@ -91,7 +129,7 @@ class RelationalConv(nn.Module):
         """
         if self.edge_linear is not None:
             edge_term = self.edge_linear(edge_term)
-        out = self.aggregate(h, edges.source, edges, edge_term)
+        out = self.aggregate(h, edges, edge_term)
         if self.self_loop is not None:
             out = out + self.self_loop(h)
         if self.batch_norm is not None:
@@ -99,27 +137,25 @@ class RelationalConv(nn.Module):
         return self.activation(out)
 
     def aggregate(
-        self, values: Tensor, rows: Tensor, edges: RelationalEdges, edge_term: Tensor | None = None
+        self, values: Tensor | None, edges: RelationalEdges, edge_term: Tensor | None = None
     ) -> Tensor:
-        """``W concat_r Σ ω (values[rows] + t) + b``, [num_nodes, out_dim].
+        """``W concat_r Σ ω (values[source] + t) + b``, [num_nodes, out_dim].
 
-        Blocks of targets bound the memory; when there are several, their messages are computed
-        again for the gradient instead of being kept.
+        No message is kept. Where the sums are too large, blocks of targets bound the memory; their
+        messages are computed again for the gradient.
 
         Args:
-            values: [any, in_dim].
-            rows: The row of ``values`` that each edge carries, int64 [E].
+            values: [num_nodes, in_dim]; None for 0.
             edges: The edges.
-            edge_term: t, [E, in_dim].
+            edge_term: t, [E, in_dim]; None for 0.
         """
-        blocks = edges.blocks(values.shape[1])
+        blocks = edges.blocks(self.linear.in_features // edges.num_relations)
         if len(blocks) == 1:
-            return self._block(values, rows, edges, edge_term, blocks[0])
+            return self._whole(values, edges, edge_term)
         parts = [
             checkpoint(
                 self._block,
                 values,
-                rows,
                 edges,
                 edge_term,
                 block,
@@ -130,23 +166,38 @@ class RelationalConv(nn.Module):
         ]
         return torch.cat(parts)
 
+    def _whole(
+        self, values: Tensor | None, edges: RelationalEdges, edge_term: Tensor | None
+    ) -> Tensor:
+        of_sources, of_edges = edges.slots or edges.find_slots()
+        weight = None if edges.weight is None else edges.weight[of_edges.row]
+        sums = [
+            gather_sum(table, entries, weight)
+            for table, entries in ((values, of_sources), (edge_term, of_edges))
+            if table is not None
+        ]
+        total = sums[0] if len(sums) == 1 else sums[0] + sums[1]
+        return self.linear(total.view(edges.num_nodes, self.linear.in_features))
+
     def _block(
         self,
-        values: Tensor,
-        rows: Tensor,
+        values: Tensor | None,
         edges: RelationalEdges,
         edge_term: Tensor | None,
         block: Block,
     ) -> Tensor:
         low, high, first, last = block
-        message = values.index_select(0, rows[first:last])
+        parts = []
+        if values is not None:
+            parts.append(values.index_select(0, edges.source[first:last]))
         if edge_term is not None:
-            message = message + edge_term[first:last]
+            parts.append(edge_term[first:last])
+        message = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         if edges.weight is not None:
             message = message * edges.weight[first:last, None]
         slot = (edges.target[first:last] - low) * edges.num_relations + edges.relation[first:last]
         total = segment_sum(message, slot, (high - low) * edges.num_relations)
-        return self.linear(total.view(high - low, edges.num_relations * values.shape[1]))
+        return self.linear(total.view(high - low, self.linear.in_features))
 
 
 def joined_edges(source: Tensor, target: Tensor, num_nodes: int) -> tuple[Tensor, Tensor]:

@@ -185,10 +185,13 @@ class GVPConv(nn.Module):
         assert gvp.wh is not None
         source, target = edge_index
         of_source, of_edge, of_target = gvp.wh.weight.split(self.vector_parts, dim=1)
-        hidden = (of_source @ x[1])[source] + of_edge @ edge[1] + (of_target @ x[1])[target]
+        # not x[source]: its gradient is summed one by one
+        hidden = (of_source @ x[1]).index_select(0, source) + of_edge @ edge[1]
+        hidden = hidden + (of_target @ x[1]).index_select(0, target)
         parts = (*self.scalar_parts, hidden.shape[-2])
         of_source, of_edge, of_target, of_length = gvp.ws.weight.split(parts, dim=1)
-        s = F.linear(x[0], of_source)[source] + F.linear(x[0], of_target, gvp.ws.bias)[target]
+        s = F.linear(x[0], of_source).index_select(0, source)
+        s = s + F.linear(x[0], of_target, gvp.ws.bias).index_select(0, target)
         s = s + F.linear(edge[0], of_edge) + F.linear(clamped_square(hidden).sqrt(), of_length)
         return gvp.finish(s, hidden)
 

@@ -84,7 +84,8 @@ class Interaction(nn.Module):
         """
         source, target = edge_index
         filters = self.filter_network(gaussians) * decay[:, None]
-        return self.f2out(segment_sum(self.in2f(x)[source] * filters, target, len(x)))
+        message = self.in2f(x).index_select(0, source) * filters
+        return self.f2out(segment_sum(message, target, len(x)))
 
 
 class SchNet(Encoder):

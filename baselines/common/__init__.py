@@ -2,9 +2,10 @@
 
 from baselines.common.features import (
     ATOM_VIEW,
-    EdgesWithoutLoops,
+    LoopedEdges,
     NodeEmbedding,
     edge_lengths,
+    lengths_between,
     node_chain,
     present_neighbor,
     sequence_neighbor,
@@ -15,10 +16,11 @@ from baselines.common.ranges import Block, expand_ranges, target_blocks
 __all__ = [
     "ATOM_VIEW",
     "Block",
-    "EdgesWithoutLoops",
+    "LoopedEdges",
     "NodeEmbedding",
     "edge_lengths",
     "expand_ranges",
+    "lengths_between",
     "node_chain",
     "present_neighbor",
     "sequence_neighbor",

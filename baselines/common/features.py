@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hemenet_lab.encoders import Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph
-from hemenet_lab.nn import safe_norm
+from hemenet_lab.nn import gathering, safe_norm
 from hemenet_lab.structures import NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
 
 ATOM_VIEW = GraphView(nodes="atom", k=0, radius=4.5, radius_max_neighbors=9, sequence_offsets=())
@@ -48,18 +48,38 @@ class NodeEmbedding(nn.Module):
 
 
 @dataclass(frozen=True)
-class EdgesWithoutLoops(Preparation):
-    """``proper``: which edges join two different nodes, int64 [E']."""
+class LoopedEdges(Preparation):
+    """Edges with exactly one self-loop per node (those of the view are replaced), by target.
+
+    The parts of a `Gathering` whose rows are sources and whose groups are targets, both nodes; and
+    ``relation`` [E'], that of each edge, ``loop_relation`` for self-loops.
+
+    Args:
+        loop_relation: Relation of the self-loops.
+    """
+
+    loop_relation: int
 
     def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
         source, target = graph.edge_index
-        return {"proper": (source != target).nonzero().squeeze(1)}
+        nodes = torch.arange(len(graph.pos), device=source.device)
+        proper = (source != target).nonzero().squeeze(1)
+        target, order = torch.cat([target[proper], nodes]).sort(stable=True)
+        source = torch.cat([source[proper], nodes])[order]
+        loops = torch.full_like(nodes, self.loop_relation)
+        relation = torch.cat([graph.edge_type[proper], loops])[order]
+        found = gathering(source, target, len(nodes), len(nodes))
+        return {**found._asdict(), "relation": relation}
 
 
 def edge_lengths(graph: ProteinGraph) -> Tensor:
     """Distance between the representative atoms of each edge, [E], Å."""
-    source, target = graph.edge_index
-    return safe_norm(graph.pos[source] - graph.pos[target])
+    return lengths_between(graph, *graph.edge_index)
+
+
+def lengths_between(graph: ProteinGraph, source: Tensor, target: Tensor) -> Tensor:
+    """Distance between the representative atoms of pairs of nodes, [E], Å."""
+    return safe_norm(graph.pos.index_select(0, source) - graph.pos.index_select(0, target))
 
 
 def unit(v: Tensor) -> Tensor:

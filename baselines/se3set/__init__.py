@@ -14,7 +14,6 @@ from baselines.se3set.irreps import (
     Dims,
     Features,
     spherical_harmonics,
-    take,
     three_j,
 )
 
@@ -31,6 +30,5 @@ __all__ = [
     "SE3SetOptions",
     "State",
     "spherical_harmonics",
-    "take",
     "three_j",
 ]

@@ -7,9 +7,7 @@ Learning", TMLR 2025, arXiv 2405.16511.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +15,6 @@ from torch.utils.checkpoint import checkpoint
 
 from baselines.common import Block, target_blocks
 from baselines.se3set.irreps import (
-    DepthwiseProduct,
     Dims,
     EquivariantLinear,
     EquivariantNorm,
@@ -26,9 +23,10 @@ from baselines.se3set.irreps import (
     add,
     take,
 )
+from baselines.se3set.product import DirectionMaps, Directions, Separable
 from hemenet_lab.nn import segment_softmax, segment_sum
 
-CHUNK = 2**13
+CHUNK = 2**14
 """Pairs whose messages are held at a time; more are computed again for the gradient."""
 
 
@@ -67,63 +65,6 @@ class SE3SetOptions:
         return scalars, vectors, tensors
 
 
-class RadialWeights(nn.Module):
-    """Weights of a product from the Gaussians of a distance.
-
-    Args:
-        dims: Widths from the Gaussians to the weights.
-    """
-
-    def __init__(self, dims: Sequence[int]) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        for wide, narrow in pairwise(dims[:-1]):
-            layers += [nn.Linear(wide, narrow), nn.LayerNorm(narrow), nn.SiLU()]
-        self.net = nn.Sequential(*layers, nn.Linear(dims[-2], dims[-1], bias=False))
-        bound = dims[-2] ** -0.5
-        self.offset = nn.Parameter(torch.empty(dims[-1]).uniform_(-bound, bound))
-
-    def forward(self, gaussians: Tensor) -> Tensor:
-        """[P, num_radial] → [P, weights]."""
-        weights: Tensor = self.net(gaussians) + self.offset
-        return weights
-
-
-class Separable(nn.Module):
-    """Depthwise product with the attributes of a pair, then a linear map.
-
-    Args:
-        in_dims: Features of the message.
-        attr_dims: Features of the attributes.
-        out_dims: Features of the result.
-        wanted: Degrees that the product computes.
-        radial: Widths of the network whose output weighs the product; stored weights for None.
-    """
-
-    def __init__(
-        self,
-        in_dims: Dims,
-        attr_dims: Dims,
-        out_dims: Dims,
-        wanted: Dims,
-        radial: Sequence[int] | None = None,
-    ) -> None:
-        super().__init__()
-        self.dtp = DepthwiseProduct(in_dims, attr_dims, wanted, stored=radial is None)
-        self.dtp_rad = RadialWeights([*radial, sum(self.dtp.sizes)]) if radial else None
-        self.lin = EquivariantLinear(self.dtp.out_dims, out_dims)
-
-    def product(self, x: Features, attr: Features, gaussians: Tensor | None) -> Features:
-        """The product alone."""
-        if self.dtp_rad is None:
-            return self.dtp(x, attr)
-        assert gaussians is not None
-        return self.dtp(x, attr, self.dtp_rad(gaussians))
-
-    def forward(self, x: Features, attr: Features, gaussians: Tensor | None = None) -> Features:
-        return self.lin(self.product(x, attr, gaussians))
-
-
 @dataclass(frozen=True)
 class MemberPairs:
     """Senders and receivers of messages, sorted by receiver.
@@ -131,13 +72,13 @@ class MemberPairs:
     Args:
         source: Row of the source of each pair, int64 [P].
         receiver: Row of its receiver, int64 [P], ascending.
-        attr: Attributes of the pairs.
+        attr: Attributes of the pairs: features, or steps [P, 3] whose directions count.
         gaussians: Distances in Gaussians, [P, num_radial], if the attributes have some.
     """
 
     source: Tensor
     receiver: Tensor
-    attr: Features
+    attr: Features | Tensor
     gaussians: Tensor | None = None
 
 
@@ -146,18 +87,19 @@ class HypergraphAttention(nn.Module):
 
     Args:
         options: Sizes.
-        attr_dims: Features of the pairs' attributes.
+        attr_dims: Features of the pairs' attributes; None for directions.
         with_source: Whether messages see the source too, not the receiver alone; then the weights
             of the first product come from the distance.
     """
 
-    def __init__(self, options: SE3SetOptions, attr_dims: Dims, with_source: bool) -> None:
+    def __init__(self, options: SE3SetOptions, attr_dims: Dims | None, with_source: bool) -> None:
         super().__init__()
         dims, values, alpha = options.dims, options.values, options.head_dims[0]
         self.options, self.alpha = options, alpha
         self.merge_dst = EquivariantLinear(dims, dims, bias=False)
         self.merge_src = EquivariantLinear(dims, dims, bias=False) if with_source else None
         radial = [options.num_radial, *options.radial_dims] if with_source else None
+        self.directions = DirectionMaps() if attr_dims is None else None
         scores = options.num_heads * alpha
         if options.nonlinear:
             self.gate = Gate(dims, options.factors[:2])
@@ -209,31 +151,38 @@ class HypergraphAttention(nn.Module):
         if sent is not None:
             message = add(message, take(sent, pairs.source[part]))
         gaussians = None if pairs.gaussians is None else pairs.gaussians[part]
-        alpha, value = self._messages(message, take(pairs.attr, part), gaussians)
+        if isinstance(pairs.attr, Tensor):
+            assert self.directions is not None
+            # here and not once for all layers: kept for all pairs they would be large
+            attr: Features | Directions = self.directions(pairs.attr[part])
+        else:
+            scalars, vectors, tensors = (x[part] for x in pairs.attr)
+            attr = scalars, vectors, tensors
+        alpha, value = self._messages(message, attr, gaussians)
         to = pairs.receiver[part] - low
         weight = segment_softmax(self._scores(alpha), to, high - low)
         scalars, vectors, tensors = (
-            segment_sum(self._by_head(x) * weight[:, :, None, None], to, high - low).flatten(1, 2)
+            segment_sum((self._by_head(x) * weight[:, None, :, None]).flatten(2), to, high - low)
             for x in value
         )
         return scalars, vectors, tensors
 
     def _messages(
-        self, message: Features, attr: Features, gaussians: Tensor | None
+        self, message: Features, attr: Features | Directions, gaussians: Tensor | None
     ) -> tuple[Tensor, Features]:
         """Inputs of the scores [P, heads, alpha], and the values."""
         if self.options.nonlinear:
-            product = self.sep_act.product(message, attr, gaussians)
-            alpha = self._by_head(self.sep_alpha(product)[0]).squeeze(-1)
-            return alpha, self.sep_value(self.gate(self.sep_act.lin(product)), attr)
-        both = self.sep(message, attr, gaussians)
-        scalars = self._by_head(both[0])
-        value = scalars[:, :, self.alpha :].flatten(1, 2)
-        return scalars[:, :, : self.alpha].squeeze(-1), (value, both[1], both[2])
+            scalars, mapped = self.sep_act(message, attr, gaussians)
+            alpha = self._by_head(self.sep_alpha.of_scalars(scalars)).squeeze(1)
+            return alpha, self.sep_value(self.gate(mapped), attr)[1]
+        _, both = self.sep(message, attr, gaussians)
+        by_head = self._by_head(both[0])
+        value = by_head[..., self.alpha :].flatten(2)
+        return by_head[..., : self.alpha].squeeze(1), (value, both[1], both[2])
 
     def _by_head(self, x: Tensor) -> Tensor:
-        """[P, heads · m, 2l + 1] → [P, heads, m, 2l + 1]."""
-        return x.unflatten(1, (self.options.num_heads, x.shape[1] // self.options.num_heads))
+        """[P, 2l + 1, heads · m] → [P, 2l + 1, heads, m]."""
+        return x.unflatten(2, (self.options.num_heads, x.shape[2] // self.options.num_heads))
 
     def _scores(self, alpha: Tensor) -> Tensor:
         """Attention scores [P, heads] from [P, heads, alpha]."""
@@ -295,7 +244,7 @@ class SE3SetBlock(nn.Module):
     def __init__(self, options: SE3SetOptions) -> None:
         super().__init__()
         dims = options.dims
-        self.v2e_ga = HypergraphAttention(options, (1, 1, 1), with_source=True)
+        self.v2e_ga = HypergraphAttention(options, None, with_source=True)
         self.norm_he_1, self.norm_he_2 = EquivariantNorm(dims), EquivariantNorm(dims)
         self.ffn_he = FeedForward(options)
         self.e2v_ga = HypergraphAttention(options, dims, with_source=False)

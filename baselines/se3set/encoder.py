@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from baselines.common import NodeEmbedding, expand_ranges
 from baselines.se3set.attention import Hypergraph, MemberPairs, SE3SetBlock, SE3SetOptions, State
-from baselines.se3set.irreps import Features, spherical_harmonics, take
+from baselines.se3set.irreps import Features, take
 from hemenet_lab.encoders import Encoder, Equivariant, Preparation
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.nn import safe_norm, segment_count
@@ -158,18 +158,19 @@ class SE3Set(Encoder):
     def forward(self, graph: ProteinGraph) -> Tensor:
         """Node features [N, hidden_dim + vector_dim + tensor_dim]."""
         scalars, vectors, tensors = self._encode(graph)
-        return torch.cat([scalars.squeeze(-1), safe_norm(vectors), safe_norm(tensors)], dim=1)
+        lengths = [safe_norm(part.transpose(1, 2)) for part in (vectors, tensors)]
+        return torch.cat([scalars.squeeze(1), *lengths], dim=1)
 
     def equivariant(self, graph: ProteinGraph) -> Equivariant:
         """The nodes' vectors after the last block, ``node_vectors`` [N, vector_dim, 3]."""
-        return Equivariant(vectors={"node_vectors": self._encode(graph)[1]})
+        return Equivariant(vectors={"node_vectors": self._encode(graph)[1].transpose(1, 2)})
 
     def _encode(self, graph: ProteinGraph) -> Features:
         known = self.prepared(graph)
         node, hypergraph = known["node"], self._hypergraph(graph, known)
-        scalars = self.embedding(graph).unsqueeze(-1)
+        scalars = self.embedding(graph).unsqueeze(1)
         empty = [
-            scalars.new_zeros(len(scalars), number, 2 * degree + 1)
+            scalars.new_zeros(len(scalars), 2 * degree + 1, number)
             for degree, number in enumerate(self.dims)
         ]
         start = (scalars, empty[1], empty[2])
@@ -183,5 +184,5 @@ class SE3Set(Encoder):
         node, receiver, by_node = known["node"], known["receiver"], known["by_node"]
         source = node[known["source"]]
         step = graph.pos[source] - graph.pos[node[receiver]]
-        attr, gaussians = spherical_harmonics(step), self.rbf(safe_norm(step))
-        return Hypergraph(MemberPairs(source, receiver, attr, gaussians), by_node, node[by_node])
+        gaussians = self.rbf(safe_norm(step))
+        return Hypergraph(MemberPairs(source, receiver, step, gaussians), by_node, node[by_node])

@@ -17,7 +17,9 @@ from hemenet_lab.nn import safe_norm
 Dims = tuple[int, int, int]
 """Number of features of degree 0, 1 and 2."""
 Features = tuple[Tensor, Tensor, Tensor]
-"""[N, dims[l], 2l + 1] for each degree l."""
+"""[N, 2l + 1, dims[l]] for each degree l."""
+Path = tuple[int, int, int]
+"""Degrees (l₁, l₂) → l₃ of a product."""
 
 DEGREES = (0, 1, 2)
 
@@ -66,12 +68,13 @@ def spherical_harmonics(step: Tensor) -> Features:
     yy, zz = y * y - 0.5 * (x * x + z * z), 0.5 * root * (z * z - x * x)
     second = torch.stack([root * x * z, root * x * y, yy, root * y * z, zz], dim=-1)
     scalar = torch.ones_like(length)
-    return scalar.unsqueeze(1), (root * u).unsqueeze(1), (math.sqrt(5) * second).unsqueeze(1)
+    return scalar.unsqueeze(2), (root * u).unsqueeze(2), (math.sqrt(5) * second).unsqueeze(2)
 
 
-def take(x: Features, rows: Tensor | slice) -> Features:
+def take(x: Features, rows: Tensor) -> Features:
     """Rows of features."""
-    return x[0][rows], x[1][rows], x[2][rows]
+    # not x[rows]: its gradient is summed one by one
+    return x[0].index_select(0, rows), x[1].index_select(0, rows), x[2].index_select(0, rows)
 
 
 def add(x: Features, y: Features) -> Features:
@@ -96,74 +99,24 @@ class EquivariantLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(out_dims[0])) if bias else None
 
     def forward(self, x: Features) -> Features:
+        scalars, vectors, tensors = (
+            part @ matrix for part, matrix in zip(x, self.matrices(), strict=True)
+        )
+        return self.biased(scalars), vectors, tensors
+
+    def matrices(self) -> list[Tensor]:
+        """W of each degree, [u, w]."""
         # one parameter holds W of all degrees, one after the other, row by row
         blocks = self.weight.split([wide * out for wide, out in self.shapes])
-        scalars, vectors, tensors = (
-            block.view(shape).t() @ part
-            for block, shape, part in zip(blocks, self.shapes, x, strict=True)
-        )
-        if self.bias is not None:
-            scalars = scalars + self.bias.unsqueeze(-1)
-        return scalars, vectors, tensors
+        return [block.view(shape) for block, shape in zip(blocks, self.shapes, strict=True)]
 
+    def of_scalars(self, scalars: Tensor) -> Tensor:
+        """The scalars alone."""
+        return self.biased(scalars @ self.matrices()[0])
 
-class DepthwiseProduct(nn.Module):
-    """Tensor product of each feature of x with weighted sums of the features of y.
-
-    ``z_u = √(2l₃ + 1) Σ_v w_uv Σ_ab C_ab x_ua y_vb`` for each path (l₁, l₂) → l₃ to a wanted degree
-    or to 0, C the 3j symbol; the results of a degree stand side by side.
-
-    Args:
-        x_dims: Numbers of features of x.
-        y_dims: Numbers of features of y.
-        wanted: Degrees that have a number above 0 are computed.
-        stored: Whether w is a parameter; otherwise it comes with the input.
-    """
-
-    def __init__(self, x_dims: Dims, y_dims: Dims, wanted: Dims, stored: bool) -> None:
-        super().__init__()
-        self.paths = [
-            (l1, l2, l3)
-            for l1 in DEGREES
-            for l2 in DEGREES
-            for l3 in range(abs(l1 - l2), min(l1 + l2, 2) + 1, 2)
-            if x_dims[l1] and y_dims[l2] and (wanted[l3] or l3 == 0)
-        ]
-        self.shapes = [(x_dims[l1], y_dims[l2]) for l1, l2, _ in self.paths]
-        self.sizes = [wide * high for wide, high in self.shapes]
-        scalars, vectors, tensors = (
-            sum(x_dims[l1] for l1, _, l3 in self.paths if l3 == degree) for degree in DEGREES
-        )
-        self.out_dims: Dims = (scalars, vectors, tensors)
-        blocks = [torch.randn(wide * high) / high**0.5 for wide, high in self.shapes]
-        self.weight = nn.Parameter(torch.cat(blocks)) if stored else None
-        for number, path in enumerate(self.paths):
-            # in double precision whatever the weights are, so that none is lost by `double()`
-            symbol = math.sqrt(2 * path[2] + 1) * three_j(*path)
-            self.register_buffer(f"symbol_{number}", symbol, persistent=False)
-
-    def forward(self, x: Features, y: Features, weight: Tensor | None = None) -> Features:
-        """The product of P rows with P rows; ``weight`` [P, sum of ``sizes``] if none is stored."""
-        weight = self.weight if weight is None else weight
-        assert weight is not None
-        found: tuple[list[Tensor], ...] = ([], [], [])
-        for number, w in enumerate(weight.split(self.sizes, dim=-1)):
-            l1, l2, l3 = self.paths[number]
-            w = w.unflatten(-1, self.shapes[number])
-            found[l3].append(self._path(number, x[l1], y[l2], w))
-        scalars, vectors, tensors = (
-            torch.cat(parts, dim=1) if parts else x[0].new_zeros(len(x[0]), 0, 2 * degree + 1)
-            for degree, parts in enumerate(found)
-        )
-        return scalars, vectors, tensors
-
-    def _path(self, number: int, x: Tensor, y: Tensor, w: Tensor) -> Tensor:
-        """x [P, u, a], y [P, v, b] and w [(P,) u, v] → [P, u, c]."""
-        symbol = self.get_buffer(f"symbol_{number}").to(x.dtype)
-        if y.shape[1] == 1:
-            # the same matrix for all features u
-            return w * (x @ torch.einsum("pb,abc->pac", y.squeeze(1), symbol))
-        return torch.einsum("pua,pub,abc->puc", x, w @ y, symbol)
+    def biased(self, scalars: Tensor) -> Tensor:
+        """The scalars with their bias."""
+        return scalars if self.bias is None else scalars + self.bias
 
 
 class Gate(nn.Module):
@@ -180,7 +133,7 @@ class Gate(nn.Module):
         self.in_dims: Dims = (sum(dims), dims[1], dims[2])
 
     def forward(self, x: Features) -> Features:
-        scalars, of_vectors, of_tensors = x[0].split(self.dims, dim=1)
+        scalars, of_vectors, of_tensors = x[0].split(self.dims, dim=-1)
         silu, sigmoid = self.factors
         return (
             silu * nn.functional.silu(scalars),
@@ -205,14 +158,12 @@ class EquivariantNorm(nn.Module):
         self.affine_bias = nn.Parameter(torch.zeros(dims[0]))
 
     def forward(self, x: Features) -> Features:
-        centred = (x[0] - x[0].mean(dim=1, keepdim=True), x[1], x[2])
+        centred = (x[0] - x[0].mean(dim=-1, keepdim=True), x[1], x[2])
         scalars, vectors, tensors = (
             # an empty degree has no mean
             part * (part.square().mean((1, 2), keepdim=True) + self.EPSILON).rsqrt() * weight
-            if part.shape[1]
+            if part.shape[-1]
             else part
-            for part, weight in zip(
-                centred, self.affine_weight.unsqueeze(1).split(self.dims), strict=True
-            )
+            for part, weight in zip(centred, self.affine_weight.split(self.dims), strict=True)
         )
-        return scalars + self.affine_bias.unsqueeze(1), vectors, tensors
+        return scalars + self.affine_bias, vectors, tensors

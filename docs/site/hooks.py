@@ -41,6 +41,7 @@ GROUPS = {
     ),
     "Results": ("results-demo", "results-real", "baselines"),
     "Performance": (
+        "performance",
         "performance-hemenet",
         "performance-encoders",
         "performance-data",

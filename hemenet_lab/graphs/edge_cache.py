@@ -52,6 +52,7 @@ class EdgeCache:
     def __init__(self, store: Store, view: GraphView, workers: int | None = None) -> None:
         self.path = _folder(store, view)
         self.view = view
+        self._store_hash = store.hash
         if not _is_current(self.path, store):  # a current one may lie where no lock can be made
             with FileLock(f"{self.path}.lock"):
                 if not _is_current(self.path, store):
@@ -87,8 +88,23 @@ class EdgeCache:
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
-            self._arrays[name] = open_array(self.path / f"{name}.npy")
+            file = self.path / f"{name}.npy"
+            mapped = open_array(file) if file.is_file() else None
+            if mapped is None or not self._stands():
+                raise StoreError(
+                    f"the edges in {self.path} were computed anew or removed while they were read; "
+                    "start again, and build into another folder while a run goes on"
+                )
+            self._arrays[name] = mapped
         return self._arrays[name]
+
+    def _stands(self) -> bool:
+        """Whether the folder still holds the edges of the store that was opened."""
+        try:
+            info = json.loads((self.path / INFO).read_text())
+            return bool(info["store"] == self._store_hash)
+        except (FileNotFoundError, KeyError, ValueError):
+            return False
 
 
 def _checksum(edges: NDArray[np.int32], kinds: NDArray[np.int8]) -> int:
@@ -130,8 +146,10 @@ def _digest(path: Path) -> str:
 
 
 def _compute(store: Store, view: GraphView, path: Path, workers: int) -> None:
+    # only the holder of the lock comes here: whatever else there is was left by a killed process
+    for left in path.parent.glob(f".{path.name}.*.partial"):
+        shutil.rmtree(left, ignore_errors=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
         _write(store, view, draft, workers)

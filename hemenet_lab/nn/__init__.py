@@ -1,6 +1,7 @@
 """Small building blocks that several encoders share."""
 
 from hemenet_lab.nn.dropout import Dropout
+from hemenet_lab.nn.gather import Gathering, gather_sum, gathering
 from hemenet_lab.nn.mlp import linear_at, mlp
 from hemenet_lab.nn.norm import NodeBatchNorm, Norm, node_norm
 from hemenet_lab.nn.radial import GaussianBasis, cosine_cutoff, safe_norm, safe_sqrt
@@ -14,10 +15,13 @@ from hemenet_lab.nn.segment import (
 
 __all__ = [
     "Dropout",
+    "Gathering",
     "GaussianBasis",
     "NodeBatchNorm",
     "Norm",
     "cosine_cutoff",
+    "gather_sum",
+    "gathering",
     "linear_at",
     "mlp",
     "node_norm",

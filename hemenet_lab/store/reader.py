@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     ENTRY_CHECKSUM,
     LARGE,
+    MANIFEST,
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
@@ -96,10 +98,30 @@ class Store:
             )
 
     def array(self, name: str) -> NDArray[Any]:
-        """One of the store's arrays as a read-only memory map."""
+        """One of the store's arrays as a read-only memory map.
+
+        Raises:
+            StoreError: Another store has taken the place of this one since it was opened.
+        """
         if name not in self._arrays:
-            self._arrays[name] = open_array(self.path / f"{name}.npy")
+            path = self.path / f"{name}.npy"
+            mapped = open_array(path) if path.is_file() else None
+            # after the map: a new store's manifest comes last, an old one's goes first
+            if mapped is None or not self._stands():
+                raise StoreError(
+                    f"{self.path} was built anew or removed while it was read; start again, and "
+                    "build into another folder while a run goes on"
+                )
+            self._arrays[name] = mapped
         return self._arrays[name]
+
+    def _stands(self) -> bool:
+        """Whether the folder still holds the store that was opened."""
+        try:
+            manifest = json.loads((self.path / MANIFEST).read_text())
+            return bool(manifest["hash"] == self.hash)
+        except (FileNotFoundError, KeyError, ValueError):
+            return False
 
     @property
     def hash(self) -> str:

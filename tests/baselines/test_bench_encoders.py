@@ -55,3 +55,23 @@ def test_more_than_the_limit_stands_out(bench: ModuleType) -> None:
     )
     assert "| **9.00** |" in bench.row("gcn", "published", result | {"peak_gb": 9.0})
     assert "out of memory" in bench.row("gcn", "published", "out of memory")
+
+
+def test_matrix_products_are_counted_by_hand(bench: ModuleType) -> None:
+    """A linear map of 5 rows from 3 to 2 numbers: once forward, twice backward."""
+    linear, x = torch.nn.Linear(3, 2), torch.randn(5, 3, requires_grad=True)
+    with bench.MatrixProducts() as products:
+        (linear(x) * 2).sum().backward()
+    assert products.count == 3
+    assert products.operations == 3 * 2 * 5 * 3 * 2
+    assert products.seconds > 0
+    with bench.MatrixProducts() as products:
+        torch.zeros(5, 2).addmm_(torch.ones(5, 3), torch.ones(3, 2))
+        torch.zeros(4, 5, 2).baddbmm_(torch.ones(4, 5, 3), torch.ones(4, 3, 2))
+    assert products.operations == 5 * 2 * 5 * 3 * 2
+
+
+def test_the_best_of_several_processes_counts(bench: ModuleType) -> None:
+    one = {"wall": 3.0, "cpu": 2.0, "products": 1.0, "peak_gb": 1.0}
+    assert bench.best([one, one | {"wall": 4.0, "cpu": 1.5}]) == one | {"cpu": 1.5}
+    assert bench.best([one, "killed"]) == "killed"

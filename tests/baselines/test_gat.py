@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.common.features import EdgesWithoutLoops
-from baselines.gat import GAT, EdgeFeatures, with_self_loops
+from baselines import gat
+from baselines.common import LoopedEdges, lengths_between
+from baselines.gat import GAT, EdgeFeatures, attention
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
+from hemenet_lab.nn import Gathering
 from hemenet_lab.testing.symmetry import EncoderSuite
 from tests.baselines.graphs import (
     check_bf16,
@@ -69,9 +71,9 @@ def slow_attention(
 
 
 def slow_gat(encoder: GAT, kind: Kind, graph: ProteinGraph) -> Tensor:
-    edge_index, length, relation = with_self_loops(
-        graph, encoder.view.num_relations, **EdgesWithoutLoops().tensors(graph)
-    )
+    known = LoopedEdges(encoder.view.num_relations).tensors(graph)
+    edge_index, relation = torch.stack([known["row"], known["group"]]), known["relation"]
+    length = lengths_between(graph, *edge_index)
     features = None
     if encoder.edge_features is not None:
         features = encoder.edge_features(length, relation)
@@ -94,10 +96,35 @@ def test_equals_the_slow_formula(kind: Kind, edge_features: bool) -> None:
 
 def test_self_loops_by_hand() -> None:
     graph = hand_graph([[0, 0, 0], [3, 4, 0]], [(0, 0), (1, 0), (1, 1)])
-    edge_index, length, relation = with_self_loops(graph, 1, **EdgesWithoutLoops().tensors(graph))
-    assert edge_index.T.tolist() == [[1, 0], [0, 0], [1, 1]]
-    assert length.tolist() == [5, 0, 0]
-    assert relation.tolist() == [0, 1, 1]
+    known = LoopedEdges(1).tensors(graph)
+    edges = torch.stack([known["row"], known["group"]])
+    assert edges.T.tolist() == [[1, 0], [0, 0], [1, 1]]
+    assert lengths_between(graph, *edges).tolist() == [5, 0, 0]
+    assert known["relation"].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["gatv2", "gat"])
+@pytest.mark.parametrize("edge_features", [True, False])
+def test_equals_the_layer_of_pyg_with_its_gradients(
+    kind: Kind, edge_features: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gat, "BLOCK", 7)
+    torch.manual_seed(5)
+    encoder = GAT(8, 1, heads=2, conv=kind, edge_features=edge_features).double()
+    layer = encoder.attentions[0]
+    nn.init.normal_(layer.bias)
+    known = LoopedEdges(6).tensors(protein(encoder.view, dtype=torch.float64))
+    entries = Gathering(*(known[name] for name in Gathering._fields))
+    h = torch.randn(int(entries.row.max()) + 1, 8, dtype=torch.float64, requires_grad=True)
+    features = torch.randn(len(entries.row), 32, dtype=torch.float64, requires_grad=True)
+    edge_index = torch.stack([entries.row, entries.group])
+    given = features if edge_features else None
+    inputs = [h, *([features] if edge_features else []), *layer.parameters()]
+    got, want = attention(layer, h, entries, given), layer(h, edge_index, given)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-12)
+    gradients = (torch.autograd.grad(x.pow(3).sum(), inputs) for x in (got, want))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
 def test_edge_features_by_hand() -> None:

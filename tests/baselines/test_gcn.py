@@ -94,6 +94,7 @@ def test_self_loops_of_the_view_change_nothing() -> None:
     graph, looped = triangle(), triangle()
     loops = torch.tensor([[0, 1, 0], [0, 1, 0]])
     looped.edge_index = torch.cat([loops, looped.edge_index], dim=1)
+    looped.edge_type = torch.cat([torch.zeros(3, dtype=torch.long), looped.edge_type])
     torch.testing.assert_close(encoder(looped), encoder(graph))
 
 

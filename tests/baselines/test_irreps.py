@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from baselines.se3set.irreps import (
-    DepthwiseProduct,
     Dims,
     EquivariantLinear,
     EquivariantNorm,
@@ -21,6 +20,7 @@ from baselines.se3set.irreps import (
     take,
     three_j,
 )
+from baselines.se3set.product import DepthwiseProduct, DirectionMaps, Separable
 from hemenet_lab.testing.moves import random_rotation
 
 DIMS: Dims = (3, 2, 2)
@@ -42,7 +42,7 @@ def turn_matrices(rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def turned(x: Features, rotation: Tensor) -> Features:
     scalars, vectors, tensors = (
-        part @ matrix.T for part, matrix in zip(x, turn_matrices(rotation), strict=True)
+        matrix @ part for part, matrix in zip(x, turn_matrices(rotation), strict=True)
     )
     return scalars, vectors, tensors
 
@@ -51,9 +51,9 @@ def random_features(rows: int, dims: Dims, seed: int = 0) -> Features:
     generator = torch.Generator().manual_seed(seed)
     draw = {"generator": generator, "dtype": torch.float64}
     return (
-        torch.randn(rows, dims[0], 1, **draw),
-        torch.randn(rows, dims[1], 3, **draw),
-        torch.randn(rows, dims[2], 5, **draw),
+        torch.randn(rows, 1, dims[0], **draw),
+        torch.randn(rows, 3, dims[1], **draw),
+        torch.randn(rows, 5, dims[2], **draw),
     )
 
 
@@ -75,7 +75,7 @@ def test_harmonics_turn_with_the_direction(move: Tensor) -> None:
 def test_harmonics_by_hand() -> None:
     scalar, vector, tensor = spherical_harmonics(torch.tensor([[0.0, 2, 0], [3, 0, 3], [0, 0, 0]]))
     assert scalar.flatten().tolist() == [1, 1, 1]
-    assert vector[:2].square().sum(-1).flatten().tolist() == pytest.approx([3, 3])
+    assert vector[:2].square().sum(1).flatten().tolist() == pytest.approx([3, 3])
     root = math.sqrt(5)
     assert tensor[0].flatten().tolist() == pytest.approx([0, 0, root, 0, 0])
     # xz = 1/2 and x² = z² = 1/2
@@ -109,30 +109,56 @@ def slow_product(layer: DepthwiseProduct, x: Features, y: Features, weight: Tens
     for l1, l2, l3 in layer.paths:
         symbol, out = (
             three_j(l1, l2, l3),
-            torch.zeros(len(x[0]), x[l1].shape[1], 2 * l3 + 1).double(),
+            torch.zeros(len(x[0]), 2 * l3 + 1, x[l1].shape[2]).double(),
         )
-        for u, v in product(range(x[l1].shape[1]), range(y[l2].shape[1])):
+        for u, v in product(range(x[l1].shape[2]), range(y[l2].shape[2])):
             for a, b, c in symbol.nonzero().tolist():
-                term = weight[:, first] * symbol[a, b, c] * x[l1][:, u, a] * y[l2][:, v, b]
-                out[:, u, c] += math.sqrt(2 * l3 + 1) * term
+                term = weight[:, first] * symbol[a, b, c] * x[l1][:, a, u] * y[l2][:, b, v]
+                out[:, c, u] += math.sqrt(2 * l3 + 1) * term
             first += 1
         found[l3].append(out)
-    scalars, vectors, tensors = (torch.cat(parts, dim=1) for parts in found)
+    scalars, vectors, tensors = (
+        torch.cat(parts, dim=2) if parts else torch.zeros(len(x[0]), 2 * degree + 1, 0).double()
+        for degree, parts in enumerate(found)
+    )
     return scalars, vectors, tensors
 
 
-@pytest.mark.parametrize("y_dims", [(1, 1, 1), (2, 1, 2)], ids=str)
-@pytest.mark.parametrize("stored", [True, False])
-def test_product_equals_the_slow_one(y_dims: Dims, stored: bool) -> None:
+@pytest.mark.parametrize("x_dims", [DIMS, (3, 2, 0), (3, 0, 0)], ids=str)
+@pytest.mark.parametrize("y_dims", [(2, 1, 2), (2, 2, 0)], ids=str)
+def test_product_with_features_equals_the_slow_one(x_dims: Dims, y_dims: Dims) -> None:
     torch.manual_seed(2)
-    layer = DepthwiseProduct(DIMS, y_dims, DIMS, stored).double()
-    x, y = random_features(4, DIMS), random_features(4, y_dims, 1)
-    given = None if stored else torch.randn(4, sum(layer.sizes), dtype=torch.float64)
-    weight = layer.weight.expand(4, -1) if layer.weight is not None else given
-    assert weight is not None
-    got = layer(x, y, given)
-    assert_equal(got, slow_product(layer, x, y, weight))
-    assert tuple(part.shape[1] for part in got) == layer.out_dims
+    layer = Separable(x_dims, y_dims, (2, 3, 4), x_dims).double()
+    x, y = random_features(4, x_dims), random_features(4, y_dims, 1)
+    assert layer.dtp.weight is not None
+    want = slow_product(layer.dtp, x, y, layer.dtp.weight.expand(4, -1))
+    scalars, got = layer(x, y)
+    torch.testing.assert_close(scalars, want[0], rtol=0, atol=1e-12)
+    assert_equal(got, layer.lin(want))
+    assert tuple(part.shape[2] for part in want) == layer.dtp.out_dims
+
+
+@pytest.mark.parametrize("wanted", [DIMS, (1, 1, 0), (1, 0, 1), (1, 0, 0)], ids=str)
+@pytest.mark.parametrize("x_dims", [DIMS, (3, 2, 0), (3, 0, 2), (3, 0, 0)], ids=str)
+@pytest.mark.parametrize("stored", [True, False])
+def test_product_with_directions_equals_the_slow_one(
+    stored: bool, x_dims: Dims, wanted: Dims
+) -> None:
+    torch.manual_seed(2)
+    layer = Separable(x_dims, None, (2, 3, 4), wanted, None if stored else [5, 4]).double()
+    torch.nn.init.normal_(layer.lin.bias)
+    x, gaussians = random_features(4, x_dims), torch.randn(4, 5, dtype=torch.float64)
+    step = torch.randn(4, 3, dtype=torch.float64)
+    step[2] = 0
+    if layer.dtp_rad is None:
+        assert layer.dtp.weight is not None
+        weight = layer.dtp.weight.expand(4, -1)
+    else:
+        weight = layer.dtp_rad(gaussians, torch.arange(sum(layer.dtp.sizes)))
+    want = slow_product(layer.dtp, x, spherical_harmonics(step), weight)
+    scalars, got = layer(x, DirectionMaps()(step), gaussians)
+    torch.testing.assert_close(scalars, want[0], rtol=0, atol=1e-12)
+    assert_equal(got, layer.lin(want))
 
 
 def test_product_computes_wanted_degrees_and_scalars() -> None:
@@ -141,19 +167,23 @@ def test_product_computes_wanted_degrees_and_scalars() -> None:
     assert DepthwiseProduct((3, 0, 0), (1, 1, 0), (0, 1, 0), True).out_dims == (3, 3, 0)
 
 
+def test_weights_by_a_network_need_directions() -> None:
+    with pytest.raises(ValueError, match="for products with directions only"):
+        Separable(DIMS, (1, 2, 1), DIMS, DIMS, [5, 4])
+
+
 @pytest.mark.parametrize("move", [ROTATION, REFLECTION], ids=["rotation", "reflection"])
 def test_layers_commute_with_moves(move: Tensor) -> None:
     torch.manual_seed(3)
     x, y = random_features(5, DIMS), random_features(5, (1, 2, 1), 1)
-    multiply = DepthwiseProduct(DIMS, (1, 2, 1), DIMS, True).double()
     gate, norm = Gate(DIMS, (1.0, 1.0)), EquivariantNorm(DIMS).double()
-    mix = EquivariantLinear(multiply.out_dims, gate.in_dims).double()
-    for layer in (norm, mix):
+    multiply = Separable(DIMS, (1, 2, 1), gate.in_dims, DIMS).double()
+    for layer in (norm, multiply.lin):
         for parameter in layer.parameters():
             torch.nn.init.normal_(parameter)
 
     def run(x: Features, y: Features) -> Features:
-        return gate(mix(multiply(norm(x), y)))
+        return gate(multiply(norm(x), y)[1])
 
     assert_equal(run(turned(x, move), turned(y, move)), turned(run(x, y), move))
 
@@ -162,13 +192,13 @@ def test_norm_by_hand() -> None:
     """Scalars 1 and 3 are centred to ∓1; vectors (3, 4, 0) and 0 have the mean square 25/6."""
     norm = EquivariantNorm((2, 2, 0)).double()
     torch.nn.init.constant_(norm.affine_bias, 0.5)
-    scalars = torch.tensor([[[1.0], [3.0]]]).double()
-    vectors = torch.tensor([[[3.0, 4, 0], [0, 0, 0]]]).double()
-    got = norm((scalars, vectors, torch.zeros(1, 0, 5).double()))
+    scalars = torch.tensor([[[1.0, 3.0]]]).double()
+    vectors = torch.tensor([[[3.0, 0], [4, 0], [0, 0]]]).double()
+    got = norm((scalars, vectors, torch.zeros(1, 5, 0).double()))
     assert got[0].flatten().tolist() == pytest.approx([-0.5, 1.5], abs=1e-5)
     size = (6 / 25) ** 0.5
-    assert got[1][0, 0].tolist() == pytest.approx([3 * size, 4 * size, 0], abs=1e-5)
-    assert got[2].shape == (1, 0, 5)
+    assert got[1][0, :, 0].tolist() == pytest.approx([3 * size, 4 * size, 0], abs=1e-5)
+    assert got[2].shape == (1, 5, 0)
 
 
 def test_linear_by_hand() -> None:
@@ -180,8 +210,8 @@ def test_linear_by_hand() -> None:
         linear.bias.fill_(0.5)
     x = random_features(3, (2, 1, 0))
     got = linear(x)
-    torch.testing.assert_close(got[0], x[0][:, :1] + 10 * x[0][:, 1:] + 0.5)
-    torch.testing.assert_close(got[1], torch.cat([2 * x[1], 3 * x[1]], dim=1))
+    torch.testing.assert_close(got[0], x[0][..., :1] + 10 * x[0][..., 1:] + 0.5)
+    torch.testing.assert_close(got[1], torch.cat([2 * x[1], 3 * x[1]], dim=2))
 
 
 def test_rows() -> None:

@@ -87,7 +87,7 @@ def test_flat_features() -> None:
     dims = dims_of("3x0e+2x1o")
     assert dims == (3, 2, 0)
     flat = torch.arange(18.0).view(2, 9)
-    assert unpack(flat, dims)[1][0].tolist() == [[3, 4, 5], [6, 7, 8]]
+    assert unpack(flat, dims)[1][0].T.tolist() == [[3, 4, 5], [6, 7, 8]]
     assert torch.equal(pack(unpack(flat, dims)), flat)
 
 
@@ -134,16 +134,15 @@ def small_pairs() -> MemberPairs:
     """Five pairs to three receivers, the last of four without any."""
     gaussians = torch.rand(5, 3, dtype=torch.float64)
     receiver = torch.tensor([0, 0, 1, 2, 2])
-    return MemberPairs(
-        torch.tensor([1, 2, 0, 0, 3]), receiver, random_features(5, (1, 1, 1)), gaussians
-    )
+    steps = torch.randn(5, 3, dtype=torch.float64)
+    return MemberPairs(torch.tensor([1, 2, 0, 0, 3]), receiver, steps, gaussians)
 
 
 @pytest.mark.parametrize("nonlinear", [True, False])
 def test_attention_in_blocks_is_the_same(nonlinear: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     options = replace(OPTIONS, nonlinear=nonlinear)
-    layer = HypergraphAttention(options, (1, 1, 1), with_source=True).double()
+    layer = HypergraphAttention(options, None, with_source=True).double()
     x, y = random_features(4, options.dims), random_features(4, options.dims, 1)
     pairs = small_pairs()
     torch.nn.init.normal_(layer.proj.bias)
@@ -164,7 +163,7 @@ def test_attention_in_blocks_is_the_same(nonlinear: bool, monkeypatch: pytest.Mo
 
 def test_attention_gradient() -> None:
     torch.manual_seed(1)
-    layer = HypergraphAttention(OPTIONS, (1, 1, 1), with_source=True).double()
+    layer = HypergraphAttention(OPTIONS, None, with_source=True).double()
     pairs = small_pairs()
     x, y = (pack(random_features(4, OPTIONS.dims, seed)).requires_grad_() for seed in (2, 3))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -89,6 +91,33 @@ def test_two_processes_at_once(tmp_path):
     totals = {process.communicate(timeout=120)[0].strip() for process in running}
     assert totals == {str(EdgeCache(store, VIEW).num_edges.sum())}
     assert [path.name for path in (store.path / "edges").iterdir() if path.is_dir()] == [VIEW.key()]
+
+
+def test_a_killed_process_leaves_neither_its_lock_nor_its_draft(tmp_path):
+    store = write_store(tmp_path / "store", 3)
+    code = (
+        "import os, signal, sys; from hemenet_lab.graphs import EdgeCache, GraphView, edge_cache\n"
+        "from hemenet_lab.store import Store\n"
+        "edge_cache._write = lambda *args: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "EdgeCache(Store(sys.argv[1]), GraphView(k=3))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(store.path)], timeout=120, check=False)
+    folder = store.path / "edges"
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(folder.glob(f".{VIEW.key()}.*.partial"))) == 1
+    assert_right(EdgeCache(store, VIEW), store, VIEW)
+    assert list(folder.glob("*.partial")) == []
+
+
+def test_edges_that_are_replaced_while_they_are_read_are_noticed(tmp_path):
+    store, more = write_store(tmp_path / "store", 3), write_store(tmp_path / "more", 5)
+    cache = EdgeCache(store, VIEW)
+    assert len(cache.num_edges) == 3
+    new = EdgeCache(more, VIEW)
+    shutil.rmtree(cache.path)
+    new.path.rename(cache.path)
+    with pytest.raises(StoreError, match="were computed anew or removed while they were read"):
+        cache[0]
 
 
 @pytest.mark.parametrize("name", ["edge_index", "edge_type"])

@@ -13,6 +13,7 @@ from tests.examples import VARIABLE
 from tests.protein_mt.raw_folder import write_raw
 from tests.soak.flips import main as flip_run
 from tests.soak.long_run import main as long_run
+from tests.soak.processes import main as processes
 from tests.soak.resume import main as resume
 
 READERS = ("tests/structures/test_fuzz.py", "tests/protein_mt/labels/test_any_input.py")
@@ -35,6 +36,7 @@ PARTS = {
     "flips": flips,
     "resume": lambda: resume(["--kills", "4"]),
     "readers": readers,
+    "processes": lambda: processes([]),
     "long run": lambda: long_run(["--minutes", "20"]),
 }
 """Name of each part, and what runs it; the exit status says whether it held."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from dataclasses import fields, replace
 
 import numpy as np
@@ -110,6 +111,29 @@ def test_pickle_carries_no_data(tmp_path):
     assert_same(copy[3], entries()[3])
     with pytest.raises(ValueError, match="read-only"):
         copy[0].coords[0] = 0
+
+
+@pytest.mark.parametrize("pickled", [True, False])
+def test_a_store_that_is_replaced_while_it_is_read_is_noticed(tmp_path, pickled):
+    """Arrays of two stores must never be mixed: one was mapped before, the other after."""
+    store = write(tmp_path / "store")
+    assert len(store.array("coords")) > 0
+    write(tmp_path / "other", entries()[::-1], splits=False)
+    shutil.rmtree(store.path)
+    reader = pickle.loads(pickle.dumps(store)) if pickled else store
+    with pytest.raises(StoreError, match="was built anew or removed while it was read"):
+        reader.array("node_type")
+    (tmp_path / "other").rename(store.path)
+    with pytest.raises(StoreError, match="build into another folder while a run goes on"):
+        reader[0]
+
+
+def test_the_same_store_built_again_goes_on(tmp_path):
+    store = write(tmp_path / "store")
+    assert len(store.array("coords")) > 0
+    shutil.rmtree(store.path)
+    write(tmp_path / "store")
+    assert_same(store[1], entries()[1])
 
 
 def test_nothing_is_left_after_a_failure(tmp_path):

@@ -21,7 +21,6 @@ from baselines.se3set import (
     SE3SetOptions,
     State,
     spherical_harmonics,
-    take,
     three_j,
 )
 from hemenet_lab.nn import safe_norm
@@ -77,7 +76,7 @@ def unpack(flat: Tensor, dims: Dims) -> Features:
     """[N, Σ dims[l] (2l + 1)] → features of each degree."""
     sizes = [dims[degree] * (2 * degree + 1) for degree in DEGREES]
     scalars, vectors, tensors = (
-        part.unflatten(1, (dims[degree], 2 * degree + 1))
+        part.unflatten(1, (dims[degree], 2 * degree + 1)).transpose(1, 2)
         for degree, part in enumerate(flat.split(sizes, dim=1))
     )
     return scalars, vectors, tensors
@@ -85,7 +84,7 @@ def unpack(flat: Tensor, dims: Dims) -> Features:
 
 def pack(x: Features) -> Tensor:
     """The inverse of `unpack`."""
-    return torch.cat([part.flatten(1) for part in x], dim=1)
+    return torch.cat([part.transpose(1, 2).flatten(1) for part in x], dim=1)
 
 
 def _steps(fixture: Fixture) -> Tensor:
@@ -111,8 +110,7 @@ def _hypergraph(fixture: Fixture, step: Tensor, gaussians: Tensor) -> Hypergraph
     """The file's pairs sorted by membership, and its memberships sorted by atom."""
     source, membership = fixture.input("v2e_index")
     order = membership.argsort(stable=True)
-    attr = take(spherical_harmonics(step), order)
-    pairs = MemberPairs(source[order], membership[order], attr, gaussians[order])
+    pairs = MemberPairs(source[order], membership[order], step[order], gaussians[order])
     by_atom, atom = fixture.input("e2v_index")
     back = atom.argsort(stable=True)
     return Hypergraph(pairs, by_atom[back], atom[back])
@@ -149,7 +147,7 @@ def _features(fixture: Fixture, name: str) -> Features:
 def _check_attention(
     fixture: Fixture, variant: str, options: dict[str, Any], pairs: MemberPairs
 ) -> Comparison:
-    layer = HypergraphAttention(_options(fixture, options), (1, 1, 1), with_source=True).double()
+    layer = HypergraphAttention(_options(fixture, options), None, with_source=True).double()
     layer.load_state_dict(_weights(fixture, variant))
     receivers, sources = _features(fixture, "he_input"), _features(fixture, "node_input")
     return fixture.compare(f"output/{variant}/he", pack(layer(receivers, sources, pairs)))
