@@ -19,6 +19,7 @@ from baselines.gearnet import GearNet, GearNetFullAtom, GearNetStack
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
 from baselines.gvp import GVP
 from baselines.gvp_layer import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
+from baselines.proteinmpnn import ProteinMPNN
 from baselines.schnet import SchNet
 from baselines.se3set import SE3Set
 
@@ -42,6 +43,7 @@ __all__ = [
     "Neighborhood",
     "Pair",
     "Points",
+    "ProteinMPNN",
     "RelationalConv",
     "RelationalEdges",
     "SE3Set",

@@ -30,6 +30,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def esm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny ESM2 with random weights."""
+    pytest.importorskip("transformers")
+    from tests.embeddings.tiny import tiny_esm2
+
+    return tiny_esm2(tmp_path_factory.mktemp("models") / "esm2-tiny")
+
+
+@pytest.fixture(scope="session")
 def tiny_store(cache: Path) -> Path:
     """A store of about 24 synthetic entries with labels of all six tasks."""
     from hemenet_lab.protein_mt.demo import tiny_store

@@ -26,6 +26,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.protein_mt.build", "hemenet_lab.protein_mt.verify"),
     ("hemenet_lab.protein_mt.complexes", "hemenet_lab.protein_mt.demo"),
     ("hemenet_lab.protein_mt.fetch",),
+    ("hemenet_lab.embeddings",),
     ("hemenet_lab.graphs",),
     ("hemenet_lab.encoders",),
     ("baselines",),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from hemenet_lab.benchmark.actions import (
     Launcher,
     Style,
+    further_commands,
     grid_commands,
     grid_status,
     grid_table,
@@ -16,17 +17,21 @@ from hemenet_lab.benchmark.actions import (
     write_report,
 )
 from hemenet_lab.benchmark.grids import RUNS, GridOptions, Resolve
+from hemenet_lab.benchmark.llm import LLMOptions, run_llm
 
 __all__ = [
     "RUNS",
     "GridOptions",
+    "LLMOptions",
     "Launcher",
     "Resolve",
     "Style",
+    "further_commands",
     "grid_commands",
     "grid_status",
     "grid_table",
     "run_grid",
+    "run_llm",
     "write_figures",
     "write_report",
 ]

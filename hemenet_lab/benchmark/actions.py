@@ -33,6 +33,11 @@ def grid_commands(grid: Path, options: GridOptions = NOTHING_MORE) -> list[str]:
     return [run.command() for run in load_grid(grid).runs(options)]
 
 
+def further_commands(grid: Path) -> dict[str, str]:
+    """The commands of a grid's rows that are no fits, by name of the row."""
+    return dict(load_grid(grid).further)
+
+
 def run_grid(
     grid: Path,
     options: GridOptions = NOTHING_MORE,

@@ -148,6 +148,7 @@ def _joined(task: Task, rows: list[tuple[Tensor, Tensor]]) -> tuple[Any, Any]:
 def _batches(module: MultiTaskModule, store: Store, entries: list[int]) -> Iterator[ProteinGraph]:
     """The entries as batches for the module's encoder, within a budget."""
     view, edges = module.encoder.view, EdgeCache(store, module.encoder.view)
+    vectors = None if module.node_input is None else module.node_input.stored(store)
     waiting: list[ProteinGraph] = []
     atoms = 0
     sizes = store.num_atoms
@@ -155,7 +156,9 @@ def _batches(module: MultiTaskModule, store: Store, entries: list[int]) -> Itera
         if waiting and (atoms + sizes[index] > _ATOMS or len(waiting) == _GRAPHS):
             yield module.encoder.prepare(collate(waiting))
             waiting, atoms = [], 0
-        waiting.append(build_graph(store[index], view, module.tasks, edges=edges[index]))
+        entry = store[index]
+        rows = None if vectors is None else vectors.of(entry)
+        waiting.append(build_graph(entry, view, module.tasks, edges[index], rows))
         atoms += int(sizes[index])
     if waiting:
         yield module.encoder.prepare(collate(waiting))

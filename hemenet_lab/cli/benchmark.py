@@ -13,12 +13,15 @@ from hemenet_lab.benchmark import (
     RUNS,
     GridOptions,
     Launcher,
+    LLMOptions,
     Resolve,
     Style,
+    further_commands,
     grid_commands,
     grid_status,
     grid_table,
     run_grid,
+    run_llm,
     write_figures,
     write_report,
 )
@@ -89,6 +92,8 @@ def run(
         print(f"# {len(commands)} runs; their paths hold from {Path.cwd()}", file=sys.stderr)
         for command in commands:
             print(command)
+        for row, command in further_commands(grid).items():
+            print(f"# row {row}, which is no fit: {command}", file=sys.stderr)
         return 0
     return run_grid(
         grid,
@@ -200,6 +205,31 @@ def baselines(
     from hemenet_lab.benchmark.references import run_baselines
 
     run_baselines(store, split, folds, seed, out)
+
+
+def llm(store: str, *, options: LLMOptions, yes: bool = False) -> int:
+    """Ask a large language model for the affinities of a store's test items.
+
+    It sees three measured training examples, sequences and the ligand's SMILES, and no name or id.
+    Each answer is kept at once in FOLDER/llm/ROW.jsonl; the same command goes on where it was. The
+    scores are recorded as runs of the grid, and stand in its tables and reports.
+
+    Args:
+        store: Folder of the store, or the name of an installed one such as demo.
+        options: What is asked of whom.
+        yes: Start without asking, whatever the estimated cost.
+    """
+
+    def confirm(text: str) -> bool:
+        print(text)
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            print("nobody is there to confirm it: give --yes to start", file=sys.stderr)
+            return False
+        return input("Start? [y/N] ").strip().lower() in ("y", "yes")
+
+    return run_llm(store, options, confirm=confirm, say=lambda line: print(line, flush=True))
 
 
 def _resolve() -> Resolve:

@@ -43,9 +43,19 @@ COMMANDS: dict[str, Command] = {
         "hemenet_lab.cli.data:build",
         f"The structures that were read are kept beside the store; {SAME}",
     ),
+    "data embed": Command(
+        "make embeddings of a store's residues by a protein language model",
+        "hemenet_lab.cli.data:embed",
+        f"The embeddings that were made are kept; {SAME}",
+    ),
     "data inspect": Command("print what a store holds", "hemenet_lab.cli.data:inspect"),
     "data verify": Command(
         "check a store, with code that the build does not use", "hemenet_lab.cli.data:verify"
+    ),
+    "data export": Command(
+        "write a store as Parquet, CSV, or files for PyTorch Geometric",
+        "hemenet_lab.cli.data:export",
+        "Nothing was written.",
     ),
     "encoders": Command(
         "list the encoders, ours and plugged-in ones", "hemenet_lab.cli.encoders:encoders"
@@ -88,6 +98,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "benchmark baselines": Command(
         "print what plain methods reach on a store", "hemenet_lab.cli.benchmark:baselines"
+    ),
+    "benchmark llm": Command(
+        "ask a large language model for affinities, as a further row",
+        "hemenet_lab.cli.benchmark:llm",
+        f"The answers that had come are kept; {SAME}",
     ),
     "benchmark report": Command(
         "write all results of a grid as one HTML page", "hemenet_lab.cli.benchmark:report"

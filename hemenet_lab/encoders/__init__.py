@@ -12,18 +12,24 @@ from hemenet_lab.encoders.multichannel import (
     first_linear,
     pooling_table,
 )
+from hemenet_lab.encoders.node_input import EntryVectors, NodeInput, ResidueEmbedding
+from hemenet_lab.encoders.sequence_only import SequenceOnly
 from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 
 __all__ = [
     "Aggregation",
     "ChannelGraph",
     "Encoder",
+    "EntryVectors",
     "Equivariant",
     "HeMeNet",
     "HeMeNetLayer",
     "HeMeNetStack",
     "MultichannelEncoder",
+    "NodeInput",
     "Preparation",
+    "ResidueEmbedding",
+    "SequenceOnly",
     "channel_graph",
     "check_aggregation",
     "coordinate_change",

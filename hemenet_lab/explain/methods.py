@@ -20,7 +20,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from hemenet_lab.graphs import GraphView, ProteinGraph, build_graph
-from hemenet_lab.model import MultiTaskModule, TaskAware
+from hemenet_lab.model import MultiTaskModule, TaskAware, entry_graphs
 from hemenet_lab.store import Entry
 from hemenet_lab.structures import (
     BACKBONE,
@@ -73,7 +73,7 @@ def attention(module: MultiTaskModule, entry: Entry, task: Task) -> Floats:
             f"the readout {type(readout).__name__} has no attention; choose the method gradients "
             "or occlusion, which work for every readout"
         )
-    graph = build_graph(entry, module.encoder.view).to(module.device)
+    graph = entry_graphs(module, [entry])[0].to(module.device)
     place = [one.name for one in module.tasks if one.level == task.level].index(task.name)
     nodes = torch.arange(int(graph.num_nodes or 0), device=module.device)
     group, groups = torch.zeros_like(nodes), 1
@@ -108,7 +108,7 @@ def integrated_gradients(
         raise ValueError(f"{steps} steps; give 1 or more (32 is usually enough)")
     points, weights = np.polynomial.legendre.leggauss(steps)
     points, weights = (points + 1) / 2, weights / 2
-    graph = build_graph(entry, module.encoder.view)
+    [graph] = entry_graphs(module, [entry])
     nodes = int(graph.num_nodes or 0)
     total = np.zeros(nodes)
     at_once = max(1, BATCH_NODES // nodes)
@@ -154,13 +154,12 @@ def occlusion(module: MultiTaskModule, entry: Entry, target: Target) -> Floats:
     A residue becomes an unknown one with its backbone and CB; an atom of a ligand becomes one of
     class "other". Edges are made anew, as for any structure with these atoms.
     """
-    view = module.encoder.view
-    whole = build_graph(entry, view)
+    [whole] = entry_graphs(module, [entry])
     at_once = max(1, BATCH_NODES // max(1, int(whole.num_nodes or 0)))
     scores: list[float] = []
     graphs = [whole]
     for node in range(entry.num_nodes):
-        graphs.append(build_graph(occlude(entry, node), view))
+        graphs += entry_graphs(module, [occlude(entry, node)])
         if len(graphs) >= at_once:
             scores += _scores(module, graphs, target)
             graphs = []

@@ -11,12 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hemenet_lab.graphs.crop import crop_entry
+from hemenet_lab.graphs.crop import crop_entry, site_nodes
 from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.store import WHOLE, Entry
-from hemenet_lab.structures import CA_SLOT
 from hemenet_lab.tasks import Task
 
 Ints = NDArray[np.int64]
@@ -27,6 +26,7 @@ def build_graph(
     view: GraphView,
     tasks: Iterable[Task] = (),
     edges: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    residue_embedding: NDArray[np.float16] | None = None,
 ) -> ProteinGraph:
     """The graph of an entry, with the attributes listed in `hemenet_lab.graphs.graph`.
 
@@ -35,8 +35,10 @@ def build_graph(
         view: Kind of nodes and edges.
         tasks: Tasks whose labels are added; a task without labels gets masks that are False.
         edges: Result of `view_edges` for the same entry and view, where it is known already.
+        residue_embedding: Vectors of all the entry's residues, in the order of its nodes, for
+            models that read them.
     """
-    entry = crop_entry(entry, view.crop)
+    whole, entry = entry, crop_entry(entry, view.crop)
     nodes = _view_nodes(entry, view)
     edge_index, edge_type = edges if edges is not None else _edges(entry, nodes, view)
     chain = entry.node_chain[nodes.node]
@@ -55,6 +57,12 @@ def build_graph(
         num_chains=entry.num_chains,
         chain_graph=torch.zeros(entry.num_chains, dtype=torch.long),
     )
+    if residue_embedding is not None:
+        residue = np.cumsum(whole.node_chain >= 0) - 1
+        residue = residue[site_nodes(whole, view.crop)][nodes.node[polymer]]
+        seen, rows = np.unique(residue, return_inverse=True)
+        graph.residue_embedding = torch.from_numpy(residue_embedding[seen])
+        graph.polymer_residue = _tensor(rows)
     for task in tasks:
         graph[f"y_{task.name}"], graph[f"mask_{task.name}"] = _labels(entry, task)
     graph.entry_id = entry.id
@@ -96,21 +104,13 @@ class _ViewNodes:
 
 def _view_nodes(entry: Entry, view: GraphView) -> _ViewNodes:
     every_node, every_atom = np.arange(entry.num_nodes), np.arange(entry.num_atoms)
-    atom_node = np.repeat(every_node, entry.node_atoms)
+    atom_node = entry.atom_node
     if view.nodes == "atom":
         return _ViewNodes(atom_node, every_atom, every_atom, every_atom)
-    representative = _representatives(entry, atom_node)
+    representative = entry.representative
     if view.nodes == "alpha":
         return _ViewNodes(every_node, representative, representative, every_node)
     return _ViewNodes(every_node, representative, every_atom, atom_node)
-
-
-def _representatives(entry: Entry, atom_node: Ints) -> Ints:
-    """[N], a residue's alpha carbon, or the first atom where there is none."""
-    atoms = np.searchsorted(atom_node, np.arange(entry.num_nodes))
-    alpha = np.flatnonzero((entry.atom_slot == CA_SLOT) & (entry.node_chain[atom_node] >= 0))
-    atoms[atom_node[alpha]] = alpha
-    return atoms
 
 
 def _channels(entry: Entry, nodes: _ViewNodes, view: GraphView) -> dict[str, Tensor]:

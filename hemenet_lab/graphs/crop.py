@@ -12,7 +12,19 @@ from hemenet_lab.store import ATOM_FIELDS, LIGAND, NODE_FIELDS, PARTNER, Entry
 
 
 def crop_entry(entry: Entry, distance: float) -> Entry:
-    """The entry with the nodes of its binding site only; labels and chains stay.
+    """The entry with the nodes of its binding site only (`site_nodes`); labels and chains stay."""
+    kept = site_nodes(entry, distance)
+    if kept.all():
+        return entry
+    atoms = np.repeat(kept, entry.node_atoms)
+    of_nodes = {field.name: getattr(entry, field.name)[kept] for field in NODE_FIELDS}
+    of_atoms = {field.name: getattr(entry, field.name)[atoms] for field in ATOM_FIELDS}
+    b_factor = None if entry.b_factor is None else entry.b_factor[kept]
+    return replace(entry, **of_nodes, **of_atoms, b_factor=b_factor)
+
+
+def site_nodes(entry: Entry, distance: float) -> NDArray[np.bool_]:
+    """[N], True for the nodes of an entry's binding site.
 
     With a partner these are the residues of each side with an atom closer than ``distance`` to one
     of the other side, and the hetero atoms closer than that to both. With a ligand only, they are
@@ -23,8 +35,9 @@ def crop_entry(entry: Entry, distance: float) -> Entry:
         entry: A complex or a chain.
         distance: Å between heavy atoms; 0 keeps everything.
     """
+    whole = np.ones(entry.num_nodes, dtype=np.bool_)
     if not distance:
-        return entry
+        return whole
     partner = entry.entity == PARTNER
     ligand = entry.entity == LIGAND
     protein = ~partner & ~ligand
@@ -34,12 +47,7 @@ def crop_entry(entry: Entry, distance: float) -> Entry:
         kept |= ligand & near_partner & near_protein
     else:
         kept = ligand | (protein & _near(entry, ligand, distance))
-    if not (kept & ~ligand).any():
-        return entry
-    atoms = np.repeat(kept, entry.node_atoms)
-    of_nodes = {field.name: getattr(entry, field.name)[kept] for field in NODE_FIELDS}
-    of_atoms = {field.name: getattr(entry, field.name)[atoms] for field in ATOM_FIELDS}
-    return replace(entry, **of_nodes, **of_atoms)
+    return kept if (kept & ~ligand).any() else whole
 
 
 def _near(entry: Entry, side: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ from rich.progress import track
 from hemenet_lab.basics import usable_cores
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder
+from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder, open_array
 
 VERSION = 2
 """Raised when edges of the same view come out differently; older caches are then made anew."""
@@ -88,18 +88,27 @@ class EdgeCache:
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
+            found: NDArray[Any] | None = None
             try:
-                mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
-                same = json.loads((self.path / INFO).read_text())["store"] == self._store_hash
-            except (FileNotFoundError, KeyError, ValueError):
-                same = False
-            if not same:
+                found = open_array(self.path / f"{name}.npy")
+            except (FileNotFoundError, StoreError):
+                if self._is_unchanged():
+                    raise
+            # after opening: of a new one this file comes last, of an old one it goes first
+            if found is None or not self._is_unchanged():
                 raise StoreError(
                     f"the edges in {self.path} were computed anew or removed while they were read; "
                     "start again, and build into another folder while a run goes on"
                 )
-            self._arrays[name] = mapped.view(np.ndarray)
+            self._arrays[name] = found
         return self._arrays[name]
+
+    def _is_unchanged(self) -> bool:
+        """Whether what lies in the folder now is what was opened."""
+        try:
+            return bool(json.loads((self.path / INFO).read_text())["store"] == self._store_hash)
+        except (FileNotFoundError, KeyError, ValueError):
+            return False
 
 
 def _checksum(edges: NDArray[np.int32], kinds: NDArray[np.int8]) -> int:

@@ -1,29 +1,31 @@
 """The graph that encoders see: one table of its attributes, and the PyG container that holds them.
 
-=================  ================  ========  =================================================
-attribute          shape             dtype     meaning
-=================  ================  ========  =================================================
-``node_type``      [N]               int64     0-20 residue (20 unknown), 21-29 ligand element
-``element``        [N]               int64     element class of the node's representative atom
-``entity``         [N]               int64     0 protein, 1 partner, 2 ligand (or cofactor)
-``pos``            [N, 3]            float32   representative atom (alpha carbon of a residue), Å
-``coords``         [N, C, 3]         float32   atoms in their channels, Å; padding is 0
-``channel_type``   [N, C]            int64     element class of each channel; padding is 0
-``channel_mask``   [N, C]            bool      True where a channel holds an atom
-``sequence_index`` [N]               int64     position along the chain; 0 for ligand atoms
-``edge_index``     [2, E]            int64     messages go from row 0 (source) to row 1 (target)
-``edge_type``      [E]               int64     relation, an index into the view's ``relations``
-``polymer_node``   [M]               int64     nodes that belong to a chain (never ligand atoms)
-``polymer_chain``  [M]               int64     chain of each of them, 0 to ``num_chains`` - 1
-``num_chains``     int               -         chains in the graph (a tensor [G] in a batch)
-``chain_graph``    [chains]          int64     graph of each chain; all 0 in a single graph
-``y_<task>``       [1 | chains, out] float32   labels, one row per graph or per chain
-``mask_<task>``    [1 | chains]      bool      True where the row is labelled
-``entry_id``       str               -         id of the entry
-``entry_index``    [1]               int64     its index in the store (graphs of a store only)
-``counted``        [1]               bool      False for padding of evaluation (as above)
-``chain_names``    list of str       -         author ids of the chains
-=================  ================  ========  =================================================
+===================== ================  ========  =================================================
+attribute             shape             dtype     meaning
+===================== ================  ========  =================================================
+``node_type``         [N]               int64     0-20 residue (20 unknown), 21-29 ligand element
+``element``           [N]               int64     element class of the node's representative atom
+``entity``            [N]               int64     0 protein, 1 partner, 2 ligand (or cofactor)
+``pos``               [N, 3]            float32   representative atom (alpha carbon of a residue), Å
+``coords``            [N, C, 3]         float32   atoms in their channels, Å; padding is 0
+``channel_type``      [N, C]            int64     element class of each channel; padding is 0
+``channel_mask``      [N, C]            bool      True where a channel holds an atom
+``sequence_index``    [N]               int64     position along the chain; 0 for ligand atoms
+``edge_index``        [2, E]            int64     messages go from row 0 (source) to row 1 (target)
+``edge_type``         [E]               int64     relation, an index into the view's ``relations``
+``polymer_node``      [M]               int64     nodes that belong to a chain (never ligand atoms)
+``polymer_chain``     [M]               int64     chain of each of them, 0 to ``num_chains`` - 1
+``num_chains``        int               -         chains in the graph (a tensor [G] in a batch)
+``chain_graph``       [chains]          int64     graph of each chain; all 0 in a single graph
+``residue_embedding`` [R, W]            float16   by a language model, for models that read it
+``polymer_residue``   [M]               int64     row of each polymer node in it
+``y_<task>``          [1 | chains, out] float32   labels, one row per graph or per chain
+``mask_<task>``       [1 | chains]      bool      True where the row is labelled
+``entry_id``          str               -         id of the entry
+``entry_index``       [1]               int64     its index in the store (graphs of a store only)
+``counted``           [1]               bool      False for padding of evaluation (as above)
+``chain_names``       list of str       -         author ids of the chains
+===================== ================  ========  =================================================
 
 C is 14 in the residue view and 1 in the alpha-carbon and atom views. Edges are sorted by target and
 then by relation. A batch concatenates all of these and shifts the indices.
@@ -49,6 +51,8 @@ class ProteinGraph(Data):
             return self.num_chains
         if key == "chain_graph":
             return 1
+        if key == "polymer_residue":
+            return len(self.residue_embedding)
         return 0
 
     def __cat_dim__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:

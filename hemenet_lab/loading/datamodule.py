@@ -228,15 +228,18 @@ class ProteinMTDataModule(LightningDataModule):
         """Opens the store and computes the edges of the view if they are not there yet."""
         tasks, view = self.tasks, self.view
         self.store.split(self.split_name)
+        node_input = getattr(self._module(), "node_input", None)
+        embeddings = node_input and node_input.stored(self.store, self.root)
         if self._dataset is None:
             rank_zero_only(self._print_summary)()
-        if self._dataset is None or (self._dataset.tasks, self._dataset.edges.view) != (
-            tasks,
-            view,
+        known = self._dataset
+        if (
+            known is None
+            or (known.tasks, known.edges.view) != (tasks, view)
+            or getattr(known.embeddings, "path", None) != getattr(embeddings, "path", None)
         ):
-            self._dataset = GraphDataset(
-                self.store, EdgeCache(self.store, view), tasks, self.hidden
-            )
+            edges = EdgeCache(self.store, view)
+            self._dataset = GraphDataset(self.store, edges, tasks, self.hidden, embeddings)
         if isinstance(module := self._module(), LightningModule):
             # callbacks may copy the module in their own `setup`, which comes next
             module.configure_model()

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from hemenet_lab.embeddings import StoredEmbeddings
 from hemenet_lab.graphs import EdgeCache, ProteinGraph, build_graph, make_batch
 from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
@@ -40,6 +41,7 @@ class GraphDataset(Dataset[ProteinGraph]):
         edges: Their edges in the view of the graphs.
         tasks: Tasks whose labels the graphs carry.
         hidden: [n, T] for all T tasks of the store, True where a label is masked; none if None.
+        embeddings: Of the residues, for models that read them.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class GraphDataset(Dataset[ProteinGraph]):
         edges: EdgeCache,
         tasks: tuple[Task, ...],
         hidden: NDArray[np.bool_] | None = None,
+        embeddings: StoredEmbeddings | None = None,
     ) -> None:
         self.store = store
+        self.embeddings = embeddings
         self.edges = edges
         self.tasks = tasks
         columns = [column for column, task in enumerate(store.tasks) if task in tasks]
@@ -61,7 +65,9 @@ class GraphDataset(Dataset[ProteinGraph]):
     def __getitem__(self, index: int) -> ProteinGraph:
         counted = index >= 0
         entry = index if counted else ~index
-        graph = build_graph(self.store[entry], self.edges.view, self.tasks, edges=self.edges[entry])
+        content = self.store[entry]
+        rows = None if self.embeddings is None else self.embeddings.of(content)
+        graph = build_graph(content, self.edges.view, self.tasks, self.edges[entry], rows)
         graph.entry_index = torch.tensor([entry])
         graph.counted = torch.tensor([counted])
         for column, task in enumerate(self.tasks):
@@ -82,6 +88,8 @@ def collate(graphs: Sequence[ProteinGraph]) -> ProteinGraph:
     chains = [0, *accumulate(row["num_chains"] for row in rows)]
     shifts = {"edge_index": nodes, "polymer_node": nodes, "polymer_chain": chains}
     shifts["chain_graph"] = list(range(len(rows)))
+    if "residue_embedding" in rows[0]:
+        shifts["polymer_residue"] = [0, *accumulate(len(row["residue_embedding"]) for row in rows)]
     joined = {key: _joined(key, [row[key] for row in rows], shifts.get(key)) for key in rows[0]}
     joined["batch"] = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor(sizes))
     joined["ptr"] = torch.tensor(nodes)

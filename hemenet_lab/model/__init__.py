@@ -1,6 +1,7 @@
 """The multi-task model: readouts, heads, losses, evaluation and the LightningModule."""
 
 from hemenet_lab.model.checkpoint_notes import SYNTHETIC_DATA, training_data_note
+from hemenet_lab.model.entry_graphs import entry_graphs
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
@@ -20,5 +21,6 @@ __all__ = [
     "WarmUp",
     "WarmupCosine",
     "Weighted",
+    "entry_graphs",
     "training_data_note",
 ]

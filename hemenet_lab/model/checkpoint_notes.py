@@ -9,6 +9,8 @@ from torch import nn
 
 TRAINED_ON_KEY = "trained_on"
 """Where a checkpoint says that its training data were made by a program."""
+NODE_INPUT_KEY = "node_input"
+"""Where a checkpoint says which language model it reads."""
 SYNTHETIC_DATA = "SYNTHETIC demo data"
 
 
@@ -31,6 +33,26 @@ def note_of_data(trainer: object) -> str:
     datamodule = getattr(trainer, "datamodule", None)
     manifest = getattr(getattr(datamodule, "store", None), "manifest", {})
     return SYNTHETIC_DATA if manifest.get("synthetic") else ""
+
+
+def note_node_input(checkpoint: MutableMapping[str, Any], node_input: Any) -> None:
+    """Keep the identity of the language model that a module reads, if it reads one."""
+    if node_input is not None:
+        checkpoint[NODE_INPUT_KEY] = node_input.identity
+
+
+def check_node_input(checkpoint: Mapping[str, Any], node_input: Any) -> None:
+    """Check that a module reads the language model of its checkpoint.
+
+    Raises:
+        ValueError: It is another one: a folder's content has changed.
+    """
+    known = checkpoint.get(NODE_INPUT_KEY)
+    if known is not None and node_input is not None and known != node_input.identity:
+        raise ValueError(
+            f"the checkpoint was trained with the language model {known}, and what its settings "
+            f"name is now {node_input.identity}; put the former one there"
+        )
 
 
 def keep_plain(values: MutableMapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import BaseFinetuning
 from torch import nn
 from torch.optim import Optimizer
 
-PARTS = ("encoder", "readouts", "heads")
+PARTS = ("encoder", "node_input", "readouts", "heads")
 
 
 class Finetuning(BaseFinetuning):

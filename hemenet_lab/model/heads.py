@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +108,34 @@ class Head(nn.Module):
                 raise ValueError(f"{self.task.name}: term frequencies must lie in [0, 1]")
             mean = mean.clamp(MARGIN, 1 - MARGIN).logit()
         self.output.bias.copy_((mean - self.shift) / self.scale)
+
+
+def start_heads(heads: nn.ModuleDict, data: Any, standardise: bool, statistics: bool) -> None:
+    """Give new heads the scale of their task's labels and their first prediction.
+
+    Args:
+        heads: A `Head` by task.
+        data: The data module.
+        standardise: Learn regression tasks in units of the labels' standard deviation.
+        statistics: Start at the training mean or term frequencies.
+    """
+    tasks = [cast(Head, head).task for head in heads.values()]
+    followed = ("standardise", "log", *([""] if standardise else []))
+    if names := {task.name for task in tasks if task.transform in followed}:
+        set_scales(heads, {n: s for n, s in data.label_scales().items() if n in names})
+    if statistics:
+        for task in tasks:
+            cast(Head, heads[task.name]).initialise_output(data.constant_predictor(task))
+
+
+def head_scales(heads: nn.ModuleDict) -> dict[str, list[float]]:
+    """Mean and deviation by regression task, as a checkpoint keeps them for `set_scales`."""
+    found = {name: cast(Head, head) for name, head in heads.items()}
+    return {
+        name: [float(head.shift), float(head.scale)]
+        for name, head in found.items()
+        if head.task.kind == "regression"
+    }
 
 
 def set_scales(heads: nn.ModuleDict, scales: Mapping[str, Sequence[float]]) -> None:

@@ -14,13 +14,19 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from hemenet_lab.encoders import Encoder
+from hemenet_lab.encoders import Encoder, NodeInput
 from hemenet_lab.graphs import ProteinGraph, count_chains, count_graphs, node_batch, row_items
 from hemenet_lab.metrics import MeanLoss
-from hemenet_lab.model.checkpoint_notes import TRAINED_ON_KEY, keep_plain, note_of_data
+from hemenet_lab.model.checkpoint_notes import (
+    TRAINED_ON_KEY,
+    check_node_input,
+    keep_plain,
+    note_node_input,
+    note_of_data,
+)
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.finetuning import Finetuning, parameter_groups
-from hemenet_lab.model.heads import Head, set_scales
+from hemenet_lab.model.heads import Head, head_scales, set_scales, start_heads
 from hemenet_lab.model.losses import (
     default_loss_weights,
     gathered_losses,
@@ -72,6 +78,7 @@ class MultiTaskModule(LightningModule):
         learning_rates: Rates other than the optimizer's, by part: ``{encoder: 1.0e-5}``.
         compile: Make one fast program of encoder, readouts and heads by `torch.compile`, for
             batches of all sizes; the first batches take a minute or two longer.
+        node_input: Vectors in the place of node types, such as `ResidueEmbedding`; types if None.
     """
 
     readouts: nn.ModuleDict
@@ -95,6 +102,7 @@ class MultiTaskModule(LightningModule):
         unfreeze_at_epoch: int | None = None,
         learning_rates: dict[str, float] | None = None,
         compile: bool = False,
+        node_input: NodeInput | None = None,
     ) -> None:
         super().__init__()
         with warnings.catch_warnings():
@@ -103,6 +111,9 @@ class MultiTaskModule(LightningModule):
             self.save_hyperparameters(logger=False)
         keep_plain(self.hparams)
         self.encoder = encoder
+        self.node_input = node_input
+        if node_input is not None:
+            node_input.attach(encoder)
         self.task_names = tasks
         self.start_from_statistics = start_from_statistics
         self.standardise = standardise
@@ -164,15 +175,7 @@ class MultiTaskModule(LightningModule):
         else:
             with own_random_numbers("readouts and heads"):
                 self.build(datamodule.tasks)
-            followed = ("standardise", "log", *([""] if self.standardise else []))
-            if names := {task.name for task in self.tasks if task.transform in followed}:
-                set_scales(
-                    self.heads, {n: s for n, s in datamodule.label_scales().items() if n in names}
-                )
-            if self.start_from_statistics:
-                for task in self.tasks:
-                    head = cast(Head, self.heads[task.name])
-                    head.initialise_output(datamodule.constant_predictor(task))
+            start_heads(self.heads, datamodule, self.standardise, self.start_from_statistics)
             if self._start is not None:
                 for line in take_weights(self, self.tasks, *self._start).lines():
                     rank_zero_info(line)
@@ -322,16 +325,13 @@ class MultiTaskModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint[TASKS_KEY] = [task.to_dict() for task in self.tasks]
         checkpoint[TRAINED_ON_KEY] = self.trained_on
-        heads = {name: cast(Head, head) for name, head in self.heads.items()}
-        checkpoint[SCALES_KEY] = {
-            name: [float(head.shift), float(head.scale)]
-            for name, head in heads.items()
-            if head.task.kind == "regression"
-        }
+        checkpoint[SCALES_KEY] = head_scales(self.heads)
+        note_node_input(checkpoint, self.node_input)
         if self.trainer.state.fn == TrainerFn.FITTING:
             checkpoint[TRAIN_LOSSES_KEY] = gathered_losses(self.train_losses, self.all_gather)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        check_node_input(checkpoint, self.node_input)
         self.trained_on = str(checkpoint.get(TRAINED_ON_KEY, ""))
         stored = tuple(Task.from_dict(record) for record in checkpoint[TASKS_KEY])
         if self.tasks:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hemenet_lab.calibration import Calibration, read_calibration
-from hemenet_lab.graphs import ProteinGraph, build_graph
+from hemenet_lab.graphs import ProteinGraph
 from hemenet_lab.loading import collate
-from hemenet_lab.model import MultiTaskModule, training_data_note
+from hemenet_lab.model import MultiTaskModule, entry_graphs, training_data_note
 from hemenet_lab.nn import Dropout
 from hemenet_lab.saved import module_from_checkpoint
 from hemenet_lab.store import PARTNER, PROTEIN, Entry
@@ -75,8 +75,7 @@ def raw_outputs(
     Entries share a batch for speed; no number depends on which do (beyond rounding).
     """
     module = member.module
-    graphs = [build_graph(entry, module.encoder.view) for entry in entries]
-    outputs = module(_batch(module, graphs).to(device))
+    outputs = module(_batch(module, entry_graphs(module, entries)).to(device))
     found: list[dict[str, Floats]] = [{} for _ in entries]
     chains = np.cumsum([0, *(entry.num_chains for entry in entries)])
     for task in module.tasks:
@@ -108,7 +107,7 @@ def _batch(module: MultiTaskModule, graphs: Sequence[ProteinGraph]) -> ProteinGr
 @torch.inference_mode()
 def node_features(member: Member, entry: Entry, device: torch.device) -> tuple[Any, ProteinGraph]:
     """Features of an entry's nodes, [N, d], and its graph."""
-    graph = _batch(member.module, [build_graph(entry, member.module.encoder.view)]).to(device)
+    graph = _batch(member.module, entry_graphs(member.module, [entry])).to(device)
     return member.module.encoder(graph), graph
 
 

@@ -11,8 +11,7 @@ from typing import Any, TextIO
 import torch
 from torch_geometric.data import Batch
 
-from hemenet_lab.graphs import build_graph
-from hemenet_lab.model import MultiTaskModule, training_data_note
+from hemenet_lab.model import MultiTaskModule, entry_graphs, training_data_note
 from hemenet_lab.saved import module_from_checkpoint
 from hemenet_lab.store import LIGAND, PARTNER, Entry
 from hemenet_lab.tasks import LBA, PPA, Task
@@ -66,7 +65,7 @@ def predict_entries(
     """
     found: list[Prediction] = []
     for entry in entries:
-        batch = Batch.from_data_list([build_graph(entry, module.encoder.view)])
+        batch = Batch.from_data_list(entry_graphs(module, [entry]))
         outputs = module.predict_step(batch, 0)
         tasks = [task for task in module.tasks if has_partner(entry, task)]
         found.extend(named_predictions(outputs, tasks, min_probability, training_data_note(module)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from hemenet_lab.basics import former_paths
+from hemenet_lab.embeddings import ModelName
 from hemenet_lab.tracking.artifacts import Artifact
 from hemenet_lab.tracking.runs import Tag
 from hemenet_lab.tracking.tracker import tracker_of
@@ -46,6 +48,7 @@ LATER = {
     ("model", "freeze"): None,
     ("model", "unfreeze_at_epoch"): None,
     ("model", "learning_rates"): None,
+    ("model", "node_input"): None,
     ("view", "crop"): 0,
     ("", "init_from"): None,
     ("view", "k_filter"): "before",
@@ -67,8 +70,19 @@ def run_identity(config: Mapping[str, Any], store_hash: str) -> str:
         store_hash: Hash of the data.
     """
     kept = former_paths(_as_before(_numbers(_without(config, VOLATILE))))
+    if given := _language_model(kept):
+        with suppress(ValueError):  # a folder that is not here keeps its name
+            given["model"] = ModelName(given["model"], given.get("revision")).identity
+            given.pop("revision", None)
     text = json.dumps({"config": kept, "store": store_hash}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _language_model(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Settings that name the language model of a run: its path is not what decides the result."""
+    node_input = (config.get("model") or {}).get("node_input")
+    given = node_input.get("init_args") if isinstance(node_input, dict) else None
+    return given if isinstance(given, dict) and isinstance(given.get("model"), str) else None
 
 
 def _numbers(value: Any) -> Any:

@@ -45,6 +45,8 @@ class Tag(StrEnum):
     """Version."""
     DEVICES = "devices"
     """Number of devices."""
+    OWN_TASKS = "own_tasks"
+    """Title and unit of each tested task that is none of the benchmark's, as JSON."""
     BEST_CHECKPOINT = "best_checkpoint"
     """Path on the machine that trained."""
     COMPLETED = "completed"
@@ -58,6 +60,8 @@ class Tag(StrEnum):
     """Followed by an axis of the grid: the run's value there."""
     SETTINGS = "benchmark_settings"
     """Settings that the command line added to those of the grid."""
+    FURTHER = "benchmark_further"
+    """``true`` for a row that another command than `lightning fit` makes."""
     COMMAND = "benchmark_command"
     """The shell command that makes the run."""
 
@@ -128,6 +132,11 @@ class RecordedRun:
         return self.tags.get(Tag.COMMAND, "")
 
     @property
+    def further(self) -> bool:
+        """Whether another command than `lightning fit` made it, so that no grid expands to it."""
+        return self.tags.get(Tag.FURTHER) == "true"
+
+    @property
     def store_hash(self) -> str:
         """Hash of the data that it was trained and tested on."""
         return self.tags.get(Tag.STORE, "unknown")
@@ -142,6 +151,12 @@ class RecordedRun:
         """Tasks that it learned, sorted."""
         names = (name.split("/") for name in self.metrics)
         return tuple(sorted(n[1] for n in names if len(n) == 3 and (n[0], n[2]) == ("test", "n")))
+
+    @property
+    def own_tasks(self) -> dict[str, tuple[str, str]]:
+        """Title and unit of the tasks that are none of the benchmark's, as far as it was told."""
+        found: dict[str, list[str]] = json.loads(self.tags.get(Tag.OWN_TASKS, "{}"))
+        return {name: (title, unit) for name, (title, unit) in found.items()}
 
     def axes(self, grid: str) -> dict[str, str] | None:
         """Value of each axis of a grid; None if the run is none of that grid's."""

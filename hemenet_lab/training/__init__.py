@@ -17,8 +17,8 @@ from hemenet_lab.training.preemption import (
     finish_run,
     join_run,
 )
-from hemenet_lab.training.record import RunRecord, run_folder
-from hemenet_lab.training.results import ResultsTable
+from hemenet_lab.training.record import RunRecord, git_revision, run_folder
+from hemenet_lab.training.results import ResultsTable, scored_values
 
 __all__ = [
     "EXIT_STATUS",
@@ -36,9 +36,11 @@ __all__ = [
     "continue_run",
     "finish_run",
     "first_non_finite",
+    "git_revision",
     "join_run",
     "load_case",
     "prepare_trainer",
     "run_folder",
+    "scored_values",
     "without_noise",
 ]

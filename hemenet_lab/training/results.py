@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from numpy.typing import NDArray
 from rich.console import Console
@@ -16,7 +19,7 @@ from rich.table import Table
 from hemenet_lab.metrics import METRICS, bootstrap
 from hemenet_lab.model import SYNTHETIC_DATA, MultiTaskModule, TaskEvaluation
 from hemenet_lab.store import Store
-from hemenet_lab.tasks import Task
+from hemenet_lab.tasks import PROTEIN_MT, Task
 from hemenet_lab.tracking import Artifact, Result, Tag, results_csv, tracker_of
 from hemenet_lab.training.files import write_whole
 from hemenet_lab.training.record import run_folder
@@ -33,35 +36,74 @@ def labelled_predictions(module: MultiTaskModule, store: Store) -> dict[str, NDA
         ``<task>/cluster`` [m], the sequence cluster of the chain, or the group of entries that the
         splits keep together for a complex; -1 where the store does not tell.
     """
-    chain_cluster, entry_group = _clusters(store.path)
+    known = _clusters(store.path)
     arrays: dict[str, NDArray[Any]] = {}
     for task in module.tasks:
-        rows = module.evaluation("test", task.name).rows
-        assert rows is not None
-        prediction, target, items = (part.numpy() for part in rows.gathered())
-        if not len(items):
-            continue
-        entries = [store.ids[index] for index in items[:, 0]]
-        chains = [
-            store[entry].chain_names[chain] if chain >= 0 else "" for entry, chain in items.tolist()
-        ]
-        clusters = [
-            chain_cluster.get((entry, chain), UNKNOWN_CLUSTER)
-            if chain
-            else entry_group.get(entry, UNKNOWN_CLUSTER)
-            for entry, chain in zip(entries, chains, strict=True)
-        ]
-        arrays |= {
-            f"{task.name}/prediction": prediction,
-            f"{task.name}/target": target,
-            f"{task.name}/entry": np.array(entries, np.str_),
-            f"{task.name}/chain": np.array(chains, np.str_),
-            f"{task.name}/cluster": np.array(clusters, np.int64),
-        }
+        arrays |= _arrays(store, module.evaluation("test", task.name), known)
     return arrays
 
 
-def _clusters(store: Path) -> tuple[dict[tuple[str, str], int], dict[str, int]]:
+def _arrays(store: Store, evaluation: TaskEvaluation, known: _Clusters) -> dict[str, NDArray[Any]]:
+    """What `labelled_predictions` gives of one task; nothing without labelled items."""
+    rows, name = evaluation.rows, evaluation.task.name
+    assert rows is not None
+    prediction, target, items = (part.numpy() for part in rows.gathered())
+    if not len(items):
+        return {}
+    chain_cluster, entry_group = known
+    entries = [store.ids[index] for index in items[:, 0]]
+    chains = [
+        store[entry].chain_names[chain] if chain >= 0 else "" for entry, chain in items.tolist()
+    ]
+    clusters = [
+        chain_cluster.get((entry, chain), UNKNOWN_CLUSTER)
+        if chain
+        else entry_group.get(entry, UNKNOWN_CLUSTER)
+        for entry, chain in zip(entries, chains, strict=True)
+    ]
+    return {
+        f"{name}/prediction": prediction,
+        f"{name}/target": target,
+        f"{name}/entry": np.array(entries, np.str_),
+        f"{name}/chain": np.array(chains, np.str_),
+        f"{name}/cluster": np.array(clusters, np.int64),
+    }
+
+
+def scored_values(
+    store: Store,
+    task: Task,
+    prediction: NDArray[Any],
+    target: NDArray[Any],
+    entries: NDArray[np.int64],
+    constant: float,
+) -> tuple[list[Result], dict[str, NDArray[Any]]]:
+    """Results and predictions of a complex-level regression that no module made.
+
+    Args:
+        store: The entries.
+        task: The task.
+        prediction: [n], in the task's unit.
+        target: [n].
+        entries: [n], index of each item's entry.
+        constant: Prediction of the constant predictor.
+
+    Returns:
+        Lines as those of `task_results`, and arrays as those of `labelled_predictions`.
+    """
+    evaluation = TaskEvaluation(task, keep_rows=True)
+    evaluation.set_constant(torch.tensor([constant]))
+    given, truth = (torch.from_numpy(x.astype(np.float32))[:, None] for x in (prediction, target))
+    items = torch.from_numpy(np.stack([entries, np.full_like(entries, -1)], axis=1))
+    loss = ((given - truth) ** 2).mean(), torch.tensor(len(given))
+    evaluation.update(given, truth, torch.ones(len(given), dtype=torch.bool), loss, items)
+    return task_results(task, evaluation), _arrays(store, evaluation, _clusters(store.path))
+
+
+_Clusters = tuple[dict[tuple[str, str], int], dict[str, int]]
+
+
+def _clusters(store: Path) -> _Clusters:
     """Cluster by (entry, chain), and group by entry, as far as the store tells."""
     chains = {
         (row["id"], row["chain"]): int(row["cluster"] or UNKNOWN_CLUSTER)
@@ -133,7 +175,14 @@ class ResultsTable(Callback):
             tracker.log_text(text, names[1])
             tracker.log_arrays(predictions, names[0])
             if not tracker.joined:
-                tracker.set_tags({Tag.COMPLETED: "true"})
+                tracker.set_tags({Tag.OWN_TASKS: _own_tasks(data.tasks), Tag.COMPLETED: "true"})
+
+
+def _own_tasks(tasks: Iterable[Task]) -> str:
+    """Title and unit of each task that is none of the benchmark's, as JSON."""
+    known = {task.name for task in PROTEIN_MT}
+    own = {task.name: (task.title, task.unit) for task in tasks if task.name not in known}
+    return json.dumps(own, ensure_ascii=False)
 
 
 def render(results: list[Result], synthetic: bool = False) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,11 +81,26 @@ def test_table1_commands_choose_encoder_readout_and_task(resolve: Resolve) -> No
         if run.axes["setting"] == "multi" or run.axes["task"] == "cc":
             model = identities.config(run)["model"]
             alone = run.axes["setting"] == "single"
-            aware = not alone and run.axes["encoder"].startswith("hemenet")
+            aware = not alone and run.axes["encoder"].startswith(("hemenet", "esm2"))
             assert model["readout"]["class_path"].endswith("TaskAware" if aware else "Mean")
             assert model["tasks"] == (["cc"] if alone else None)
-            seen.add((model["encoder"]["class_path"], str(model["encoder"]["init_args"]), alone))
-    assert len(seen) == 24
+            encoder = model["encoder"]["class_path"], str(model["encoder"]["init_args"])
+            seen.add((*encoder, str(model["node_input"]), alone))
+    assert len(seen) == 28
+
+
+def test_a_language_model_is_known_by_its_content(esm2: Path, tmp_path: Path) -> None:
+    def of(model: str, revision: str | None = None) -> str:
+        given = {"model": model, "revision": revision, "width": 0}
+        return run_identity({"model": {"node_input": {"init_args": given}}}, "store")
+
+    copy = shutil.copytree(esm2, tmp_path / "elsewhere")
+    assert of(str(copy)) == of(str(esm2))
+    (copy / "config.json").write_text((copy / "config.json").read_text() + " ")
+    assert of(str(copy)) != of(str(esm2))
+    known = "facebook/esm2_t6_8M_UR50D"
+    assert of(known) == of(known, "c731040fcd8d73dceaa04b0a8e6329b345b0f5df") != of(known, "a" * 40)
+    assert of("nowhere") != of("nowhere else")
 
 
 def test_refused_settings_name_the_run(resolve: Resolve, capsys: pytest.CaptureFixture) -> None:

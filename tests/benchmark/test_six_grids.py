@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hemenet_lab.benchmark.grids.grid import load_grid
+from hemenet_lab.cli import hemenet
 from tests.benchmark.commands import NARROW, ROOT, Bench
 
 WIDTH = "model.encoder.init_args.hidden_dim=8"
 CHANNELS = "model.encoder.init_args.channels=[8, 8, 8, 8]"
+TINY = ("model.node_input.init_args.model=ESM2", "model.node_input.init_args.revision=null")
 OTHERS = "gcn,gat,schnet,gearnet,gearnet_fullatom,egnn,gvp,dymean"
 PARTS = [
     ("table1", (CHANNELS,), ("encoder=cdconv",)),
     ("table1", (WIDTH,), (f"encoder={OTHERS}",)),
     ("table1", NARROW, ("encoder=hemenet,hemenet_alpha",)),
+    ("table1", (*TINY, WIDTH), ("encoder=esm2",)),
+    ("table1", (*TINY, *NARROW), ("encoder=esm2_hemenet",)),
     ("table3", (WIDTH,), ("encoder=gearnet",)),
     ("table3", NARROW, ("encoder=hemenet",)),
     ("table4", NARROW, ()),
@@ -25,11 +31,12 @@ PARTS = [
 
 
 @pytest.mark.slow
-def test_all_grids_run_to_the_end(bench: Bench) -> None:
+def test_all_grids_run_to_the_end(bench: Bench, esm2: Path) -> None:
+    assert hemenet(["data", "embed", str(bench.store), "--model", str(esm2)]) == 0
     new = {}
     for grid, settings, only in PARTS:
         path = ROOT / "experiments" / f"{grid}.yaml"
-        options = bench.options(*settings, only=only)
+        options = bench.options(*(word.replace("ESM2", str(esm2)) for word in settings), only=only)
         assert bench.run(path, options) == 0, "\n".join(bench.said)
         assert {each.state for each in bench.statuses(path, options)} == {"finished"}
         new[grid, only] = len(bench.here.commands)
@@ -45,7 +52,7 @@ def test_all_grids_run_to_the_end(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("table1", 84),
+        ("table1", 93),
         ("table2", 5),
         ("table3", 10),
         ("table4", 5),

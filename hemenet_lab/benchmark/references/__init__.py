@@ -1,5 +1,6 @@
 """References: what plain methods reach on a store, as rows beside the models of any table."""
 
+from hemenet_lab.benchmark.references.items import smiles_of
 from hemenet_lab.benchmark.references.rows import (
     ReferenceRow,
     reference_rows,
@@ -8,4 +9,11 @@ from hemenet_lab.benchmark.references.rows import (
     run_baselines,
 )
 
-__all__ = ["ReferenceRow", "reference_rows", "rows_csv", "rows_text", "run_baselines"]
+__all__ = [
+    "ReferenceRow",
+    "reference_rows",
+    "rows_csv",
+    "rows_text",
+    "run_baselines",
+    "smiles_of",
+]

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 
 from hemenet_lab.benchmark.results.folds import pool_folds
+from hemenet_lab.tasks import PROTEIN_MT
 from hemenet_lab.tracking import VOLATILE, Predictions, RecordedRun, RunDatabase, Tag
 
 SEEDS = ("seed_everything", "data.seed", "steps.seed")
@@ -56,6 +57,18 @@ class GridResults:
         """True if the data were made by a program."""
         return any(run.synthetic for run in self.runs)
 
+    @cached_property
+    def words(self) -> dict[str, tuple[str, str]]:
+        """Title and unit of each task: the benchmark's, and own ones as the runs tell."""
+        found = {task.name: (task.title, task.unit) for task in PROTEIN_MT}
+        for run in self.runs:
+            found |= run.own_tasks
+        return found
+
+    def unit(self, task: str) -> str:
+        """Unit of a task; empty where it has none or nobody tells."""
+        return self.words.get(task, ("", ""))[1]
+
     @property
     def store_hash(self) -> str:
         """Hash of the one store of all runs."""
@@ -77,8 +90,9 @@ def read_grid(
         folder: Folder of ``mlruns.db``.
         tracking_uri: Address of another database or a server; the environment variable
             MLFLOW_TRACKING_URI counts as well.
-        identities: Identities of the runs that the grid expands to: only these are read, and those
-            that have not begun are counted.
+        identities: Identities of the runs that the grid expands to: only these are read, with the
+            rows that other commands made on the same store, and those that have not begun are
+            counted.
         store: First characters of a store's hash: only runs on this store.
 
     Raises:
@@ -90,7 +104,10 @@ def read_grid(
     for run in found:
         _require_place(run)
     if identities is not None:
-        found = [run for run in found if run.identity in identities]
+        chosen = [run for run in found if run.identity in identities]
+        stores = {run.store_hash for run in chosen}
+        chosen += [run for run in found if run.further and run.store_hash in stores]
+        found = [run for run in found if run in chosen]
     finished: dict[tuple[Any, ...], RecordedRun] = {}
     unfinished, superseded = [], []
     for run in found:

@@ -93,7 +93,8 @@ def number_or_none(text: str) -> float | None:
 Where = Callable[[str, tuple[str, ...], str, str], bool]
 """(grid, row, task, metric) → whether a note holds there."""
 
-_NOT_IN_CODE = {"gpt4", "gearnet_fullatom", "cdconv"}
+_NOT_IN_CODE = {"llm", "gearnet_fullatom", "cdconv"}
+_ESM = {"esm2", "esm2_hemenet"}
 _ONE_LAYER = {"gcn", "gat"}
 _ATOM_GRAPHS = {"gcn", "gat", "schnet", "egnn", "gvp"}
 _ALPHA = {"gearnet", "hemenet_alpha", "alpha_carbon"}
@@ -109,7 +110,7 @@ class Note:
 
 
 def _single(grid: str, row: tuple[str, ...]) -> bool:
-    return grid == "table1" and "single" in row and "gpt4" not in row
+    return grid == "table1" and "single" in row and "llm" not in row
 
 
 def _mean_for_sum(grid: str, row: tuple[str, ...]) -> bool:
@@ -171,6 +172,26 @@ NOTES: tuple[Note, ...] = (
         "The published atom graphs have element classes only, without residue types, while HeMeNet "
         "sees residues.",
         lambda grid, row, task, metric: bool(_ATOM_GRAPHS & set(row)),
+    ),
+    Note(
+        "esm-frozen",
+        "Of the released ESM2 rows the one that was to be fine-tuned (150M) resets all weights at "
+        "the start, so the printed ones are most likely the frozen 650M model's. Its chains were "
+        "cut one residue early and unknown residues written as U. Here it is frozen, chains are "
+        "whole and unknown residues X.",
+        lambda grid, row, task, metric: bool(_ESM & set(row)),
+    ),
+    Note(
+        "llm-other",
+        "The printed row is GPT4-turbo-1106 with three examples in a prompt that was not "
+        "published. Here it is another model and prompt (affinity_v1).",
+        lambda grid, row, task, metric: "llm" in row,
+    ),
+    Note(
+        "esm-names-swapped",
+        "The released version that has ESM2 logs LBA under PPA's name and PPA under LBA's. These "
+        "two may be swapped: their ratios of MAE and RMSE look like it.",
+        lambda grid, row, task, metric: bool(_ESM & set(row)) and task in ("lba", "ppa"),
     ),
     Note(
         "not-in-code",

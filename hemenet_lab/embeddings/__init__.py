@@ -1,0 +1,24 @@
+"""Residue embeddings of protein language models: made once per store, or as they are needed.
+
+Importing this package loads neither torch nor transformers.
+"""
+
+from hemenet_lab.embeddings.files import StoredEmbeddings, embed_store, planned_size, store_texts
+from hemenet_lab.embeddings.language_model import LanguageModel, load_language_model
+from hemenet_lab.embeddings.names import ModelName, own_digest
+from hemenet_lab.embeddings.texts import ChainText, chain_texts, residue_rows, text_key
+
+__all__ = [
+    "ChainText",
+    "LanguageModel",
+    "ModelName",
+    "StoredEmbeddings",
+    "chain_texts",
+    "embed_store",
+    "load_language_model",
+    "own_digest",
+    "planned_size",
+    "residue_rows",
+    "store_texts",
+    "text_key",
+]
