@@ -88,21 +88,25 @@ class EdgeCache:
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
-            file = self.path / f"{name}.npy"
-            mapped = open_array(file) if file.is_file() else None
-            if mapped is None or not self._stands():
+            found: NDArray[Any] | None = None
+            try:
+                found = open_array(self.path / f"{name}.npy")
+            except (FileNotFoundError, StoreError):
+                if self._is_unchanged():
+                    raise
+            # after opening: of a new one this file comes last, of an old one it goes first
+            if found is None or not self._is_unchanged():
                 raise StoreError(
                     f"the edges in {self.path} were computed anew or removed while they were read; "
                     "start again, and build into another folder while a run goes on"
                 )
-            self._arrays[name] = mapped
+            self._arrays[name] = found
         return self._arrays[name]
 
-    def _stands(self) -> bool:
-        """Whether the folder still holds the edges of the store that was opened."""
+    def _is_unchanged(self) -> bool:
+        """Whether what lies in the folder now is what was opened."""
         try:
-            info = json.loads((self.path / INFO).read_text())
-            return bool(info["store"] == self._store_hash)
+            return bool(json.loads((self.path / INFO).read_text())["store"] == self._store_hash)
         except (FileNotFoundError, KeyError, ValueError):
             return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,6 @@ from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     ENTRY_CHECKSUM,
     LARGE,
-    MANIFEST,
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
@@ -104,22 +102,25 @@ class Store:
             StoreError: Another store has taken the place of this one since it was opened.
         """
         if name not in self._arrays:
-            path = self.path / f"{name}.npy"
-            mapped = open_array(path) if path.is_file() else None
-            # after the map: a new store's manifest comes last, an old one's goes first
-            if mapped is None or not self._stands():
+            found: NDArray[Any] | None = None
+            try:
+                found = open_array(self.path / f"{name}.npy")
+            except (FileNotFoundError, StoreError):
+                if self._is_unchanged():
+                    raise
+            # after opening: of a new one this file comes last, of an old one it goes first
+            if found is None or not self._is_unchanged():
                 raise StoreError(
                     f"{self.path} was built anew or removed while it was read; start again, and "
                     "build into another folder while a run goes on"
                 )
-            self._arrays[name] = mapped
+            self._arrays[name] = found
         return self._arrays[name]
 
-    def _stands(self) -> bool:
-        """Whether the folder still holds the store that was opened."""
+    def _is_unchanged(self) -> bool:
+        """Whether what lies in the folder now is what was opened."""
         try:
-            manifest = json.loads((self.path / MANIFEST).read_text())
-            return bool(manifest["hash"] == self.hash)
+            return bool(json.loads((self.path / MANIFEST).read_text())["hash"] == self.hash)
         except (FileNotFoundError, KeyError, ValueError):
             return False
 

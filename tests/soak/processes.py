@@ -127,8 +127,11 @@ def unlike(one: Path, many: Path, devices: int) -> list[str]:
     """What differs between a run of one process and that of several; nothing if all is well."""
     found = []
     alone, shared = plan(one, 1), plan(many, devices)
-    # a rest that does not fill a turn of all processes is made up from the epoch's other batches
-    if alone[: len(alone) // devices * devices] != shared and len(alone) % devices == 0:
+    if len(alone) % devices:
+        # the last turn is made up from other batches of the epoch: another plan, other weights
+        print(f"{len(alone)} batches on {devices} processes: only exit and record are compared")
+        return []
+    if alone != shared:
         found.append("plan")
     weights = [torch.load(folder / "weights.pt", weights_only=True) for folder in (one, many)]
     for name, value in weights[0].items():
