@@ -28,13 +28,14 @@ PAGES = {
     "benchmarks/data.md": "performance-data.md",
     "benchmarks/encoders.md": "performance-encoders.md",
     "benchmarks/hemenet.md": "performance-hemenet.md",
+    "benchmarks/tracking.md": "performance-tracking.md",
 }
 """Files of the repository outside ``docs/`` that are pages, by their names there."""
 GROUPS = {
     "Start": ("index", "concepts", "demo", "coming-from"),
     "Notebooks": ("notebooks/train", "notebooks/explain"),
     "How to": (
-        *("data", "own-data", "store", "fetch", "predict", "explain", "finetune", "extend"),
+        *("data", "own-data", "known-sets", "store", "fetch", "predict", "explain", "finetune", "extend"),
         *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
     ),
     "Results": ("results-demo", "results-real", "baselines"),
@@ -43,6 +44,7 @@ GROUPS = {
         "performance-encoders",
         "performance-data",
         "performance-build",
+        "performance-tracking",
     ),
     "Project": (
         *("architecture", "conventions", "dependencies", "contributing", "changelog"),
