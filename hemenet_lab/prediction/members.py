@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,17 +66,29 @@ def load_members(
     return members
 
 
+Edges = Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+"""Edges of an entry by the key of the view that they belong to."""
+
+
 @torch.inference_mode()
 def raw_outputs(
-    member: Member, entries: Sequence[Entry], device: torch.device
+    member: Member,
+    entries: Sequence[Entry],
+    device: torch.device,
+    edges: Sequence[Edges] | None = None,
 ) -> list[dict[str, Floats]]:
     """Raw outputs of each entry by task, [rows, out]: logits for multi-label tasks.
 
     Entries share a batch for speed; no number depends on which do (beyond rounding).
+
+    Args:
+        member: The model.
+        entries: Structures.
+        device: Where the model is.
+        edges: Those of each entry that are known already; others are computed.
     """
     module = member.module
-    graphs = [build_graph(entry, module.encoder.view) for entry in entries]
-    outputs = module(_batch(module, graphs).to(device))
+    outputs = module(batch_of(member, entries, edges).to(device))
     found: list[dict[str, Floats]] = [{} for _ in entries]
     chains = np.cumsum([0, *(entry.num_chains for entry in entries)])
     for task in module.tasks:
@@ -89,15 +101,21 @@ def raw_outputs(
     return found
 
 
-def _batch(module: MultiTaskModule, graphs: Sequence[ProteinGraph]) -> ProteinGraph:
-    return module.encoder.prepare(collate(graphs))
-
-
-@torch.inference_mode()
-def node_features(member: Member, entry: Entry, device: torch.device) -> tuple[Any, ProteinGraph]:
-    """Features of an entry's nodes, [N, d], and its graph."""
-    graph = _batch(member.module, [build_graph(entry, member.module.encoder.view)]).to(device)
-    return member.module.encoder(graph), graph
+def batch_of(
+    member: Member, entries: Sequence[Entry], edges: Sequence[Edges] | None = None
+) -> ProteinGraph:
+    """The entries as a batch for the member's encoder."""
+    encoder = member.module.encoder
+    key = encoder.view.key()
+    known: Sequence[Edges] = [{}] * len(entries) if edges is None else edges
+    return encoder.prepare(
+        collate(
+            [
+                build_graph(entry, encoder.view, edges=each.get(key))
+                for entry, each in zip(entries, known, strict=True)
+            ]
+        )
+    )
 
 
 def dropout_passes(
