@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +37,26 @@ class Answer(NamedTuple):
     last: bool
     """Nothing more comes of this request."""
     found: Result | Failure
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What a model makes of a complex."""
+
+    path: str
+    """What it was read from, as it was given."""
+    read: ReadComplex
+    values: Floats
+    """[residues, d], [chains, d] or [d]."""
+
+
+class Embedded(NamedTuple):
+    """The embedding for a request, or a part of it."""
+
+    number: int
+    last: bool
+    """As in `Answer`."""
+    found: Embedding | Failure
 
 
 class Predictor:
@@ -165,7 +185,7 @@ class Predictor:
 
     def embed_many(
         self, complexes: Iterable[Any] | str | Path, level: Level, *, workers: int = 0
-    ) -> Iterator[tuple[Entry, ReadComplex, Floats] | Failure]:
+    ) -> Iterator[Embedded]:
         """Embeddings of the (first) model for many, batch by batch, as `Result.embedding`.
 
         Args:
@@ -174,16 +194,11 @@ class Predictor:
             workers: Processes that read ahead.
 
         Yields:
-            The entry as it was read, and its embedding; or a `Failure`.
-
-        Raises:
-            ValueError: Residues are asked for, and the nodes of the model's view are others.
+            The embedding of each complex, or a `Failure`; with the number of its request.
         """
         check_level(level)
         for group in batches(self._read(complexes, workers)):
-            found = iter(self._embeddings([p for p in group if p.found is not None], level))
-            for piece in group:
-                yield piece.failure if piece.found is None else next(found)
+            yield from self._embeddings(group, level)
 
     # --- details --------------------------------------------------------------------------------
 
@@ -210,23 +225,25 @@ class Predictor:
             for place, piece in enumerate(pieces)
         ]
 
-    def _embeddings(
-        self, pieces: Sequence[Piece], level: Level
-    ) -> list[tuple[Entry, ReadComplex, Floats] | Failure]:
-        if not pieces:
-            return []
+    def _embeddings(self, group: Sequence[Piece], level: Level) -> Iterator[Embedded]:
+        pieces = [piece for piece in group if piece.found is not None]
         entries, edges = [_entry(piece) for piece in pieces], [piece.edges for piece in pieces]
         try:
-            rows = embeddings(self.members[0], entries, self.device, level, edges)
-        except RuntimeError as error:
-            if len(pieces) > 1:
-                return [each for one in pieces for each in self._embeddings([one], level)]
-            return [replace(pieces[0].failure, error=f"the model cannot take it ({_line(error)})")]
-        return [
-            (entry, piece.found, each)
-            for entry, piece, each in zip(entries, pieces, rows, strict=True)
-            if piece.found is not None
-        ]
+            rows = embeddings(self.members[0], entries, self.device, level, edges) if pieces else []
+        except (RuntimeError, ValueError) as error:
+            if len(group) > 1:
+                for each in group:
+                    yield from self._embeddings([each], level)
+                return
+            text = f"the model cannot take it ({_line(error)})"
+            yield Embedded(group[0].number, group[0].last, replace(group[0].failure, error=text))
+            return
+        found = iter(rows)
+        for piece in group:
+            made: Embedding | Failure = piece.failure
+            if piece.found is not None:
+                made = Embedding(piece.path, piece.found, next(found))
+            yield Embedded(piece.number, piece.last, made)
 
     def _result(self, piece: Piece, outputs: Sequence[dict[str, Floats]]) -> Result | Failure:
         found, entry = piece.found, _entry(piece)
