@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from hemenet_lab.prediction import Complex, Failure, Predictor
     from hemenet_lab.prediction.output import Comparison, Form, Resumable, Streamed
 
+MANY, MOST_READERS = 48, 8
+"""Structures from which on they are read by other processes, and how many of these at most."""
+
 
 def predict(
     structures: tuple[str, ...],
@@ -29,7 +32,7 @@ def predict(
     mc_dropout: int = 0,
     format: str = "",
     device: str = "",
-    workers: int = 0,
+    workers: int = -1,
     out: Path | None = None,
     overwrite: bool = False,
     against: Path | None = None,
@@ -62,7 +65,8 @@ def predict(
         format: csv, json, jsonl (a line per structure) or parquet; by the name of --out if not
             given.
         device: Where to compute, such as cpu or cuda; a GPU if there is one.
-        workers: Processes that read structures ahead.
+        workers: Processes that read structures ahead; -1 for all cores but one where there are many
+            structures, and none where there are few.
         out: Output file; standard output if not given.
         overwrite: Start --out anew, whatever is there.
         against: CSV table of labels (id, chain, a column per task) to compare with: metrics with
@@ -116,7 +120,7 @@ def embed(
     keep_hetero: bool = False,
     contact: float = 8.0,
     device: str = "",
-    workers: int = 0,
+    workers: int = -1,
     trust: bool = False,
 ) -> int:
     """Write a model's embeddings of structure files.
@@ -139,7 +143,8 @@ def embed(
         keep_hetero: Keep ions and cofactors, if the store had them.
         contact: Distance in Å within which ligand and partner must touch the protein.
         device: Where to compute, such as cpu or cuda; a GPU if there is one.
-        workers: Processes that read structures ahead.
+        workers: Processes that read structures ahead; -1 for all cores but one where there are many
+            structures, and none where there are few.
         trust: Build any class that the checkpoint names; only for files of people you trust.
     """
     from hemenet_lab.prediction import LEVELS, Failure
@@ -152,12 +157,12 @@ def embed(
     asked = _asked(structures, ligand, partner_chains, receptor_chains, model, pose)
     [path] = _checkpoints(ckpt, several=False)
     options = {"keep_hetero": keep_hetero, "contact": contact}
-    failures = 0
+    failures, readers = 0, _readers(workers, len(asked))
     with form(out, {"level": level, "checkpoint": path}) as file:
         predictor = _predictor([path], ckpt, device, trust, options)
         file.about["trained_on"] = predictor.trained_on
         with _progress(len(asked), shown=True) as (step, tell):
-            for answer in predictor.embed_many(asked, chosen, workers=workers):
+            for answer in predictor.embed_many(asked, chosen, workers=readers):
                 if answer.last:
                     step()
                 if isinstance(answer.found, Failure):
@@ -262,7 +267,7 @@ def _run(
                     failures += 1
                 if comparison is not None:
                     comparison.restore(table.kept(each))
-        for answer in predictor.answers(waiting, workers=workers):
+        for answer in predictor.answers(waiting, workers=_readers(workers, len(waiting))):
             if isinstance(answer.found, Failure):
                 wrong.append(str(answer.found))
                 tell(wrong[-1])
@@ -280,6 +285,15 @@ def _run(
                     table.add(request, results, more, wrong)
             results, wrong = [], []
     return failures
+
+
+def _readers(workers: int, structures: int) -> int:
+    """Reading processes; -1 chooses, since starting some pays for many structures only."""
+    if workers >= 0:
+        return workers
+    from hemenet_lab.basics import usable_cores
+
+    return min(MOST_READERS, max(1, usable_cores() - 1)) if structures >= MANY else 0
 
 
 def _tell_drops(found: Any, tell: Callable[[str], None]) -> None:
