@@ -73,7 +73,7 @@ def predict(
             95 % intervals are printed, and written beside --out.
         trust: Build any class that the checkpoint names; only for files of people you trust.
     """
-    from hemenet_lab.prediction.output import FORMS
+    from hemenet_lab.prediction.output import FORMS, Comparison, show_scores
 
     name = _form(format, out, FORMS)
     form = FORMS[name](min_probability, top or None)
@@ -92,8 +92,6 @@ def predict(
         comparison = None
         predictor = _predictor(checkpoints, ckpt, device, trust, options)
         if against is not None:
-            from hemenet_lab.prediction.output import Comparison
-
             comparison = Comparison(predictor.tasks, predictor.level).read(against)
         failures = _run(predictor, asked, table, comparison, workers)
         complete = True
@@ -101,7 +99,7 @@ def predict(
         if table is not None:
             table.close(complete)
     if comparison is not None:
-        _compare(comparison, out)
+        show_scores(comparison, out)
     return 1 if failures else 0
 
 
@@ -158,6 +156,7 @@ def embed(
     [path] = _checkpoints(ckpt, several=False)
     options = {"keep_hetero": keep_hetero, "contact": contact}
     failures, readers = 0, _readers(workers, len(asked))
+    _share_cores(readers)
     with form(out, {"level": level, "checkpoint": path}) as file:
         predictor = _predictor([path], ckpt, device, trust, options)
         file.about["trained_on"] = predictor.trained_on
@@ -267,7 +266,9 @@ def _run(
                     failures += 1
                 if comparison is not None:
                     comparison.restore(table.kept(each))
-        for answer in predictor.answers(waiting, workers=_readers(workers, len(waiting))):
+        readers = _readers(workers, len(waiting))
+        _share_cores(readers)
+        for answer in predictor.answers(waiting, workers=readers):
             if isinstance(answer.found, Failure):
                 wrong.append(str(answer.found))
                 tell(wrong[-1])
@@ -296,40 +297,22 @@ def _readers(workers: int, structures: int) -> int:
     return min(MOST_READERS, max(1, usable_cores() - 1)) if structures >= MANY else 0
 
 
+def _share_cores(readers: int) -> None:
+    """Leave the readers their cores: threads that wait for one of them burn what they wait for."""
+    import torch
+
+    from hemenet_lab.basics import usable_cores
+
+    if readers:
+        torch.set_num_threads(max(1, min(torch.get_num_threads(), usable_cores() - readers)))
+
+
 def _tell_drops(found: Any, tell: Callable[[str], None]) -> None:
     """One line per file, model and pose of which something was left out or noted."""
     if found.drops:
         place = f"{found.path}, model {found.model}" if found.model else found.path
         place = f"{place}, pose {found.pose}" if found.pose > 1 else place
         tell(f"{place}: {'; '.join(dict.fromkeys(found.drops))}")
-
-
-def _compare(comparison: Comparison, out: Path | None) -> None:
-    """Print the scores, and write them beside the predictions."""
-    from dataclasses import asdict, fields
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from hemenet_lab.basics import write_csv
-    from hemenet_lab.prediction.output import Score
-
-    scores = list(comparison.scores())
-    shown = Table(caption="interval: 95 % bootstrap over the n labelled items")
-    for name in ("task", "metric"):
-        shown.add_column(name)
-    for name in ("value", "interval", "n"):
-        shown.add_column(name, justify="right")
-    for each in scores:
-        value = "absent" if each.value is None else f"{each.value:.3f}"
-        interval = "" if each.low is None else f"{each.low:.3f} to {each.high:.3f}"
-        shown.add_row(each.task, each.metric, value, interval, str(each.n))
-    Console().print(shown)
-    for note in comparison.notes():
-        print(f"hemenet predict: labels: {note}", file=sys.stderr)
-    if out is not None:
-        with out.with_name(f"{out.stem}.metrics.csv").open("w", newline="") as stream:
-            write_csv(stream, [field.name for field in fields(Score)], map(asdict, scores))
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hemenet_lab.basics import write_csv
 from hemenet_lab.calibration import expected_error, reliability
 from hemenet_lab.metrics import METRICS, bootstrap
 from hemenet_lab.prediction import Result
@@ -217,6 +219,34 @@ class Comparison:
             return named
         unnamed = (task, entry, "")
         return unnamed if chains == 1 and unnamed in self.labels else None
+
+
+def show_scores(comparison: Comparison, out: Path | None) -> None:
+    """Print the scores of a comparison and what did not meet, and write them beside a table.
+
+    Args:
+        comparison: All predictions are in it.
+        out: The table; ``<its stem>.metrics.csv`` is written.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    scores = list(comparison.scores())
+    shown = Table(caption="interval: 95 % bootstrap over the n labelled items")
+    for name in ("task", "metric"):
+        shown.add_column(name)
+    for name in ("value", "interval", "n"):
+        shown.add_column(name, justify="right")
+    for each in scores:
+        value = "absent" if each.value is None else f"{each.value:.3f}"
+        interval = "" if each.low is None else f"{each.low:.3f} to {each.high:.3f}"
+        shown.add_row(each.task, each.metric, value, interval, str(each.n))
+    Console().print(shown)
+    for note in comparison.notes():
+        print(f"hemenet: labels: {note}", file=sys.stderr)
+    if out is not None:
+        with out.with_name(f"{out.stem}.metrics.csv").open("w", newline="") as stream:
+            write_csv(stream, [field.name for field in fields(Score)], map(asdict, scores))
 
 
 def _places(result: Result) -> Iterator[tuple[str, str, int]]:
