@@ -69,10 +69,10 @@ def template(name: str) -> Template:
     return Template(names, atoms.element.tolist(), coords)
 
 
-def bundle() -> tuple[Floats, Floats]:
-    """CA atoms [300, 3] and frames [300, 3, 3] of helices side by side, up and down in turn."""
+def bundle(helices: int) -> tuple[Floats, Floats]:
+    """CA atoms [n, 3] and frames [n, 3, 3] of helices side by side, up and down in turn."""
     origins, frames = [], []
-    for helix in range(HELICES):
+    for helix in range(helices):
         shift = np.array([helix % 4 * APART, helix // 4 * APART, 0.0])
         for place in range(LENGTH):
             points = []
@@ -89,11 +89,11 @@ def bundle() -> tuple[Floats, Floats]:
     return np.array(origins), np.array(frames)
 
 
-def write_structures(folder: Path, count: int, seed: int = 0) -> int:
+def write_structures(folder: Path, count: int, helices: int = HELICES, seed: int = 0) -> int:
     """Write PDB files; the number of their atoms."""
     rng = np.random.default_rng(seed)
     templates = [template(name) for name in NAMES]
-    origins, frames = bundle()
+    origins, frames = bundle(helices)
     folder.mkdir()
     total = 0
     for number in range(count):
@@ -180,13 +180,16 @@ def main() -> None:
     parser.add_argument("--ckpt", required=True)
     parser.add_argument("--structures", type=int, nargs="+", default=[250, 1000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument(
+        "--helices", type=int, default=HELICES, help="of 20 residues each; few to look at memory"
+    )
     parser.add_argument("--profile", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-predict-") as place:
         top = Path(place)
-        write_structures(top / "one", 1)
+        write_structures(top / "one", 1, args.helices)
         if args.profile:
-            write_structures(top / "some", args.structures[0])
+            write_structures(top / "some", args.structures[0], args.helices)
             profile(top / "some", args.ckpt)
             return
         cores = len(os.sched_getaffinity(0))
@@ -196,7 +199,7 @@ def main() -> None:
             "| structures/s | memory, MB |\n|--:|--:|--:|--:|--:|--:|--:|--:|"
         )
         for count in args.structures:
-            write_structures(top / str(count), count)
+            write_structures(top / str(count), count, args.helices)
             for workers in args.workers:
                 start = measure(top / "one", args.ckpt, workers, top / "one.csv")
                 found = measure(top / str(count), args.ckpt, workers, top / "all.csv")

@@ -273,13 +273,13 @@ def _calibration_sheet(results: GridResults) -> Sheet:
         )
         for task, known in sorted(run.calibration.get("terms", {}).items()):
             term = TermCalibration.from_dict(known)
-            numbers = (term.temperature, term.ece_before, term.ece, term.threshold)
-            numbers += (term.precision, term.recall, None)
+            errors = (term.temperature, term.ece_before, term.ece)
+            numbers = (*errors, term.threshold, term.precision, term.recall, None)
             rows.append((*first, CellText(task), _count(term.n), *map(_fraction, numbers)))
         for task, known in sorted(run.calibration.get("values", {}).items()):
             value = ValueCalibration.from_dict(known)
-            numbers = (*(None,) * 6, value.half_width(_LEVEL))
-            rows.append((*first, CellText(task), _count(value.n), *map(_fraction, numbers)))
+            width = (*(None,) * 6, value.half_width(_LEVEL))
+            rows.append((*first, CellText(task), _count(value.n), *map(_fraction, width)))
     header = (*axes, "seed", "task", "n", "temperature", "ECE before", "ECE", "threshold")
     header += ("precision", "recall", f"± of {_LEVEL:.0%} interval")
     caption = (

@@ -21,6 +21,7 @@ from hemenet_lab.prediction import Result
 from hemenet_lab.protein_mt.raw import Row, entry_code, number_text, read_table
 from hemenet_lab.tasks import Task
 
+Floats = NDArray[np.float64]
 Item = tuple[str, str, str]
 """Task, entry and chain; no chain for a task of complexes."""
 COLUMNS = ("chain", "task", "value", "terms")
@@ -122,7 +123,7 @@ class Comparison:
 
     def scores(self) -> Iterator[Score]:
         """Metrics of each task with labelled predictions, then of all affinities and all terms."""
-        groups: dict[str, list[tuple[str, Any, Any]]] = {"regression": [], "multilabel": []}
+        groups: dict[str, list[tuple[str, Floats, Floats]]] = {"regression": [], "multilabel": []}
         units = {task.unit for task in self.tasks if task.kind == "regression"}
         for task in self.tasks:
             items = sorted(item for item in self.found if item[0] == task.name)
@@ -143,9 +144,8 @@ class Comparison:
             if len(parts) < 2 or (kind == "regression" and len(units) > 1):
                 continue
             width = max(prediction.shape[1] for _, prediction, _ in parts)
-            prediction, target = (
-                np.concatenate([_padded(part[place], width) for part in parts]) for place in (1, 2)
-            )
+            prediction = np.concatenate([_padded(rows, width) for _, rows, _ in parts])
+            target = np.concatenate([_padded(rows, width) for _, _, rows in parts])
             task = next(t for t in self.tasks if t.kind == kind)
             yield from _metrics(EVERY[kind], task, prediction, target)
 
@@ -267,7 +267,7 @@ def _value(text: str) -> float:
     return value
 
 
-def _target(task: Task, label: Any) -> NDArray[np.float64]:
+def _target(task: Task, label: Any) -> Floats:
     if task.kind == "regression":
         return np.array([label], np.float64)
     target = np.zeros(len(task.terms))
@@ -275,20 +275,18 @@ def _target(task: Task, label: Any) -> NDArray[np.float64]:
     return target
 
 
-def _padded(rows: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def _padded(rows: Floats, width: int) -> Floats:
     return np.pad(rows, ((0, 0), (0, width - rows.shape[1])))
 
 
-def _metrics(
-    name: str, task: Task, prediction: NDArray[np.float64], target: NDArray[np.float64]
-) -> Iterator[Score]:
+def _metrics(name: str, task: Task, prediction: Floats, target: Floats) -> Iterator[Score]:
     for metric, info in METRICS.items():
         if info.kind != task.kind or (info.test_only and name != task.name):
             continue
         if info.has_interval:
             yield Score(name, metric, *bootstrap(metric, prediction, target))
             continue
-        made = info.make(task)
+        made: Any = info.make(task)
         made.update(*map(torch.from_numpy, (prediction, target)), torch.ones(len(target)).bool())
         value, n = made.compute()
         yield Score(name, metric, value, None, None, n)
@@ -297,8 +295,8 @@ def _metrics(
 def _coverage(
     name: str,
     level: float,
-    prediction: NDArray[np.float64],
-    target: NDArray[np.float64],
+    prediction: Floats,
+    target: Floats,
     halves: Sequence[float | None],
 ) -> Iterator[Score]:
     """Share of labels inside their intervals, where there are any, with its 95 % interval."""
