@@ -49,7 +49,7 @@ class Cell:
     constant: float | None
     """Score of the constant predictor, mean over seeds."""
     low: float | None = None
-    """Ends of the 95 % bootstrap interval of the mean over test items."""
+    """Ends of the 95 % bootstrap interval of the mean when clusters of test items are drawn."""
     high: float | None = None
     per_cluster: float | None = None
     """Mean score with each sequence cluster counted once."""
@@ -125,7 +125,7 @@ class ResultTable:
     @property
     def untested(self) -> list[str]:
         """Tasks that runs learned without any labelled test item."""
-        learned = {task for run in self.results.runs for task in run.tasks}
+        learned = {task for run in self.results.judged for task in run.tasks}
         return sorted(learned - set(self.tasks))
 
 

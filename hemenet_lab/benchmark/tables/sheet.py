@@ -106,7 +106,8 @@ def _detail_caption(table: ResultTable, task: str) -> str:
     known = {cell.clusters for cell in table.cells if cell.task == task and cell.clusters}
     clusters = f"{max(known)} sequence clusters" if known else "sequence clusters unknown"
     return (
-        "95 % interval: bootstrap over the n labelled test items of the mean over seeds. "
+        "95 % interval of the mean over seeds: bootstrap over whole sequence clusters of test "
+        "items (single items where none is known). "
         f"Per cluster: each sequence cluster counts once ({clusters})."
     )
 
