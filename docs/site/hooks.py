@@ -26,6 +26,7 @@ PAGES = {
     "benchmarks/data.md": "performance-data.md",
     "benchmarks/encoders.md": "performance-encoders.md",
     "benchmarks/hemenet.md": "performance-hemenet.md",
+    "benchmarks/predict.md": "performance-predict.md",
 }
 """Files of the repository outside ``docs/`` that are pages, by their names there."""
 GROUPS = {
@@ -40,6 +41,7 @@ GROUPS = {
         "performance-encoders",
         "performance-data",
         "performance-build",
+        "performance-predict",
     ),
     "Project": (
         *("architecture", "conventions", "dependencies", "contributing", "changelog"),

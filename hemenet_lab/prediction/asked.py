@@ -75,7 +75,7 @@ def _of_word(word: str, base: Complex) -> Iterator[Complex | Failure]:
     if word == STDIN:
         yield _with(base, sys.stdin.buffer.read(), STDIN, "input")
     elif path.is_dir():
-        yield from (_with(base, each, str(each)) for each in structure_files(path))
+        yield from (_with(base, str(each), str(each)) for each in structure_files(path))
     elif any(sign in word for sign in "*?[") and not path.exists():
         matches = sorted(glob(word, recursive=True))
         if not matches:
@@ -85,10 +85,10 @@ def _of_word(word: str, base: Complex) -> Iterator[Complex | Failure]:
     elif path.suffix.lower() in TABLE_ENDS:
         yield from _of_table(path, base)
     else:
-        yield _with(base, path, word)
+        yield _with(base, word, word)
 
 
-def _with(base: Complex, structure: Path | bytes, shown: str, id: str = "") -> Complex:
+def _with(base: Complex, structure: str | bytes, shown: str, id: str = "") -> Complex:
     return Complex(
         structure,
         base.ligand,

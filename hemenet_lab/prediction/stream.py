@@ -26,7 +26,7 @@ MAX_GRAPHS = 16
 Number = int | Literal["all"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be very many
 class Complex:
     """What is to be predicted for: a structure, with a ligand or a partner if it has one.
 

@@ -13,6 +13,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -21,6 +22,23 @@ from hemenet_lab.prediction.output.written import Form
 
 VERSION = 1
 ADVICE = "give another --out, or --overwrite to start anew"
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What is kept in memory of a complex in the table; there may be very many."""
+
+    files: bytes
+    end: int
+    crc: int
+    failures: Sequence[str]
+    more: Any
+
+    @classmethod
+    def of(cls, line: Mapping[str, Any]) -> _Kept:
+        """From a line of the record."""
+        files = _key(json.dumps(line["files"]))
+        return cls(files, line["end"], line["crc"], line.get("failures", ()), line.get("more"))
 
 
 class Resumable:
@@ -43,7 +61,7 @@ class Resumable:
         self.path, self._form = path, form
         self._spool = path.with_name(f"{path.name}.partial") if form.spooled else path
         self.record = path.with_name(f"{path.name}.progress")
-        self._done: dict[str, dict[str, Any]] = {}
+        self._done: dict[bytes, _Kept] = {}
         self._closed = False
         self._end, self._crc = len(form.head), zlib.crc32(form.head)
         self._data: BinaryIO | None = None
@@ -76,20 +94,22 @@ class Resumable:
         Raises:
             ValueError: It is, and its files have changed since.
         """
-        found = self._done.get(_name(asked))
+        found = self._done.get(_key(_name(asked)))
         if found is None:
             return False
-        if found["files"] != _stamp(asked):
+        if found.files != _key(json.dumps(_stamp(asked))):
             raise ValueError(f"{asked.shown} has changed since {self.path} got it; {ADVICE}")
         return True
 
     def kept(self, asked: Complex) -> Any:
         """What was recorded with a complex that is in the table; it is given once."""
-        return self._done[_name(asked)].pop("more", None)
+        found = self._done[_key(_name(asked))]
+        more, found.more = found.more, None
+        return more
 
     def failures(self, asked: Complex) -> list[str]:
         """Models and poses of a complex in the table for which there is no prediction, and why."""
-        return list(self._done[_name(asked)].get("failures", ()))
+        return list(self._done[_key(_name(asked))].failures)
 
     def add(
         self,
@@ -113,12 +133,12 @@ class Resumable:
         self._data.flush()
         self._end += len(block)
         self._crc = zlib.crc32(block, self._crc)
-        name = _name(asked)
-        self._done[name] = {"files": _stamp(asked), "end": self._end, "crc": self._crc}
-        told: dict[str, Any] = {} if more is None else {"more": more}
+        line: dict[str, Any] = {"complex": _name(asked), "files": _stamp(asked)}
+        line |= {"end": self._end, "crc": self._crc}
         if failures:
-            told["failures"] = list(failures)
-        self._note({"complex": name, **self._done[name], **told})
+            line["failures"] = list(failures)
+        self._done[_key(line["complex"])] = _Kept.of(line)
+        self._note(line if more is None else {**line, "more": more})
 
     def close(self, complete: bool) -> None:
         """Finish the file.
@@ -185,16 +205,16 @@ class Resumable:
         for line in lines[1:]:
             self._closed = self._form.spooled and "closed" in line
             if "complex" in line:
-                self._done[line.pop("complex")] = line
+                self._done[_key(line["complex"])] = _Kept.of(line)
         if self._closed:
             self._spool.unlink(missing_ok=True)
             if not self.path.exists():
                 raise ValueError(f"{self.path} is missing, but {self.record} is there; {ADVICE}")
             return
         size = self._spool.stat().st_size
-        ends = [(e["end"], e["crc"]) for e in self._done.values() if e["end"] <= size]
         # longer than the file: lost with the machine's power, not with a kill
-        self._done = {name: e for name, e in self._done.items() if e["end"] <= size}
+        self._done = {key: each for key, each in self._done.items() if each.end <= size}
+        ends = [(each.end, each.crc) for each in self._done.values()]
         self._end, self._crc = max(ends, default=(self._end, self._crc))
         if self._checksum() != self._crc:
             raise ValueError(f"{self._spool} was changed by something else; {ADVICE}")
@@ -247,6 +267,11 @@ def file_digest(path: Path) -> str:
 
 def _line(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, separators=(",", ":")) + "\n").encode()
+
+
+def _key(text: str) -> bytes:
+    """A short stand-in for a text."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _name(asked: Complex) -> str:
