@@ -253,7 +253,7 @@ def _run(
         kept = [each for each in asked if not isinstance(each, Failure) and table.has(each)]
         known = {id(each) for each in kept}
         waiting = [each for each in asked if id(each) not in known]
-    failures = 0
+    failures, told = 0, {*predictor.notes}
     results: list[Result] = []
     wrong: list[str] = []
     shown = isinstance(table, Resumable) or not sys.stdout.isatty()
@@ -276,6 +276,9 @@ def _run(
             else:
                 results.append(answer.found)
                 _tell_drops(answer.found, tell)
+                for note in (each for each in answer.found.notes if each not in told):
+                    tell(f"{answer.found.path}: {note}")
+                    told.add(note)
             if not answer.last:
                 continue
             step()

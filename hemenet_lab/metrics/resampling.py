@@ -18,6 +18,8 @@ from hemenet_lab.metrics.weighted import Values, Weighted, weighted_metric
 
 LEVEL = 0.95
 """Probability of the intervals."""
+FEWEST_SEEDS = 3
+"""Seeds from which on a spread is shown, and a difference is called established."""
 RESAMPLES = 1000
 _THRESHOLDS = 1000
 """Thresholds of resampled multi-label metrics."""
@@ -60,11 +62,18 @@ class Difference:
     value: float
     low: float | None
     high: float | None
+    seeds: int
+    """Of the side that has fewer."""
+
+    @property
+    def excludes_zero(self) -> bool:
+        """True if the whole interval is on one side of 0."""
+        return self.low is not None and self.high is not None and self.low * self.high > 0
 
     @property
     def established(self) -> bool:
-        """True if the interval excludes 0."""
-        return self.low is not None and self.high is not None and self.low * self.high > 0
+        """True if the interval excludes 0 and stands on enough seeds to say so."""
+        return self.excludes_zero and self.seeds >= FEWEST_SEEDS
 
 
 def bootstrap(
@@ -165,13 +174,14 @@ def difference(
     Single items are drawn where no cluster is known.
     """
     value = float(np.mean([r.value for r in first]) - np.mean([r.value for r in second]))
+    seeds = min(len(first), len(second))
     known = all(run.clusters for run in (*first, *second))
     sides = [_drawn(side, known=known) for side in (first, second)]
     rng = np.random.default_rng(seed)
     means = [_seeds_drawn(side, rng) for side in sides if side is not None]
     if len(means) < 2:
-        return Difference(value, None, None)
-    return Difference(value, *_interval(means[0] - means[1]))
+        return Difference(value, None, None, seeds)
+    return Difference(value, *_interval(means[0] - means[1]), seeds)
 
 
 def _drawn(runs: Sequence[Resampled], *, known: bool) -> Values | None:

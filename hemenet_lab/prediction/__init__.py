@@ -16,6 +16,7 @@ from hemenet_lab.prediction.named import (
 )
 from hemenet_lab.prediction.predictor import Answer, Embedded, Embedding, Predictor
 from hemenet_lab.prediction.result import COLUMNS, LEVELS, Estimate, Level, Result, Row
+from hemenet_lab.prediction.serving import check_register, register_fit
 from hemenet_lab.prediction.stream import Complex, Failure
 from hemenet_lab.prediction.table import PredictionTable
 
@@ -35,6 +36,7 @@ __all__ = [
     "ReadComplex",
     "Result",
     "Row",
+    "check_register",
     "complex_key",
     "entry_from_files",
     "load_module",
@@ -42,6 +44,7 @@ __all__ = [
     "named_predictions",
     "predict_entries",
     "read_complexes",
+    "register_fit",
     "structure_files",
     "write_csv",
 ]

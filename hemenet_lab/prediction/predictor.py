@@ -19,13 +19,14 @@ from hemenet_lab.prediction.members import (
     dropout_passes,
     load_members,
     raw_outputs,
+    sees_partners,
 )
 from hemenet_lab.prediction.named import has_partner
 from hemenet_lab.prediction.result import Level, Result, check_level
 from hemenet_lab.prediction.stream import Complex, Failure, Piece, Reading, batches, read_all
 from hemenet_lab.prediction.trust import Acquaintance, estimate
 from hemenet_lab.protein_mt.splits import chain_sequences
-from hemenet_lab.store import CONTACT, Entry
+from hemenet_lab.store import CONTACT, PARTNER, Entry
 from hemenet_lab.tasks import Task
 
 
@@ -57,6 +58,12 @@ class Embedded(NamedTuple):
     last: bool
     """As in `Answer`."""
     found: Embedding | Failure
+
+
+NO_SIDES = (
+    "this model does not see which chains are the partner: partner chains decide that ppa is "
+    "given, not its value"
+)
 
 
 class Predictor:
@@ -107,6 +114,7 @@ class Predictor:
         self.reading = Reading(keep_hetero, contact)
         self.mc_dropout = mc_dropout
         self._known = Acquaintance(self.members)
+        self._sees_partners: bool | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -273,10 +281,18 @@ class Predictor:
             estimates,
             identity,
             self.trained_on,
-            self.notes + self._known.size_notes(entry),
+            self.notes + self._known.size_notes(entry) + self._partner_note(entry),
             tuple(self._known.chain_notes(entry, sequences, identity)),
             partial(look, self.members[0], self.device, entry),
         )
+
+    def _partner_note(self, entry: Entry) -> tuple[str, ...]:
+        """Say, of a complex with a partner, if no model looks at which chains are the partner's."""
+        if not (entry.entity == PARTNER).any():
+            return ()
+        if self._sees_partners is None:
+            self._sees_partners = any(sees_partners(m, entry, self.device) for m in self.members)
+        return () if self._sees_partners else (NO_SIDES,)
 
 
 def _entry(piece: Piece) -> Entry:

@@ -11,6 +11,7 @@ import numpy as np
 from hemenet_lab.benchmark.results import GridResults, PaperValue, paper_value, same_items
 from hemenet_lab.benchmark.tables.rows import Row, block_of, ordered_rows, row_of
 from hemenet_lab.metrics import (
+    FEWEST_SEEDS,
     METRICS,
     PAPER_METRICS,
     Difference,
@@ -28,9 +29,9 @@ RULE = (
     "Bold is the best mean of a column, and only where the paired bootstrap tells it from the "
     "runner-up: 1,000 resamples draw whole sequence clusters of test items (the same for both; "
     "single items where clusters are unknown) and the seeds of each side, and the 95 % interval of "
-    "the difference excludes 0. The second is underlined where, in turn, it is told from the "
-    "third. A column without bold has no established winner. Single- and multi-task rows are "
-    "judged apart. No correction is made for the number of columns."
+    "the difference excludes 0, with three seeds or more on each side. The second is underlined "
+    "where, in turn, it is told from the third. A column without bold has no established winner. "
+    "Single- and multi-task rows are judged apart. No correction is made for the number of columns."
 )
 
 
@@ -66,9 +67,10 @@ class Cell:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation over seeds (n - 1 in the denominator); None for a single seed."""
+        """Standard deviation over seeds (n - 1 in the denominator); None for fewer than three."""
         known = [value for value in self.values if value is not None]
-        return float(np.std(known, ddof=1)) if len(known) == len(self.values) > 1 else None
+        enough = len(known) == len(self.values) >= FEWEST_SEEDS
+        return float(np.std(known, ddof=1)) if enough else None
 
     @property
     def n(self) -> str:

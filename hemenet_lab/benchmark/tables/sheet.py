@@ -16,10 +16,11 @@ from hemenet_lab.benchmark.results import (
 )
 from hemenet_lab.benchmark.tables.cells import RULE, Cell, ResultTable
 from hemenet_lab.benchmark.tables.rows import FIRST_AXES, Row, label_of, varying_axes
-from hemenet_lab.metrics import METRICS
+from hemenet_lab.metrics import FEWEST_SEEDS, METRICS, Difference
 from hemenet_lab.tasks import PROTEIN_MT
 
-TITLES = {task.name: task.title for task in PROTEIN_MT}
+OF_BENCHMARK = {task.name for task in PROTEIN_MT}
+"""Tasks whose unit, pKd, every reader of these tables knows."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 ABSENT = "–"
 
@@ -70,7 +71,8 @@ def overview(table: ResultTable) -> Sheet:
     constant = [CellText("constant predictor"), *[CellText("")] * (len(axes) - 1)]
     foot = (*constant, *(_constant(table, *column) for column in columns))
     header = (*axes, *(_heading(table, *column) for column in columns))
-    caption = "Mean ± standard deviation over seeds."
+    spread = any(cell.std is not None for cell in table.cells)
+    caption = "Mean ± standard deviation over seeds." if spread else "Mean over seeds."
     if letters or any(cell.paper for cell in table.cells):
         mark = ", NOT COMPARABLE with these" if table.results.synthetic else ""
         caption += f" In brackets: the paper's number{mark}; letters: see the notes."
@@ -84,7 +86,7 @@ def details(table: ResultTable, task: str) -> Sheet:
     with_paper = any(cell.paper for cell in table.cells if cell.task == task)
     header = [*axes]
     for metric in metrics:
-        header += [METRICS[metric].heading, "95 % interval", "per cluster"]
+        header += [_with_unit(table, task, metric), "95 % interval", "per cluster"]
         header += ["paper"] if with_paper else []
     header += ["seeds", "n"]
     rows = []
@@ -98,7 +100,7 @@ def details(table: ResultTable, task: str) -> Sheet:
             line += _detail(cell, letters, with_paper)
         line += [_number(str(len(first.seeds))), _number(first.n)]
         rows.append(tuple(line))
-    title = f"{task}: {TITLES[task]}" if TITLES.get(task) else task
+    title = ": ".join(filter(None, (task, table.results.words.get(task, ("", ""))[0])))
     return Sheet(title, tuple(header), tuple(rows), len(axes), _detail_caption(table, task))
 
 
@@ -172,7 +174,7 @@ def leads(table: ResultTable) -> Sheet:
                 *(CellText(label_of(row, shown)) for row in (lead.best, lead.second)),
                 CellText(f"{gap.value:+.3f}", sort=gap.value),
                 CellText(interval, sort=gap.low),
-                CellText("established" if gap.established else "not established"),
+                CellText(_verdict(gap)),
             )
         )
     header = ["setting", "task", "metric", "best", "runner-up"]
@@ -180,6 +182,12 @@ def leads(table: ResultTable) -> Sheet:
     if not any(lead.block for lead in table.leads):
         header, rows = header[1:], [row[1:] for row in rows]
     return Sheet("Who leads", tuple(header), tuple(rows), len(header) - 3)
+
+
+def _verdict(gap: Difference) -> str:
+    if gap.excludes_zero and not gap.established:
+        return f"not established (fewer than {FEWEST_SEEDS} seeds)"
+    return "established" if gap.established else "not established"
 
 
 def note_lines(table: ResultTable) -> list[tuple[str, str]]:
@@ -249,7 +257,13 @@ def _constant(table: ResultTable, task: str, metric: str) -> CellText:
 def _heading(table: ResultTable, task: str, metric: str) -> str:
     counts = {n for row in table.rows if (c := table.cell(row, task, metric)) for n in c.counts}
     n = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)}-{max(counts)}"
-    return f"{task} {METRICS[metric].heading} n={n}"
+    return f"{task} {_with_unit(table, task, metric)} n={n}"
+
+
+def _with_unit(table: ResultTable, task: str, metric: str) -> str:
+    """Head of a column, with the unit of an own task."""
+    unit = "" if task in OF_BENCHMARK else table.results.unit(task)
+    return METRICS[metric].axis_label(unit)
 
 
 def _number(text: str) -> CellText:

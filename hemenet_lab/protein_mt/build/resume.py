@@ -45,7 +45,7 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "smiles": result.smiles,
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
     }
-    arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
+    arrays = {name: getattr(entry, name) for name in (*ARRAYS, "b_factor")} if entry else {}
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
         np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
@@ -59,7 +59,7 @@ def load_result(path: Path) -> ReadResult:
         entry = None
         if meta["entry"]:
             name, kind, chains = meta["entry"]
-            arrays = {array: file[array] for array in ARRAYS}
+            arrays = {array: file[array] for array in (*ARRAYS, "b_factor")}
             entry = Entry(id=name, kind=kind, chain_names=tuple(chains), **arrays)
     rows = tuple(DropRow(*row) for row in meta["drops"])
     notes = tuple(meta["notes"])
