@@ -38,6 +38,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.tracking",),
     ("hemenet_lab.training",),
     ("hemenet_lab.prediction",),
+    ("hemenet_lab.prediction.output",),
     ("hemenet_lab.explain",),
     ("hemenet_lab.testing",),
     ("hemenet_lab.benchmark",),

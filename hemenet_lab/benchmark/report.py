@@ -32,6 +32,7 @@ from hemenet_lab.benchmark.tables import (
     remarks,
     rule,
 )
+from hemenet_lab.calibration import TermCalibration, ValueCalibration
 from hemenet_lab.protein_mt.demo import demo_stores
 from hemenet_lab.store import SPLIT_NAMES, Store, StoreError, cache_folder
 from hemenet_lab.tracking import Artifact, RecordedRun, Tag
@@ -81,6 +82,7 @@ def report_page(table: ResultTable, scores: Scores) -> str:
         rule=rule(table),
         details=[details(table, task) for task in table.tasks],
         figures=[_page_figure(drawing) for drawing in draw_figures(table, scores)],
+        calibration=_calibration_sheet(results),
         notes=note_lines(table),
         runs=_run_sheet(results),
         address=lambda run_id: f"{UI}/#/experiments/{experiments[run_id]}/runs/{run_id}",
@@ -254,6 +256,43 @@ def _run_sheet(results: GridResults) -> Sheet:
     header = [*axes, "seed", "state", "minutes", "epochs", "structures / s", "peak memory (MiB)"]
     header += ["encoder parameters", "MLflow run"]
     return Sheet("Runs", tuple(header), tuple(rows), len(axes))
+
+
+_LEVEL = 0.9
+"""Probability of the intervals whose width the report shows."""
+
+
+def _calibration_sheet(results: GridResults) -> Sheet:
+    """What validation data say of each run's probabilities and errors; no rows without any."""
+    axes = list(dict.fromkeys(axis for run in results.runs for axis in run.choices))
+    rows = []
+    for run in results.runs:
+        first = (
+            *(CellText(run.choices.get(axis, "")) for axis in axes),
+            CellText("" if run.seed is None else str(run.seed), sort=run.seed),
+        )
+        for task, known in sorted(run.calibration.get("terms", {}).items()):
+            term = TermCalibration.from_dict(known)
+            errors = (term.temperature, term.ece_before, term.ece)
+            numbers = (*errors, term.threshold, term.precision, term.recall, None)
+            rows.append((*first, CellText(task), _count(term.n), *map(_fraction, numbers)))
+        for task, known in sorted(run.calibration.get("values", {}).items()):
+            value = ValueCalibration.from_dict(known)
+            width = (*(None,) * 6, value.half_width(_LEVEL))
+            rows.append((*first, CellText(task), _count(value.n), *map(_fraction, width)))
+    header = (*axes, "seed", "task", "n", "temperature", "ECE before", "ECE", "threshold")
+    header += ("precision", "recall", f"± of {_LEVEL:.0%} interval")
+    caption = (
+        "On n labelled validation items. ECE: expected calibration error of the probabilities, "
+        "before and after the temperature, on the data that this was fitted on. Threshold: of the "
+        "best F, with its precision and recall. Interval: split conformal, in the task's unit."
+    )
+    title = "Calibration on the validation split"
+    return Sheet(title, header, tuple(rows), len(axes) + 2, caption)
+
+
+def _fraction(value: float | None) -> CellText:
+    return CellText("–") if value is None else CellText(f"{value:.3f}", sort=value)
 
 
 def _state(run: RecordedRun, results: GridResults) -> str:

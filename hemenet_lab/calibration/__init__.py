@@ -13,8 +13,10 @@ from hemenet_lab.calibration.measure import (
 from hemenet_lab.calibration.tasks import (
     TermCalibration,
     ValueCalibration,
+    expected_error,
     fit_terms,
     fit_values,
+    reliability,
 )
 from hemenet_lab.calibration.training_set import FAR, TrainingSet
 
@@ -26,7 +28,9 @@ __all__ = [
     "TrainingSet",
     "ValueCalibration",
     "calibrate",
+    "expected_error",
     "fit_terms",
     "fit_values",
     "read_calibration",
+    "reliability",
 ]

@@ -75,7 +75,10 @@ COMMANDS: dict[str, Command] = {
     "predict": Command(
         "predict from structure files with a checkpoint",
         "hemenet_lab.cli.predict:predict",
-        "No predictions were written.",
+        f"What --out has got is kept; {SAME}",
+    ),
+    "embed": Command(
+        "write a model's embeddings of structure files", "hemenet_lab.cli.predict:embed"
     ),
     "explain": Command(
         "show which residues a prediction rests on", "hemenet_lab.cli.explain:explain"

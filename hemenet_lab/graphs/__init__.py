@@ -1,6 +1,6 @@
 """Graph views of entries: nodes, channels and edges as an encoder asks for them."""
 
-from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.graphs.build import build_graph, view_edges
 from hemenet_lab.graphs.edge_cache import EdgeCache
 from hemenet_lab.graphs.graph import (
     ProteinGraph,
@@ -22,4 +22,5 @@ __all__ = [
     "make_batch",
     "node_batch",
     "row_items",
+    "view_edges",
 ]

@@ -112,9 +112,9 @@ def _sequence(nodes: NodeArrays, offset: int, same_slot: bool) -> tuple[Ints, In
     return polymer[np.repeat(first, count) + within], target
 
 
-START_RADIUS = {"residue": 4.5, "alpha": 8.5, "atom": 4.5}
+START_RADIUS = {"residue": 6.0, "alpha": 8.5, "atom": 4.5}
 """First search radius of each kind of node, Å; matters for speed only."""
-GROWTH = 1.5
+GROWTH = 1.3
 """Factor by which the radius grows for nodes that have not found their neighbours yet."""
 
 

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
 
 from hemenet_lab.graphs import ProteinGraph, build_graph
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.store import Entry
 
 
-def entry_graphs(module: MultiTaskModule, entries: Sequence[Entry]) -> list[ProteinGraph]:
+def entry_graphs(
+    module: MultiTaskModule,
+    entries: Sequence[Entry],
+    edges: Sequence[tuple[NDArray[Any], NDArray[Any]] | None] | None = None,
+) -> list[ProteinGraph]:
     """The graph of each entry in the view of the module's encoder, without labels, on the CPU.
 
     Where the module reads vectors of a language model, they are computed here.
+
+    Args:
+        module: The model that will read them.
+        entries: Structures.
+        edges: Those of each entry in that view, as `view_edges` gives them, or None where they are
+            to be computed.
 
     Raises:
         ValueError: That language model is not there.
     """
     view = module.encoder.view
-    if module.node_input is None:
-        return [build_graph(entry, view) for entry in entries]
-    vectors = module.node_input.computed(entries, module.device)
+    vectors: Sequence[NDArray[Any] | None] = [None] * len(entries)
+    if module.node_input is not None:
+        vectors = module.node_input.computed(entries, module.device)
+    known = [None] * len(entries) if edges is None else edges
     return [
-        build_graph(entry, view, residue_embedding=rows)
-        for entry, rows in zip(entries, vectors, strict=True)
+        build_graph(entry, view, edges=each, residue_embedding=rows)
+        for entry, each, rows in zip(entries, known, vectors, strict=True)
     ]

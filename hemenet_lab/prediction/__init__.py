@@ -1,5 +1,6 @@
 """Predictions for one's own structures, and how far to trust them."""
 
+from hemenet_lab.prediction.asked import complex_key, named_complexes
 from hemenet_lab.prediction.complexes import (
     ReadComplex,
     entry_from_files,
@@ -13,17 +14,22 @@ from hemenet_lab.prediction.named import (
     predict_entries,
     write_csv,
 )
-from hemenet_lab.prediction.predictor import Predictor
-from hemenet_lab.prediction.result import COLUMNS, Estimate, Result, Row
+from hemenet_lab.prediction.predictor import Answer, Embedded, Embedding, Predictor
+from hemenet_lab.prediction.result import COLUMNS, LEVELS, Estimate, Level, Result, Row
 from hemenet_lab.prediction.serving import check_register, register_fit
 from hemenet_lab.prediction.stream import Complex, Failure
 from hemenet_lab.prediction.table import PredictionTable
 
 __all__ = [
     "COLUMNS",
+    "LEVELS",
+    "Answer",
     "Complex",
+    "Embedded",
+    "Embedding",
     "Estimate",
     "Failure",
+    "Level",
     "Prediction",
     "PredictionTable",
     "Predictor",
@@ -31,8 +37,10 @@ __all__ = [
     "Result",
     "Row",
     "check_register",
+    "complex_key",
     "entry_from_files",
     "load_module",
+    "named_complexes",
     "named_predictions",
     "predict_entries",
     "read_complexes",

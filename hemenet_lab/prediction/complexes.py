@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from hemenet_lab.store import CONTACT, Entry, entry_from_structure
 from hemenet_lab.structures import (
     Drop,
     Ligand,
+    Structure,
     read_ligand,
     read_ligands,
     read_structure,
@@ -49,6 +52,10 @@ def entry_from_files(
     return entry
 
 
+OF_ATOMS = ("coords", "element", "atom_name", "slot", "occupancy", "b_factor", "atom_residue")
+"""Arrays of a structure with a row per atom; its others have one per residue."""
+
+
 @dataclass(frozen=True)
 class ReadComplex:
     """One complex of a file: a model of the structure with a pose of the ligand."""
@@ -67,6 +74,7 @@ def read_complexes(
     ligand: Path | None = None,
     partner_chains: Iterable[str] = (),
     *,
+    receptor_chains: Iterable[str] = (),
     model: int | Literal["all"] | None = None,
     pose: int | Literal["all"] = 1,
     keep_hetero: bool = False,
@@ -78,6 +86,7 @@ def read_complexes(
         structure: PDB, mmCIF or BinaryCIF file.
         ligand: SDF or mol2 file in the frame of the structure.
         partner_chains: Chains of the second protein.
+        receptor_chains: Chains of the first one; chains of neither are left out. All if empty.
         model: Number of a MODEL, or ``all``; the first, or a whole assembly, if None.
         pose: Number of a pose in the ligand file, or ``all``.
         keep_hetero: Keep ions and cofactors.
@@ -91,6 +100,11 @@ def read_complexes(
         models = list(read_structures(structure, keep_hetero=keep_hetero))
     else:
         models = [read_structure(structure, keep_hetero=keep_hetero, model=model)]
+    receptors = set(receptor_chains)
+    if receptors:
+        if both := sorted(receptors & {*partners}):
+            raise ValueError(f"chain {both[0]} is among the receptor's chains and the partner's")
+        models = [_only(each, receptors | {*partners}) for each in models]
     poses: list[Ligand | None] = [None]
     if ligand is not None:
         poses = list(read_ligands(ligand, pose=pose))
@@ -107,6 +121,39 @@ def read_complexes(
                 *(f"ligand: {t}" for t in of_ligand),
             )
             yield ReadComplex(entry, each.model, one.pose if one is not None else 0, drops)
+
+
+def _only(structure: Structure, chains: set[str]) -> Structure:
+    """The structure with these chains alone; what else there was stands in its notes."""
+    missing = sorted(chains - {*structure.chain_id})
+    if missing:
+        raise ValueError(
+            f"{structure.id} has no chain {missing[0]}; it has {', '.join(structure.chain_id)}"
+        )
+    wanted = np.array([name in chains for name in structure.chain_id])
+    if wanted.all():
+        return structure
+    residues = wanted[structure.residue_chain]
+    atoms = residues[structure.atom_residue]
+    other = [name for name in structure.chain_id if name not in chains]
+    parts: dict[str, Any] = {
+        field.name: getattr(structure, field.name)[atoms if field.name in OF_ATOMS else residues]
+        for field in fields(structure)
+        if isinstance(getattr(structure, field.name), np.ndarray)
+    }
+    return replace(
+        structure,
+        **parts
+        | {
+            "atom_residue": (np.cumsum(residues) - 1)[parts["atom_residue"]].astype(np.int32),
+            "residue_chain": (np.cumsum(wanted) - 1)[parts["residue_chain"]].astype(np.int32),
+            "chain_id": tuple(name for name in structure.chain_id if name in chains),
+            "chain_label": tuple(
+                label for label, kept in zip(structure.chain_label, wanted, strict=True) if kept
+            ),
+            "notes": (*structure.notes, f"chains {', '.join(other)} left out: not asked for"),
+        },
+    )
 
 
 def _check_receptor(entry: Entry, partners: tuple[str, ...]) -> None:

@@ -10,6 +10,11 @@ from pathlib import Path
 from typing import Any
 
 
+def is_file(thing: Any) -> bool:
+    """Check that a structure or ligand is given as a path, so that nothing is to be written."""
+    return isinstance(thing, (str, Path))
+
+
 def structure_file(structure: Any, folder: Path) -> Path:
     """The path of a structure, or a new file that holds it.
 

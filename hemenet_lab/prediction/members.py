@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,16 +66,29 @@ def load_members(
     return members
 
 
+Edges = Mapping[str, tuple[NDArray[Any], NDArray[Any]]]
+"""Edges of an entry by the key of the view that they belong to."""
+
+
 @torch.inference_mode()
 def raw_outputs(
-    member: Member, entries: Sequence[Entry], device: torch.device
+    member: Member,
+    entries: Sequence[Entry],
+    device: torch.device,
+    edges: Sequence[Edges] | None = None,
 ) -> list[dict[str, Floats]]:
     """Raw outputs of each entry by task, [rows, out]: logits for multi-label tasks.
 
     Entries share a batch for speed; no number depends on which do (beyond rounding).
+
+    Args:
+        member: The model.
+        entries: Structures.
+        device: Where the model is.
+        edges: Those of each entry that are known already; others are computed.
     """
     module = member.module
-    outputs = module(_batch(module, entry_graphs(module, entries)).to(device))
+    outputs = module(batch_of(member, entries, edges).to(device))
     found: list[dict[str, Floats]] = [{} for _ in entries]
     chains = np.cumsum([0, *(entry.num_chains for entry in entries)])
     for task in module.tasks:
@@ -100,15 +113,14 @@ def sees_partners(member: Member, entry: Entry, device: torch.device) -> bool:
     )
 
 
-def _batch(module: MultiTaskModule, graphs: Sequence[ProteinGraph]) -> ProteinGraph:
-    return module.encoder.prepare(collate(graphs))
-
-
-@torch.inference_mode()
-def node_features(member: Member, entry: Entry, device: torch.device) -> tuple[Any, ProteinGraph]:
-    """Features of an entry's nodes, [N, d], and its graph."""
-    graph = _batch(member.module, entry_graphs(member.module, [entry])).to(device)
-    return member.module.encoder(graph), graph
+def batch_of(
+    member: Member, entries: Sequence[Entry], edges: Sequence[Edges] | None = None
+) -> ProteinGraph:
+    """The entries as a batch for the member's encoder."""
+    encoder = member.module.encoder
+    key = encoder.view.key()
+    known = None if edges is None else [each.get(key) for each in edges]
+    return encoder.prepare(collate(entry_graphs(member.module, entries, known)))
 
 
 def dropout_passes(

@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from hemenet_lab.calibration import FAR, TrainingSet
-from hemenet_lab.graphs import node_batch
-from hemenet_lab.model import TaskAware
-from hemenet_lab.nn import segment_mean
 from hemenet_lab.prediction.complexes import ReadComplex, structure_files
+from hemenet_lab.prediction.inside import embeddings, look
 from hemenet_lab.prediction.members import (
     Floats,
     Member,
     dropout_passes,
     load_members,
-    node_features,
     raw_outputs,
     sees_partners,
 )
 from hemenet_lab.prediction.named import has_partner
-from hemenet_lab.prediction.result import Estimate, Result
-from hemenet_lab.prediction.stream import Complex, Failure, Reading, batches, read_all
+from hemenet_lab.prediction.result import Level, Result, check_level
+from hemenet_lab.prediction.stream import Complex, Failure, Piece, Reading, batches, read_all
+from hemenet_lab.prediction.trust import Acquaintance, estimate
 from hemenet_lab.protein_mt.splits import chain_sequences
 from hemenet_lab.store import CONTACT, PARTNER, Entry
 from hemenet_lab.tasks import Task
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+class Answer(NamedTuple):
+    """What is found for a request, or a part of it."""
+
+    number: int
+    """Of the request, from 0."""
+    last: bool
+    """Nothing more comes of this request."""
+    found: Result | Failure
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What a model makes of a complex."""
+
+    path: str
+    """What it was read from, as it was given."""
+    read: ReadComplex
+    values: Floats
+    """[residues, d], [chains, d] or [d]."""
+
+
+class Embedded(NamedTuple):
+    """The embedding for a request, or a part of it."""
+
+    number: int
+    last: bool
+    """As in `Answer`."""
+    found: Embedding | Failure
+
 
 NO_SIDES = (
     "this model does not see which chains are the partner: partner chains decide that ppa is "
@@ -87,10 +113,8 @@ class Predictor:
         self.level = level
         self.reading = Reading(keep_hetero, contact)
         self.mc_dropout = mc_dropout
+        self._known = Acquaintance(self.members)
         self._sees_partners: bool | None = None
-        sets = [member.calibration.training for member in self.members]
-        known = [each for each in sets if each is not None]
-        self._training: list[TrainingSet] = list({each.digest: each for each in known}.values())
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -137,7 +161,7 @@ class Predictor:
         """
         asked = Complex(structure, ligand, tuple(partner_chains), id, "", model, pose)
         [found] = self.reading.read(asked)
-        [result] = self._results([(asked.shown, found)])
+        [result] = self._results([Piece(0, True, asked.shown, "", found)])
         if isinstance(result, Failure):
             raise ValueError(str(result))
         return result
@@ -155,96 +179,111 @@ class Predictor:
             A `Result` per complex in their order (several where all models or poses are asked for),
             or a `Failure` that says why there is none.
         """
-        if isinstance(complexes, (str, Path)):
-            complexes = structure_files(Path(complexes))
-        asked = (each if isinstance(each, Complex) else Complex(each) for each in complexes)
-        for group in batches(read_all(asked, self.reading, workers)):
-            read = [piece for piece in group if not isinstance(piece, Failure)]
-            results = iter(self._results(read))
+        yield from (answer.found for answer in self.answers(complexes, workers=workers))
+
+    def answers(
+        self, complexes: Iterable[Any] | str | Path, *, workers: int = 0
+    ) -> Iterator[Answer]:
+        """As `predict_many`, with the number of the request that each answer belongs to."""
+        for group in batches(self._read(complexes, workers)):
+            results = iter(self._results([piece for piece in group if piece.found is not None]))
             for piece in group:
-                yield piece if isinstance(piece, Failure) else next(results)
+                found = piece.failure if piece.found is None else next(results)
+                yield Answer(piece.number, piece.last, found)
+
+    def embed_many(
+        self, complexes: Iterable[Any] | str | Path, level: Level, *, workers: int = 0
+    ) -> Iterator[Embedded]:
+        """Embeddings of the (first) model for many, batch by batch, as `Result.embedding`.
+
+        Args:
+            complexes: As `predict_many` takes them.
+            level: ``residue``, ``chain`` or ``complex``.
+            workers: Processes that read ahead.
+
+        Yields:
+            The embedding of each complex, or a `Failure`; with the number of its request.
+        """
+        check_level(level)
+        for group in batches(self._read(complexes, workers)):
+            yield from self._embeddings(group, level)
 
     # --- details --------------------------------------------------------------------------------
 
-    def _results(self, read: Sequence[tuple[str, ReadComplex]]) -> list[Result | Failure]:
+    def _read(self, complexes: Iterable[Any] | str | Path, workers: int) -> Iterator[Piece]:
+        if isinstance(complexes, (str, Path)):
+            complexes = structure_files(Path(complexes))
+        asked = (e if isinstance(e, (Complex, Failure)) else Complex(e) for e in complexes)
+        views = tuple(dict.fromkeys(member.module.encoder.view for member in self.members))
+        return read_all(asked, replace(self.reading, views=views), workers)
+
+    def _results(self, pieces: Sequence[Piece]) -> list[Result | Failure]:
         """Predictions of a batch; what the models cannot take together they get one by one."""
-        if not read:
+        if not pieces:
             return []
+        entries, edges = [_entry(piece) for piece in pieces], [piece.edges for piece in pieces]
         try:
-            outputs = [
-                raw_outputs(member, [found.entry for _, found in read], self.device)
-                for member in self.members
-            ]
+            outputs = [raw_outputs(each, entries, self.device, edges) for each in self.members]
         except RuntimeError as error:  # out of memory, above all
-            if len(read) > 1:
-                return [each for one in read for each in self._results([one])]
-            return [Failure(read[0][0], f"the model cannot take it ({_line(error)})")]
+            if len(pieces) > 1:
+                return [each for one in pieces for each in self._results([one])]
+            return [replace(pieces[0].failure, error=f"the model cannot take it ({_line(error)})")]
         return [
-            self._result(path, found, [each[place] for each in outputs])
-            for place, (path, found) in enumerate(read)
+            self._result(piece, [each[place] for each in outputs])
+            for place, piece in enumerate(pieces)
         ]
 
-    def _result(
-        self, path: str, found: ReadComplex, outputs: Sequence[dict[str, Floats]]
-    ) -> Result | Failure:
-        entry = found.entry
-        passes: list[dict[str, Floats]] = []
-        owners: list[Member] = []
-        if self.mc_dropout:
-            for member in self.members:
-                passes += dropout_passes(member, entry, self.device, self.mc_dropout, seed=0)
-                owners += [member] * self.mc_dropout
+    def _embeddings(self, group: Sequence[Piece], level: Level) -> Iterator[Embedded]:
+        pieces = [piece for piece in group if piece.found is not None]
+        entries, edges = [_entry(piece) for piece in pieces], [piece.edges for piece in pieces]
+        try:
+            rows = embeddings(self.members[0], entries, self.device, level, edges) if pieces else []
+        except (RuntimeError, ValueError) as error:
+            if len(group) > 1:
+                for each in group:
+                    yield from self._embeddings([each], level)
+                return
+            text = f"the model cannot take it ({_line(error)})"
+            yield Embedded(group[0].number, group[0].last, replace(group[0].failure, error=text))
+            return
+        found = iter(rows)
+        for piece in group:
+            made: Embedding | Failure = piece.failure
+            if piece.found is not None:
+                made = Embedding(piece.path, piece.found, next(found))
+            yield Embedded(piece.number, piece.last, made)
+
+    def _result(self, piece: Piece, outputs: Sequence[dict[str, Floats]]) -> Result | Failure:
+        found, entry = piece.found, _entry(piece)
+        assert found is not None
         tasks = [task for task in self.tasks if has_partner(entry, task)]
         if not all(np.isfinite(each[task.name]).all() for each in outputs for task in tasks):
-            return Failure(path, "the model gives numbers that are not finite for this structure")
+            text = "the model gives numbers that are not finite for this structure"
+            return replace(piece.failure, error=text)
+        passes = [
+            (member, each)
+            for member in (self.members if self.mc_dropout else ())
+            for each in dropout_passes(member, entry, self.device, self.mc_dropout, seed=0)
+        ]
         estimates = {}
         for task in tasks:
-            values = [
-                _calibrated(member, task, each[task.name])
-                for member, each in zip(self.members, outputs, strict=True)
-            ]
-            drawn = [
-                _calibrated(member, task, each[task.name])
-                for member, each in zip(owners, passes, strict=True)
-            ] or values
-            spread = np.std(drawn, axis=0, ddof=1) if len(drawn) > 1 else None
-            estimates[task.name] = Estimate(
-                task,
-                np.mean(values, axis=0),
-                spread,
-                _mean([self._half_width(member, task) for member in self.members]),
-                _mean([_threshold(member, task) for member in self.members]),
-            )
-        identity = tuple(self._identity(text) for text in chain_sequences(entry))
+            values = [each[task.name] for each in outputs]
+            drawn = [(member, each[task.name]) for member, each in passes]
+            estimates[task.name] = estimate(task, self.members, values, drawn, self.level)
+        sequences = chain_sequences(entry)
+        identity = tuple(self._known.identity(text) for text in sequences)
         return Result(
             entry,
-            path,
+            piece.path,
             found.model,
             found.pose,
             found.drops,
             estimates,
             identity,
             self.trained_on,
-            self.notes + self._size_note(entry) + self._partner_note(entry),
-            tuple(self._chain_notes(entry, identity)),
-            partial(_look, self, entry),
-        )
-
-    def _half_width(self, member: Member, task: Task) -> float | None:
-        known = member.calibration.values.get(task.name)
-        return None if known is None else known.half_width(self.level)
-
-    def _identity(self, sequence: str) -> float | None:
-        found = [each.identity(sequence) for each in self._training]
-        return max((each for each in found if each is not None), default=None)
-
-    def _size_note(self, entry: Entry) -> tuple[str, ...]:
-        most = max((each.most_nodes for each in self._training), default=0)
-        if not most or entry.num_nodes <= most:
-            return ()
-        return (
-            f"larger than all it was trained on: {entry.num_nodes} residues and ligand atoms, the "
-            f"largest training entry has {most}",
+            self.notes + self._known.size_notes(entry) + self._partner_note(entry),
+            tuple(self._known.chain_notes(entry, sequences, identity)),
+            partial(look, self.members[0], self.device, entry),
         )
 
     def _partner_note(self, entry: Entry) -> tuple[str, ...]:
@@ -255,95 +294,11 @@ class Predictor:
             self._sees_partners = any(sees_partners(m, entry, self.device) for m in self.members)
         return () if self._sees_partners else (NO_SIDES,)
 
-    def _chain_notes(
-        self, entry: Entry, identity: Sequence[float | None]
-    ) -> Iterator[tuple[str, ...]]:
-        longest = max((each.longest_chain for each in self._training), default=0)
-        for name, text, nearest in zip(
-            entry.chain_names, chain_sequences(entry), identity, strict=True
-        ):
-            notes = []
-            if nearest is not None and nearest < FAR:
-                notes.append(
-                    f"chain {name} is far from what the model was trained on: at most "
-                    f"{nearest:.0%} identical to a training chain"
-                )
-            if unknown := text.count("X"):
-                notes.append(f"chain {name} has {unknown} unknown residues of {len(text)}")
-            if longest and len(text) > longest:
-                notes.append(
-                    f"chain {name} has {len(text)} residues, the longest training chain {longest}"
-                )
-            yield tuple(notes)
 
-
-def _calibrated(member: Member, task: Task, raw: Floats) -> Floats:
-    """Values of a regression task as they are, calibrated probabilities of terms."""
-    if task.kind == "regression":
-        return raw
-    known = member.calibration.terms.get(task.name)
-    # torch's own sigmoid in float32 for those without: what `lightning predict` writes
-    plain = torch.from_numpy(raw).float().sigmoid().double().numpy
-    return cast(Floats, plain() if known is None else known.probabilities(raw))
-
-
-def _threshold(member: Member, task: Task) -> float | None:
-    known = member.calibration.terms.get(task.name)
-    return None if known is None else known.threshold
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """The mean; None unless all are known."""
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
+def _entry(piece: Piece) -> Entry:
+    assert piece.found is not None
+    return piece.found.entry
 
 
 def _line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-
-
-@torch.inference_mode()
-def _look(predictor: Predictor, entry: Entry, what: str, of: Any) -> Any:
-    """Node features, or attention as a table, of the first model."""
-    member = predictor.members[0]
-    features, graph = node_features(member, entry, predictor.device)
-    if what == "attention":
-        return _attention(member, entry, features, graph, of)
-    if of == "complex":
-        return features.mean(dim=0).double().cpu().numpy()
-    polymer, chain = features[graph.polymer_node], graph.polymer_chain
-    if of == "residue":
-        if len(polymer) != int((entry.node_chain >= 0).sum()):
-            raise ValueError(
-                f"the nodes of this model's view ({member.module.encoder.view.nodes}"
-                f"{', cropped' if member.module.encoder.view.crop else ''}) are not the residues; "
-                "ask for the level chain or complex"
-            )
-        return polymer.double().cpu().numpy()
-    return segment_mean(polymer, chain, entry.num_chains).double().cpu().numpy()
-
-
-def _attention(member: Member, entry: Entry, features: Any, graph: Any, task: str) -> pd.DataFrame:
-    import pandas as pd
-
-    module = member.module
-    level: Literal["chain", "complex"] = next(t.level for t in module.tasks if t.name == task)
-    readout = module.readouts[level]
-    if not isinstance(readout, TaskAware):
-        raise ValueError(f"{type(readout).__name__} has no attention; TaskAware has")
-    place = [t.name for t in module.tasks if t.level == level].index(task)
-    groups = (graph.polymer_chain, entry.num_chains)
-    read = features[graph.polymer_node]
-    nodes = graph.polymer_node
-    if level == "complex":
-        read, groups, nodes = features, (node_batch(graph), 1), torch.arange(len(features))
-    weights = readout.attention(read, *groups)[place].double().cpu().numpy()
-    frame = pd.DataFrame({"node": nodes.cpu().numpy(), "weight": weights.mean(axis=1)})
-    if len(features) == entry.num_nodes:
-        chain = entry.node_chain[frame["node"]]
-        names = np.array([*entry.chain_names, ""])
-        frame.insert(1, "chain", names[chain])
-        frame.insert(2, "residue_number", entry.residue_number[frame["node"]])
-    for head in range(weights.shape[1]):
-        frame[f"head{head}"] = weights[:, head]
-    return frame

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hemenet_lab.calibration import FAR
 from hemenet_lab.store import Entry
 from hemenet_lab.tasks import Task
 
@@ -19,8 +20,15 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Level = Literal["residue", "chain", "complex"]
+LEVELS: tuple[Level, ...] = ("residue", "chain", "complex")
 SHOWN = 5
 """Terms per chain and task in a notebook's table."""
+
+
+def check_level(level: str) -> None:
+    """Raise ValueError for what is no level of an embedding."""
+    if level not in LEVELS:
+        raise ValueError(f"level {level!r}; allowed: {', '.join(LEVELS)}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,14 @@ class Row:
     nearest_identity: float | None
     """Highest sequence identity to a training chain, 0 to 1."""
     notes: str
+    predicted: bool | None
+    """The probability reaches the threshold; None for affinities, and without a threshold."""
+    precision: float | None
+    """Of the terms that reached the threshold, those that were right, on validation data."""
+    recall: float | None
+    """Of the right terms, those that reached the threshold, on validation data."""
+    far: bool | None
+    """The chain (of a complex, one of its chains) is far from what the model was trained on."""
 
 
 COLUMNS = tuple(each.name for each in fields(Row))
@@ -72,6 +88,9 @@ class Estimate:
     half_width: float | None = None
     """Of the conformal interval."""
     threshold: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    """Of terms at the threshold, on validation data."""
 
 
 @dataclass(frozen=True)
@@ -111,37 +130,42 @@ class Result:
             min_probability: Terms below are left out.
             top: At most so many terms per chain and task, the most probable; all if None.
         """
-        known = [each for each in self.identity if each is not None]
         for name, estimate in self.estimates.items():
             task = estimate.task
             for place, values in enumerate(estimate.value):
                 of_chain = task.level == "chain"
-                chain = self.entry.chain_names[place] if of_chain else ""
-                identity = self.identity[place] if of_chain else max(known, default=None)
+                mine = self.identity[place : place + 1] if of_chain else self.identity
+                known = [each for each in mine if each is not None]
                 told = self.chain_notes[place : place + 1] if of_chain else self.chain_notes
                 notes = "; ".join(dict.fromkeys((*self.notes, *(n for c in told for n in c))))
+                common: dict[str, Any] = {
+                    "entry": self.entry.id,
+                    "chain": self.entry.chain_names[place] if of_chain else "",
+                    "task": name,
+                    "path": self.path,
+                    "model": self.model,
+                    "pose": self.pose,
+                    "drops": "; ".join(self.drops),
+                    "trained_on": self.trained_on,
+                    "threshold": estimate.threshold,
+                    "precision": estimate.precision,
+                    "recall": estimate.recall,
+                    "nearest_identity": max(known, default=None),
+                    "far": min(known) < FAR if known else None,
+                    "notes": notes,
+                }
+                half, limit, spread = estimate.half_width, estimate.threshold, estimate.spread
                 for column in _columns(task, values, min_probability, top):
                     value = float(values[column])
-                    half = estimate.half_width
-                    spread = estimate.spread
                     yield Row(
-                        entry=self.entry.id,
-                        chain=chain,
-                        task=name,
+                        **common,
                         term="" if task.kind == "regression" else task.terms[column],
                         name=_name(task, column),
                         value=value,
-                        path=self.path,
-                        model=self.model,
-                        pose=self.pose,
-                        drops="; ".join(self.drops),
-                        trained_on=self.trained_on,
                         low=None if half is None else value - half,
                         high=None if half is None else value + half,
                         spread=None if spread is None else float(spread[place, column]),
-                        threshold=estimate.threshold,
-                        nearest_identity=identity,
-                        notes=notes,
+                        predicted=None if limit is None else value >= limit,
                     )
 
     @property
@@ -205,8 +229,7 @@ class Result:
 
         Those of a chain are the mean over its residues, those of the complex over all nodes.
         """
-        if level not in ("residue", "chain", "complex"):
-            raise ValueError(f"level {level!r}; allowed: residue, chain, complex")
+        check_level(level)
         return self._asked("embedding", level)
 
     def _asked(self, what: str, of: str) -> Any:
@@ -224,9 +247,15 @@ class Result:
             "model": self.model,
             "pose": self.pose,
             "drops": list(self.drops),
+            "trained_on": self.trained_on,
             "notes": list(self.notes),
             "chains": [
-                {"chain": name, "nearest_identity": identity, "notes": list(notes)}
+                {
+                    "chain": name,
+                    "nearest_identity": identity,
+                    "far": None if identity is None else identity < FAR,
+                    "notes": list(notes),
+                }
                 for name, identity, notes in zip(
                     self.entry.chain_names, self.identity, self.chain_notes, strict=True
                 )
@@ -255,7 +284,11 @@ class Result:
         return f"<b>{title}</b><table>{''.join(lines)}</table><ul>{notes}</ul>"
 
 
-_OF_COMPLEX = ("entry", "path", "model", "pose", "drops", "notes", "nearest_identity")
+_OF_COMPLEX = (
+    *("entry", "path", "model", "pose", "drops", "notes", "nearest_identity", "far"),
+    "trained_on",
+)
+"""Columns that stand in a record once, not in each of its predictions."""
 
 
 def _shown(value: object) -> str:

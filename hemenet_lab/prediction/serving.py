@@ -146,7 +146,7 @@ def save_served(checkpoint: Path, folder: Path) -> None:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    kinds = {"float": "double", "int": "long"}
+    kinds = {"float": "double", "int": "long", "bool": "boolean"}
     asked: list[Any] = [ColSpec("string", name, required=name == "structure") for name in FIELDS]
     answered: list[Any] = [ColSpec("long", "row")]
     for each in fields(Row):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from hemenet_lab.graphs import GraphView, view_edges
 from hemenet_lab.prediction.complexes import ReadComplex, read_complexes
-from hemenet_lab.prediction.formats import ligand_file, structure_file
+from hemenet_lab.prediction.formats import is_file, ligand_file, structure_file
+from hemenet_lab.prediction.members import Edges
 from hemenet_lab.store import CONTACT
 
 CHUNK = 8
@@ -23,7 +26,7 @@ MAX_GRAPHS = 16
 Number = int | Literal["all"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there may be very many
 class Complex:
     """What is to be predicted for: a structure, with a ligand or a partner if it has one.
 
@@ -35,6 +38,8 @@ class Complex:
         path: What it is called in tables; the path of the structure if not given.
         model: Number of the MODEL, or ``all``; the first, or an assembly whole, if None.
         pose: Number of the pose in the ligand's file, or ``all``.
+        receptor_chains: Chains of the first protein, where others are to be left out; all if empty.
+        place: Where it was asked for, such as a line of a table; messages begin with it.
     """
 
     structure: Any
@@ -44,6 +49,8 @@ class Complex:
     path: str = ""
     model: Number | None = None
     pose: Number = 1
+    receptor_chains: tuple[str, ...] = ()
+    place: str = ""
 
     @property
     def shown(self) -> str:
@@ -61,9 +68,12 @@ class Failure:
 
     path: str
     error: str
+    place: str = ""
+    """Where it was asked for, such as a line of a table."""
 
     def __str__(self) -> str:
-        return self.error if self.path in self.error else f"{self.path}: {self.error}"
+        text = self.error if self.path in self.error else f"{self.path}: {self.error}"
+        return f"{self.place}: {text}" if self.place else text
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,8 @@ class Reading:
 
     keep_hetero: bool = False
     contact: float = CONTACT
+    views: tuple[GraphView, ...] = ()
+    """Views whose edges are computed with the reading, so that other processes can do it."""
 
     def read(self, asked: Complex) -> list[ReadComplex]:
         """The complexes of one request: every chosen model with every chosen pose.
@@ -80,24 +92,57 @@ class Reading:
             ValueError: A file that is not readable, or a ligand or partner that is not there.
             OSError: A file that cannot be opened.
         """
-        with TemporaryDirectory(prefix="hemenet-predict-") as folder:
-            found = list(
-                read_complexes(
-                    structure_file(asked.structure, Path(folder)),
-                    ligand_file(asked.ligand, Path(folder)),
-                    asked.partner_chains,
-                    model=asked.model,
-                    pose=asked.pose,
-                    keep_hetero=self.keep_hetero,
-                    contact=self.contact,
-                )
-            )
+        if is_file(asked.structure) and (asked.ligand is None or is_file(asked.ligand)):
+            found = self._read(asked, Path())
+        else:
+            with TemporaryDirectory(prefix="hemenet-predict-") as folder:
+                found = self._read(asked, Path(folder))
         if not asked.id:
             return found
         return [replace(each, entry=replace(each.entry, id=asked.id)) for each in found]
 
+    def _read(self, asked: Complex, folder: Path) -> list[ReadComplex]:
+        return list(
+            read_complexes(
+                structure_file(asked.structure, folder),
+                ligand_file(asked.ligand, folder),
+                asked.partner_chains,
+                receptor_chains=asked.receptor_chains,
+                model=asked.model,
+                pose=asked.pose,
+                keep_hetero=self.keep_hetero,
+                contact=self.contact,
+            )
+        )
 
-Piece = tuple[str, ReadComplex] | Failure
+    def edges(self, found: ReadComplex) -> Edges:
+        """Edges of a complex by view, in types as small as they can be: they are sent around."""
+        made = {}
+        for view in self.views:
+            index, kind = view_edges(found.entry, view)
+            made[view.key()] = (index.astype(np.int32), kind.astype(np.int8))
+        return made
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One complex of a request, or why there is none."""
+
+    number: int
+    """Of the request, from 0."""
+    last: bool
+    """Nothing more comes of this request."""
+    path: str
+    place: str
+    found: ReadComplex | None
+    error: str = ""
+    edges: Edges = field(default_factory=dict)
+    """Of the views that were asked for."""
+
+    @property
+    def failure(self) -> Failure:
+        """For a piece without a complex."""
+        return Failure(self.path, self.error, self.place)
 
 
 class _Reader(Dataset[list[Piece]]):
@@ -107,48 +152,62 @@ class _Reader(Dataset[list[Piece]]):
         self._reading = reading
 
     def __getitem__(self, chunk: Any) -> list[Piece]:
-        found: list[Piece] = []
-        for asked in chunk:
-            try:
-                found += [(asked.shown, each) for each in self._reading.read(asked)]
-            except (ValueError, OSError) as error:
-                found.append(Failure(asked.shown, str(error)))
-            except Exception as error:  # whatever a file does to a library, the others go on
-                found.append(Failure(asked.shown, f"{type(error).__name__}: {error}"))
-        return found
+        return [piece for number, asked in chunk for piece in self._pieces(number, asked)]
+
+    def _pieces(self, number: int, asked: Complex | Failure) -> list[Piece]:
+        if isinstance(asked, Failure):
+            return [Piece(number, True, asked.path, asked.place, None, asked.error)]
+        path, place = asked.shown, asked.place
+        try:
+            found = self._reading.read(asked)
+            edges = [self._reading.edges(each) for each in found]
+        except (ValueError, OSError) as error:
+            return [Piece(number, True, path, place, None, str(error))]
+        except Exception as error:  # whatever a file does to a library, the others go on
+            return [Piece(number, True, path, place, None, f"{type(error).__name__}: {error}")]
+        final = len(found) - 1
+        return [
+            Piece(number, k == final, path, place, each, edges=mine)
+            for k, (each, mine) in enumerate(zip(found, edges, strict=True))
+        ]
 
 
 class _Chunks:
     """Requests in chunks, taken from their iterator as they are needed."""
 
-    def __init__(self, asked: Iterable[Complex], size: int) -> None:
+    def __init__(self, asked: Iterable[Complex | Failure], size: int) -> None:
         self._asked, self._size = asked, size
 
-    def __iter__(self) -> Iterator[list[Complex]]:
-        waiting = iter(self._asked)
+    def __iter__(self) -> Iterator[list[tuple[int, Complex | Failure]]]:
+        waiting = enumerate(self._asked)
         while chunk := list(islice(waiting, self._size)):
-            yield [_sendable(each) for each in chunk]
+            yield [(number, _sendable(each)) for number, each in chunk]
 
 
-def _sendable(asked: Complex) -> Complex:
+def _sendable(asked: Complex | Failure) -> Complex | Failure:
     """The request with contents of files in place of objects of other libraries."""
-    with TemporaryDirectory(prefix="hemenet-predict-") as folder:
-        changes: dict[str, Any] = {}
-        for name, write in (("structure", structure_file), ("ligand", ligand_file)):
-            value = getattr(asked, name)
-            if value is not None and not isinstance(value, (str, Path, bytes)):
-                try:
-                    path = write(value, Path(folder))
-                except ValueError:
-                    continue  # the reader says what is wrong with it
-                assert path is not None
-                changes[name] = path.read_bytes()
+    if isinstance(asked, Failure):
+        return asked
+    changes: dict[str, Any] = {}
+    for name, write in (("structure", structure_file), ("ligand", ligand_file)):
+        value = getattr(asked, name)
+        if value is None or is_file(value) or isinstance(value, bytes):
+            continue
+        with TemporaryDirectory(prefix="hemenet-predict-") as folder:
+            try:
+                path = write(value, Path(folder))
+            except ValueError:
+                continue  # the reader says what is wrong with it
+            assert path is not None
+            changes[name] = path.read_bytes()
     if "structure" in changes and not asked.path:
         changes["path"] = asked.shown
     return replace(asked, **changes)
 
 
-def read_all(asked: Iterable[Complex], reading: Reading, workers: int = 0) -> Iterator[Piece]:
+def read_all(
+    asked: Iterable[Complex | Failure], reading: Reading, workers: int = 0
+) -> Iterator[Piece]:
     """What is read of each request, or why nothing is, in their order.
 
     Args:
@@ -171,7 +230,7 @@ def batches(pieces: Iterable[Piece]) -> Iterator[Sequence[Piece]]:
     waiting: list[Piece] = []
     atoms = 0
     for piece in pieces:
-        size = 0 if isinstance(piece, Failure) else piece[1].entry.num_atoms
+        size = 0 if piece.found is None else piece.found.entry.num_atoms
         if waiting and (atoms + size > MAX_ATOMS or len(waiting) == MAX_GRAPHS):
             yield waiting
             waiting, atoms = [], 0

@@ -29,6 +29,8 @@ class Artifact(StrEnum):
     """Test results, as `results_csv` writes them."""
     PREDICTIONS = "test_predictions.npz"
     """Predictions of the labelled test items, as `read_predictions` reads them."""
+    CALIBRATION = "calibration.json"
+    """What validation data say of the best checkpoint's numbers, by task."""
 
 
 @dataclass(frozen=True)

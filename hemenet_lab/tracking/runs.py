@@ -188,6 +188,19 @@ class RecordedRun:
         """The whole resolved config, as YAML."""
         return self._artifact(Artifact.CONFIG, lambda path: path.read_text(encoding="utf-8"))
 
+    @cached_property
+    def calibration(self) -> Mapping[str, Any]:
+        """What validation data say of its numbers (``terms`` and ``values`` by task).
+
+        Empty for a run that left none: an older one, or one without validation.
+        """
+        try:
+            return self._artifact(
+                Artifact.CALIBRATION, lambda path: json.loads(path.read_text(encoding="utf-8"))
+            )
+        except ValueError:
+            return {}
+
     def predictions(self, task: str) -> Predictions:
         """Predictions of the labelled test items of ``task``; read anew with every call."""
         return self._artifact(Artifact.PREDICTIONS, lambda path: read_predictions(path, task))

@@ -12,11 +12,9 @@ from hemenet_lab.calibration import CALIBRATION_KEY, Calibration, calibrate
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.saved import module_from_checkpoint, read_checkpoint
 from hemenet_lab.store import Store
-from hemenet_lab.tracking import tracker_of
+from hemenet_lab.tracking import Artifact, tracker_of
 from hemenet_lab.training.files import AtomicCheckpointIO, write_whole
 from hemenet_lab.training.record import run_folder
-
-FILE = "calibration.json"
 
 
 def keep_calibration(
@@ -25,8 +23,9 @@ def keep_calibration(
     """Calibrate a checkpoint that a fit has left, and keep the result in it.
 
     The numbers come from the very weights that lie beside them in the file, which is replaced as a
-    whole or not at all. The run's folder gets `FILE`, for reports. A checkpoint of another module,
-    or of data without a store, stays as it is, and so does one without any validation.
+    whole or not at all. The run's folder gets `Artifact.CALIBRATION`, for reports. A checkpoint of
+    another module, or of data without a store, stays as it is, and so does one without any
+    validation.
 
     Args:
         trainer: Has fitted; its ``limit_val_batches`` holds here too.
@@ -53,10 +52,10 @@ def keep_calibration(
     )
     AtomicCheckpointIO().save_checkpoint({**content, CALIBRATION_KEY: found.to_dict()}, path)
     report = json.dumps(found.report(), indent=1)
-    write_whole(run_folder(trainer) / FILE, report.encode())
+    write_whole(run_folder(trainer) / Artifact.CALIBRATION, report.encode())
     tracker = tracker_of(trainer)
     if tracker is not None:
-        tracker.log_text(report, FILE)
+        tracker.log_text(report, Artifact.CALIBRATION)
 
 
 def calibrate_checkpoint(

@@ -13,6 +13,7 @@ import pytest
 from hemenet_lab.benchmark.report import report_page
 from hemenet_lab.benchmark.results.grid import read_grid
 from hemenet_lab.benchmark.tables import Scores, tabulate
+from hemenet_lab.calibration import fit_terms, fit_values
 from hemenet_lab.store.reader import Store
 from tests.browser import chromium, open_page
 from tests.tracking.fake_runs import FakeRuns, Scored
@@ -202,3 +203,26 @@ def test_a_broken_page_would_be_noticed(browser: Any, tmp_path: Path) -> None:
     open_page(browser, broken, 375)
     assert browser.execute_script("return document.documentElement.scrollWidth") > 375
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_calibration_of_runs_is_shown(fake_runs: FakeRuns, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (60, 3))
+    terms = fit_terms(logits, (rng.random((60, 3)) < 1 / (1 + np.exp(-logits / 2))).astype(float))
+    values = fit_values(rng.normal(0, 1, 40), np.zeros(40))
+    assert terms is not None
+    assert values is not None
+    known = {"terms": {"ec": terms.to_dict()}, "values": {"lba": values.to_dict()}}
+    tested = {"lba": Scored(TARGET + 1, TARGET), "ec": Scored(TERMS, TERMS, level="chain")}
+    plain = fake_runs.add({"encoder": "gcn"}, 0, tested)
+    assert "Calibration" not in write(fake_runs, tmp_path / "plain.html").read_text("utf-8")
+    fake_runs.client.log_text(plain, json.dumps(known), "calibration.json")
+    text = write(fake_runs, tmp_path / "report.html").read_text("utf-8")
+    sheet = text[text.index("Calibration on the validation split") :]
+    rows = re.findall(r"<td[^>]*>(ec|lba)</td>(.*?)</tr>", sheet, re.DOTALL)
+    found = {task: re.findall(r">([\d.–]+)</td>", cells) for task, cells in rows}
+    numbers = (terms.temperature, terms.ece_before, terms.ece, terms.threshold)
+    numbers += (terms.precision, terms.recall)
+    assert found["ec"] == ["60", *(f"{number:.3f}" for number in numbers), "–"]
+    assert found["lba"] == ["40", *"–" * 6, f"{values.half_width(0.9):.3f}"]
+    assert "Reliability of the probabilities" in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import gemmi
 import numpy as np
@@ -14,60 +13,13 @@ import torch
 from baselines import GCN
 from hemenet_lab import Predictor
 from hemenet_lab.calibration import CALIBRATION_KEY, Calibration, TrainingSet, ValueCalibration
-from hemenet_lab.calibration.measure import calibrate, read_calibration
-from hemenet_lab.encoders.hemenet import HeMeNet
+from hemenet_lab.calibration.measure import read_calibration
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.prediction.result import Result
 from hemenet_lab.prediction.stream import Failure
 from hemenet_lab.saved.checkpoint import LIGHTNINGS_INSTANTIATOR, MODEL
 from hemenet_lab.store.reader import Store
-
-SMALL: dict[str, Any] = {
-    "hidden_dim": 16,
-    "num_layers": 2,
-    "channel_dim": 8,
-    "relation_dim": 8,
-    "dropout": 0.2,
-}
-
-
-def checkpoint(store: Store, path: Path, seed: int = 0, **more: Any) -> Path:
-    torch.manual_seed(seed)
-    module = MultiTaskModule(HeMeNet(**SMALL))
-    module.build(store.tasks)
-    encoder = {"class_path": "hemenet_lab.encoders.HeMeNet", "init_args": SMALL}
-    content = {
-        MODEL: {"encoder": encoder, "_instantiator": LIGHTNINGS_INSTANTIATOR},
-        "tasks": [task.to_dict() for task in store.tasks],
-        "state_dict": module.state_dict(),
-    }
-    torch.save({**content, **more}, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def store(tiny_store: Path) -> Store:
-    return Store(tiny_store)
-
-
-@pytest.fixture(scope="module")
-def folder(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoints: ``plain``, ``other``, and ``best`` with a calibration of its own weights."""
-    place = tmp_path_factory.mktemp("checkpoints")
-    checkpoint(store, place / "plain.ckpt")
-    checkpoint(store, place / "other.ckpt", seed=1)
-    module = Predictor(place / "plain.ckpt", device="cpu").members[0].module
-    known = calibrate(module, store).to_dict()
-    checkpoint(store, place / "best.ckpt", **{CALIBRATION_KEY: known})
-    return place
-
-
-@pytest.fixture(scope="module")
-def files(tiny_store: Path) -> list[Path]:
-    return (
-        sorted(tiny_store.parent.glob("**/*.ent.pdb"))[:2]
-        + sorted(tiny_store.parent.glob("**/*_protein.pdb"))[:2]
-    )
+from tests.prediction.small import checkpoint
 
 
 def numbers(result: Result | Failure) -> dict[tuple[str, str, str], float]:
@@ -132,6 +84,10 @@ def test_what_is_known_of_trust_is_said(folder: Path, store: Store, files: list[
     for row in result.rows():
         if row.term and row.task in known.terms:
             assert row.threshold == known.terms[row.task].threshold
+            assert row.precision == known.terms[row.task].precision
+            assert row.recall == known.terms[row.task].recall
+            assert row.predicted == (row.value >= row.threshold)
+        assert row.far is (min(result.identity) < 0.3)
     plain = Predictor(folder / "plain.ckpt").predict(files[0])
     assert "not calibrated" in plain.notes[0]
     assert plain.identity[0] is None
@@ -148,6 +104,8 @@ def test_intervals_sizes_and_strangers(store: Store, files: list[Path], tmp_path
     assert row.low is not None
     assert (row.value - row.low, row.high - row.value) == pytest.approx((9, 9))
     assert "far from what the model was trained on" in row.notes
+    assert row.far
+    assert row.predicted is None
     assert "the longest training chain 12" in row.notes
     assert "larger than all it was trained on" in row.notes
 

@@ -37,7 +37,42 @@ COSTS = {
 }
 """Metrics of a run that say what it costs, and their axes; arrows point to the cheaper side."""
 SCORE = "test/score"
+_BINS = 10
+"""Of the reliability curve."""
 Point = tuple[float, float]
+
+
+def reliability(table: ResultTable) -> Drawing | None:
+    """Share of true terms against probability, a panel per task; None without a calibrated run."""
+    found: dict[str, dict[int, list[tuple[float, float, int]]]] = {}
+    for run in table.results.runs:
+        for task, known in run.calibration.get("terms", {}).items():
+            for each in known["reliability"]:
+                place = min(int(each["predicted"] * _BINS), _BINS - 1)
+                row = (each["predicted"], each["found"], each["count"])
+                found.setdefault(task, {}).setdefault(place, []).append(row)
+    tasks = [task for task in table.tasks if task in found]
+    if not tasks:
+        return None
+    figure, axes = panels(len(tasks), 4, 1.9)
+    for axis, task in zip(axes, tasks, strict=True):
+        points = []
+        for _, rows in sorted(found[task].items()):
+            predicted, true, count = np.array(rows).T
+            points.append((np.average(predicted, weights=count), np.average(true, weights=count)))
+            size = 4 + 8 * np.log10(max(10.0, float(count.sum())))
+            axis.scatter(*points[-1], s=size, color=COLOURS[0], zorder=3)
+        axis.plot((0, 1), (0, 1), color=GREY, linewidth=0.8)
+        axis.plot(*np.array(points).T, color=COLOURS[0], linewidth=0.8)
+        axis.set(title=task, xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="probability")
+    axes[0].set_ylabel("share that is true")
+    say_synthetic(figure, table.results.synthetic)
+    caption = (
+        "Calibrated probabilities of terms on validation data, all runs together: share of "
+        "true ones in ten bins of probability; larger dots have more predictions. Grey: perfectly "
+        "calibrated."
+    )
+    return Drawing("reliability", "Reliability of the probabilities", caption, figure)
 
 
 def learning_curves(table: ResultTable, metric: str = "val/score") -> Drawing | None:

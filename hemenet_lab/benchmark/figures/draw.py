@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from hemenet_lab.benchmark.figures.bars import bars, efficiency
-from hemenet_lab.benchmark.figures.curves import cost, learning_curves
+from hemenet_lab.benchmark.figures.curves import cost, learning_curves, reliability
 from hemenet_lab.benchmark.figures.matrices import (
     prompts_drawing,
     transfer_gains,
@@ -27,6 +27,7 @@ def draw_figures(table: ResultTable, scores: Scores) -> list[Drawing]:
             transfer_matrix(transfer_gains(table, scores), results.synthetic),
             prompts_drawing(table),
             learning_curves(table),
+            reliability(table),
             cost(table),
         ]
     return [drawing for drawing in drawings if drawing is not None]

@@ -1,0 +1,216 @@
+"""Speed and memory of `hemenet predict` on many structures.
+
+    python benchmarks/bench_predict.py --ckpt best.ckpt --structures 500 2000 --workers 1
+
+Synthetic proteins of 300 residues (a bundle of 15 helices with side chains, every one with a
+sequence and a frame of its own) are written as PDB files; then the command predicts each folder in
+a process of its own, start-up included. CPU seconds are those of the process and its readers; per
+structure, what a run on a single structure needs is taken off. ``--profile`` prints what one
+process spends its time on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import os
+import platform
+import pstats
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+from biotite.structure import info
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+HELICES, LENGTH, APART = 15, 20, 9.5
+"""Helices on a square grid, residues in each, and Å between their axes."""
+NAMES = (
+    *("ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE"),
+    *("LEU", "LYS", "MET", "PHE", "PRO", "SER", "THR", "TRP", "TYR", "VAL"),
+)
+BACKBONE = {"N": (1.55, -28.0, -0.87), "CA": (2.29, 0.0, 0.0), "C": (1.66, 26.0, 1.12)}
+"""Radius (Å), turn (degrees) and rise (Å) of an alpha helix's atoms from those of the CA."""
+
+
+def frame(n: Floats, ca: Floats, c: Floats) -> Floats:
+    """Rotation [3, 3] whose columns are the axes that three backbone atoms span."""
+    first = (c - ca) / np.linalg.norm(c - ca)
+    third = np.cross(first, n - ca)
+    third /= np.linalg.norm(third)
+    return np.stack([first, np.cross(third, first), third], axis=1)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A residue without hydrogens and OXT, its CA in the origin of its own frame."""
+
+    atoms: list[str]
+    elements: list[str]
+    coords: Floats
+
+
+def template(name: str) -> Template:
+    """The residue as the chemical component dictionary has it."""
+    atoms = info.residue(name)
+    atoms = atoms[(atoms.element != "H") & (atoms.atom_name != "OXT")]
+    names = atoms.atom_name.tolist()
+    n, ca, c = (atoms.coord[names.index(each)].astype(float) for each in BACKBONE)
+    coords = (atoms.coord.astype(float) - ca) @ frame(n, ca, c)
+    return Template(names, atoms.element.tolist(), coords)
+
+
+def bundle(helices: int) -> tuple[Floats, Floats]:
+    """CA atoms [n, 3] and frames [n, 3, 3] of helices side by side, up and down in turn."""
+    origins, frames = [], []
+    for helix in range(helices):
+        shift = np.array([helix % 4 * APART, helix // 4 * APART, 0.0])
+        for place in range(LENGTH):
+            points = []
+            for radius, turn, rise in BACKBONE.values():
+                angle = np.radians(turn + 100 * place)
+                z = rise + 1.5 * place
+                points.append([radius * np.cos(angle), radius * np.sin(angle), z])
+            found = np.array(points)
+            if helix % 2:  # turned over, so that the chain runs down
+                found = found * [1, -1, -1] + [0, 0, 1.5 * LENGTH]
+            found += shift
+            origins.append(found[1])
+            frames.append(frame(*found))
+    return np.array(origins), np.array(frames)
+
+
+def write_structures(folder: Path, count: int, helices: int = HELICES, seed: int = 0) -> int:
+    """Write PDB files; the number of their atoms."""
+    rng = np.random.default_rng(seed)
+    templates = [template(name) for name in NAMES]
+    origins, frames = bundle(helices)
+    folder.mkdir()
+    total = 0
+    for number in range(count):
+        kinds = rng.integers(len(NAMES), size=len(origins))
+        turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        turn *= np.sign(np.linalg.det(turn))
+        lines: list[str] = []
+        places = [templates[k].coords @ frames[i].T + origins[i] for i, k in enumerate(kinds)]
+        coords = np.concatenate(places) @ turn + rng.normal(0, 0.05, (sum(map(len, places)), 3))
+        row = 0
+        for i, kind in enumerate(kinds):
+            one = templates[kind]
+            for name, element in zip(one.atoms, one.elements, strict=True):
+                x, y, z = coords[row]
+                row += 1
+                shown = name if len(name) == 4 else f" {name}"
+                lines.append(
+                    f"ATOM  {row % 100000:5} {shown:<4} {NAMES[kind]} A{i + 1:4}    "
+                    f"{x:8.3f}{y:8.3f}{z:8.3f}  1.00 20.00          {element:>2}\n"
+                )
+        (folder / f"s{number:06}.pdb").write_text("".join(lines) + "END\n")
+        total += row
+    return total
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a run of the command needed."""
+
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Seconds, of all its processes."""
+    memory: float
+    """MB, most of all processes together (shared pages counted once each)."""
+
+
+def measure(folder: Path, ckpt: str, workers: int, out: Path) -> Measure:
+    """Run the command on a folder, and watch it."""
+    words = [sys.executable, "-m", "hemenet_lab", "predict", str(folder), "--ckpt", ckpt]
+    words += ["--workers", str(workers), "--out", str(out), "--overwrite", "--top", "5"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    most = 0.0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.5):
+            try:
+                process = psutil.Process(run.pid)
+                family = [process, *process.children(recursive=True)]
+                most = max(most, sum(each.memory_full_info().pss for each in family) / 1e6)
+            except psutil.Error:
+                continue
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    status = run.wait()
+    done.set()
+    watcher.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if status:
+        raise SystemExit(f"the command failed with status {status}: {' '.join(words)}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Measure(time.perf_counter() - start, cpu, most)
+
+
+def profile(folder: Path, ckpt: str) -> None:
+    """Print the functions in which one process spends most of its time."""
+    from hemenet_lab.cli import hemenet
+
+    words = ["predict", str(folder), "--ckpt", ckpt, "--out", str(folder.parent / "p.csv")]
+    running = cProfile.Profile()
+    running.enable()
+    hemenet([*words, "--top", "5"])
+    running.disable()
+    pstats.Stats(running).sort_stats("tottime").print_stats(45)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--ckpt", required=True)
+    parser.add_argument("--structures", type=int, nargs="+", default=[250, 1000])
+    parser.add_argument("--workers", type=int, nargs="+", default=[1])
+    parser.add_argument(
+        "--helices", type=int, default=HELICES, help="of 20 residues each; few to look at memory"
+    )
+    parser.add_argument("--profile", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-predict-") as place:
+        top = Path(place)
+        write_structures(top / "one", 1, args.helices)
+        if args.profile:
+            write_structures(top / "some", args.structures[0], args.helices)
+            profile(top / "some", args.ckpt)
+            return
+        cores = len(os.sched_getaffinity(0))
+        print(f"{platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}\n")
+        print(
+            "| structures | workers | wall, s | CPU, s | start, CPU s | CPU ms per structure "
+            "| structures/s | memory, MB |\n|--:|--:|--:|--:|--:|--:|--:|--:|"
+        )
+        for count in args.structures:
+            write_structures(top / str(count), count, args.helices)
+            for workers in args.workers:
+                start = measure(top / "one", args.ckpt, workers, top / "one.csv")
+                found = measure(top / str(count), args.ckpt, workers, top / "all.csv")
+                each = 1000 * (found.cpu - start.cpu) / (count - 1)
+                print(
+                    f"| {count} | {workers} | {found.wall:.1f} | {found.cpu:.1f} | "
+                    f"{start.cpu:.1f} | {each:.1f} | {count / found.wall:.1f} | "
+                    f"{found.memory:.0f} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()
