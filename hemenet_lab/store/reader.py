@@ -16,6 +16,7 @@ from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     ENTRY_CHECKSUM,
     LARGE,
+    MANIFEST,
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
