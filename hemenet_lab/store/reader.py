@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     ENTRY_CHECKSUM,
     LARGE,
+    MANIFEST,
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
