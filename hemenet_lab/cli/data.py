@@ -44,6 +44,7 @@ def build(
     structures: Path | None = None,
     split_file: Path | None = None,
     workers: int | None = None,
+    executor: str = "",
     force: bool = False,
 ) -> None:
     """Make a store from raw files, or from one's own tasks, tables and structures.
@@ -57,6 +58,8 @@ def build(
         structures: Folder of their structures, whose names are the ids.
         split_file: Table of splits: id, split and perhaps name; the first is the default.
         workers: Processes; one per usable core if not given.
+        executor: Address of a dask scheduler, such as tcp://host:8786, whose workers read the
+            structures in place of processes of this machine.
         force: Replace a different store.
     """
     from hemenet_lab.basics import usable_cores
@@ -82,6 +85,7 @@ def build(
         progress=sys.stderr.isatty(),
         own=own,
         split_file=split_file,
+        executor=executor,
     )
     if not result.built:
         print(f"{result.path} is up to date: same raw files, same settings; nothing to do")

@@ -35,6 +35,7 @@ def predict(
     output: str = "csv",
     device: str = "",
     workers: int = 0,
+    executor: str = "",
     out: Path | None = None,
     trust: bool = False,
 ) -> int:
@@ -61,6 +62,7 @@ def predict(
         output: csv, or json: a line per structure.
         device: Where to compute, such as cpu or cuda; a GPU if there is one.
         workers: Processes that read structures ahead.
+        executor: Address of a dask scheduler whose workers read in place of them.
         out: Output file; standard output if not given.
         trust: Build any class that the checkpoint names; only for files of people you trust.
     """
@@ -98,7 +100,7 @@ def predict(
         if output == "csv":
             _write(stream, [])
         failures = 0
-        for found in predictor.predict_many(requests, workers=workers):
+        for found in predictor.predict_many(requests, workers=workers, executor=executor):
             if isinstance(found, Failure):
                 print(f"hemenet predict: {found}", file=sys.stderr)
                 failures += 1

@@ -136,13 +136,14 @@ class Predictor:
         return result
 
     def predict_many(
-        self, complexes: Iterable[Any] | str | Path, *, workers: int = 0
+        self, complexes: Iterable[Any] | str | Path, *, workers: int = 0, executor: str = ""
     ) -> Iterator[Result | Failure]:
         """Predict for many, batch by batch; memory does not grow with their number.
 
         Args:
             complexes: A folder, or an iterable of `Complex` or of anything that `predict` takes.
             workers: Processes that read ahead.
+            executor: Address of a dask scheduler whose workers read ahead in place of them.
 
         Yields:
             A `Result` per complex in their order (several where all models or poses are asked for),
@@ -151,7 +152,7 @@ class Predictor:
         if isinstance(complexes, (str, Path)):
             complexes = structure_files(Path(complexes))
         asked = (each if isinstance(each, Complex) else Complex(each) for each in complexes)
-        for group in batches(read_all(asked, self.reading, workers)):
+        for group in batches(read_all(asked, self.reading, workers, executor)):
             read = [piece for piece in group if not isinstance(piece, Failure)]
             results = iter(self._results(read))
             for piece in group:

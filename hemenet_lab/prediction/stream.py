@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from torch.utils.data import DataLoader, Dataset
 
+from hemenet_lab.basics import run_on_cluster
 from hemenet_lab.prediction.complexes import ReadComplex, read_complexes
 from hemenet_lab.prediction.formats import ligand_file, structure_file
 from hemenet_lab.store import CONTACT
@@ -148,14 +149,36 @@ def _sendable(asked: Complex) -> Complex:
     return replace(asked, **changes)
 
 
-def read_all(asked: Iterable[Complex], reading: Reading, workers: int = 0) -> Iterator[Piece]:
+def _anywhere(asked: Complex) -> Complex:
+    """The request with paths that hold in every folder, and its name as it was."""
+    changes: dict[str, Any] = {"path": asked.shown}
+    for name in ("structure", "ligand"):
+        value = getattr(asked, name)
+        if isinstance(value, (str, Path)):
+            changes[name] = Path(value).absolute()
+    return replace(asked, **changes)
+
+
+def read_all(
+    asked: Iterable[Complex], reading: Reading, workers: int = 0, executor: str = ""
+) -> Iterator[Piece]:
     """What is read of each request, or why nothing is, in their order.
 
     Args:
         asked: Requests; they are taken a little ahead of what is read.
         reading: How to read.
         workers: Processes that read ahead; 0 reads here.
+        executor: Address of a dask scheduler whose workers read ahead in place of them.
+
+    Raises:
+        ValueError: The executor is of no use.
     """
+    if executor:
+        chunks = _Chunks((_anywhere(each) for each in asked), 1)
+        read = _Reader(reading).__getitem__
+        for found in run_on_cluster(read, chunks, executor, name=lambda chunk: chunk[0].shown):
+            yield from found
+        return
     loader: DataLoader[list[Piece]] = DataLoader(
         _Reader(reading),
         sampler=_Chunks(asked, CHUNK if workers else 1),  # type: ignore[arg-type]  # any iterable

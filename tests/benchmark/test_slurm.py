@@ -105,5 +105,5 @@ def test_without_submitit_it_says_what_to_install(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(ValueError, match=r"pip install 'hemenet-lab\[slurm\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'hemenet-lab\[cluster\]'"):
         run_slurm([], Progress(0, 0, 1), bench.folder, {})

@@ -187,7 +187,7 @@ def _executor(
         import submitit
     except ImportError as error:
         raise ValueError(
-            "the slurm launcher needs submitit: pip install 'hemenet-lab[slurm]'"
+            "the slurm launcher needs submitit: pip install 'hemenet-lab[cluster]'"
         ) from error
     known = dict(parameters)
     if parallel is not None:
