@@ -59,7 +59,7 @@ class GraphDataset(Dataset[ProteinGraph]):
         return len(self.store)
 
     def __getitem__(self, index: int) -> ProteinGraph:
-        counted = index >= 0
+        counted = bool(index >= 0)
         entry = index if counted else ~index
         graph = build_graph(self.store[entry], self.edges.view, self.tasks, edges=self.edges[entry])
         graph.entry_index = torch.tensor([entry])
