@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -105,7 +106,8 @@ class Place:
 
     def recorded(self, runs: str) -> list[RecordedRun]:
         """The MLflow runs of a folder."""
-        return RunDatabase.make({"folder": str(self.folder / runs), "tracking_uri": None}).runs()
+        database = RunDatabase.make({"folder": str(self.folder / runs), "tracking_uri": None})
+        return list(database.runs())
 
     def checkpoint(self, runs: str) -> list[Path]:
         """The last checkpoints in a folder."""
@@ -184,8 +186,10 @@ def preempted(place: Place) -> None:
     place.output("scancel", "--signal=USR1", job)
     wait_for("the requeue", lambda: place.state(job) == "PENDING", LONG)
     log = (place.folder / "preempted.out").read_text()
-    said = next(line for line in log.splitlines() if line.startswith("interrupted by SIGUSR1"))
-    place.say(f"  {said.partition(': saved')[0]}: saved …/{Path(said.split()[6]).name} …")
+    [(when, saved)] = re.findall(r"^(interrupted by SIGUSR1.*): saved (.*?);", log, re.MULTILINE)
+    place.check(
+        f"{when}: saved {shown([saved])[8:]}", Path(saved) in place.checkpoint("runs-preempted")
+    )
     place.check(f"job {job} is back in the queue", f"job {job} is back in the queue" in log)
     place.say(f"$ scontrol update JobId={job} StartTime=now   # SLURM holds it two minutes else")
     place.output("scontrol", "update", f"JobId={job}", "StartTime=now")
@@ -248,6 +252,7 @@ def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         raise SystemExit(f"no part {unknown}; there are {[*PARTS]}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that all is stopped
     os.environ["PYTHONPATH"] = str(ROOT)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory(prefix="hemenet-cluster-") as made:
