@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,34 @@ def test_pages_name_files_that_are_there(page: Path) -> None:
         r"`((?:hemenet_lab|baselines|tests|docs|configs)/[\w/.]+)`", page.read_text()
     )
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+NOTEBOOKS = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_kept_as_they_ran(path: Path) -> None:
+    """With outputs, in order, without errors; what they import is there, links lead somewhere."""
+    text = path.read_text("utf-8")
+    assert len(text) < 200_000
+    assert re.findall(r"/(?:root|home|tmp|work)/", text) == []
+    cells = json.loads(text)["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == [*range(1, len(code) + 1)]
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert outputs
+    assert "error" not in {output["output_type"] for output in outputs}
+    for cell in code:
+        source = "".join(cell["source"]).removeprefix("%%capture\n")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("hemenet_lab"):
+                module = import_module(str(node.module))
+                assert [n.name for n in node.names if not hasattr(module, n.name)] == []
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", "".join(cell["source"])):
+                assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_there_are_notebooks() -> None:
+    assert {path.stem for path in NOTEBOOKS} == {"explain", "train"}

@@ -1,13 +1,15 @@
 """What MkDocs does not do by itself: pages from the rest of the repository, navigation, reference.
 
 The Markdown of the repository is written for readers of the repository. Here the start page is
-made of the README, links that leave ``docs/`` lead to pages made of their targets, and each public
-face of the package gets a page of reference. A page of ``docs/`` that no group names stands under
-"More".
+made of the README, links that leave ``docs/`` lead to pages made of their targets, each executed
+notebook becomes a page with its outputs, and each public face of the package gets a page of
+reference. A page of ``docs/`` that no group names stands under "More".
 """
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
 from pathlib import Path, PurePosixPath
@@ -26,10 +28,12 @@ PAGES = {
     "benchmarks/data.md": "performance-data.md",
     "benchmarks/encoders.md": "performance-encoders.md",
     "benchmarks/hemenet.md": "performance-hemenet.md",
+    "benchmarks/tracking.md": "performance-tracking.md",
 }
 """Files of the repository outside ``docs/`` that are pages, by their names there."""
 GROUPS = {
     "Start": ("index", "concepts", "demo", "coming-from"),
+    "Notebooks": ("notebooks/train", "notebooks/explain"),
     "How to": (
         *("data", "own-data", "store", "fetch", "predict", "explain", "finetune", "extend"),
         *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
@@ -40,6 +44,7 @@ GROUPS = {
         "performance-encoders",
         "performance-data",
         "performance-build",
+        "performance-tracking",
     ),
     "Project": (
         *("architecture", "conventions", "dependencies", "contributing", "changelog"),
@@ -51,7 +56,13 @@ FACES = (
     *("hemenet_lab", "hemenet_lab.structures", "hemenet_lab.store", "hemenet_lab.protein_mt"),
     *("hemenet_lab.graphs", "hemenet_lab.encoders", "hemenet_lab.loading", "hemenet_lab.metrics"),
     *("hemenet_lab.model", "hemenet_lab.saved", "hemenet_lab.tracking", "hemenet_lab.training"),
-    *("hemenet_lab.prediction", "hemenet_lab.testing", "hemenet_lab.benchmark", "baselines"),
+    *(
+        "hemenet_lab.prediction",
+        "hemenet_lab.explain",
+        "hemenet_lab.testing",
+        "hemenet_lab.benchmark",
+        "baselines",
+    ),
 )
 """Packages with a page of reference."""
 LINK = re.compile(r"(\]\()([^)#:\s]+)((?:#[^)\s]*)?\))")
@@ -63,6 +74,9 @@ def on_files(files: Any, config: Any) -> Any:
         if (ROOT / source).is_file():
             text = _relinked((ROOT / source).read_text("utf-8"), source)
             files.append(File.generated(config, name, content=text))
+    for path in sorted((ROOT / "docs").glob("notebooks/*.ipynb")):
+        name = f"notebooks/{path.stem}.md"
+        files.append(File.generated(config, name, content=_notebook(path)))
     for face in FACES:
         text = f"# `{face}`\n\n::: {face}\n"
         files.append(File.generated(config, f"api/{face}.md", content=text))
@@ -84,6 +98,32 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.generated_by is not None:
         return markdown
     return _relinked(markdown, f"docs/{page.file.src_uri}")
+
+
+def _notebook(path: Path) -> str:
+    """An executed notebook as Markdown: text, code and outputs, with a link to the notebook."""
+    parts = []
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source.replace(".ipynb)", ".md)"))
+            continue
+        parts.append(f"```python\n{source}\n```")
+        parts += [_output(output) for output in cell["outputs"]]
+    parts.append(f"[This page as a notebook]({path.name})")
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _output(output: dict[str, Any]) -> str:
+    """An output of a cell: its picture, its HTML, or its text."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return f"![picture](data:image/png;base64,{''.join(data['image/png']).strip()})"
+    if "text/html" in data:  # on lines of its own without empty ones, or Markdown would end it
+        lines = "".join(data["text/html"]).splitlines()
+        return "<div>\n" + "\n".join(line for line in lines if line.strip()) + "\n</div>"
+    text = "".join(output.get("text", data.get("text/plain", ""))).rstrip()
+    return f"<pre><code>{html.escape(text)}</code></pre>" if text else ""
 
 
 def _relinked(markdown: str, source: str) -> str:

@@ -27,6 +27,8 @@ DISCARD = "discard_init_args_on_class_path_change"
 """Function of jsonargparse, called with (parser or action, former value, new value)."""
 EXAMPLE = "lightning fit --config experiments/multitask.yaml"
 
+OUR_PATH = re.compile(r"\b(?:hemenet_lab|baselines)(?:\.\w+)+")
+
 
 class SuiteArgumentParser(LightningArgumentParser):
     """LightningCLI's parser, with two changes.
@@ -99,6 +101,14 @@ def _path(spec: Any) -> str:
         return _path(getattr(import_module(module), name))
     except (ImportError, ValueError, AttributeError, TypeError):
         return str(spec)  # unknown: the parser reports it itself
+
+
+def present_word(word: str) -> str:
+    """A word of the command line with present names of our classes."""
+    value = word.partition("=")[2] or word
+    if "class_path" in word or OUR_PATH.fullmatch(value):
+        return OUR_PATH.sub(lambda match: present_name(match[0]), word)
+    return word
 
 
 def explain(message: str, parser: SuiteArgumentParser) -> str:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
-import logging
-import re
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +21,6 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
-from hemenet_lab.basics import present_name
 from hemenet_lab.cli.checkpoint_path import (
     FOLDER,
     OPTION,
@@ -39,10 +35,10 @@ from hemenet_lab.cli.checkpoint_path import (
     with_option,
 )
 from hemenet_lab.cli.config_file import IncludingConfigFile, config_notes
-from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser
+from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser, present_word
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import DoesNotFit, MultiTaskModule
-from hemenet_lab.prediction import PredictionTable
+from hemenet_lab.prediction import PredictionTable, check_register, register_fit
 from hemenet_lab.saved import load_encoders
 from hemenet_lab.tracking import NoRecord, RecordIdentity, plain_config
 from hemenet_lab.training import (
@@ -59,7 +55,9 @@ from hemenet_lab.training import (
     Throughput,
     continue_run,
     finish_run,
+    join_run,
     prepare_trainer,
+    without_noise,
 )
 
 CLI = TypeVar("CLI", bound="SuiteCLI")
@@ -67,7 +65,6 @@ USED = ("_get", "_parse_ckpt_path", "_parser", "_run_subcommand", "_set_seed")
 """Private methods of LightningCLI that are called or replaced here."""
 SUBPARSERS = "_subcommand_parsers"
 """Its private attribute with the parser of each subcommand."""
-OUR_PATH = re.compile(r"\b(?:hemenet_lab|baselines)(?:\.\w+)+")
 
 
 class SuiteCLI(LightningCLI):
@@ -97,6 +94,13 @@ class SuiteCLI(LightningCLI):
             default=None,
             help="Checkpoint (a path, or a run) whose weights, where they fit, begin a fit.",
         )
+        parser.add_argument(
+            "--tracking.register",
+            type=bool | str,
+            default=False,
+            help="Keep the best checkpoint in MLflow's registry after a fit; the name of the model,"
+            " or true for one made of its encoder, readout and tasks.",
+        )
         for target in ("data.seed", "steps.seed"):
             parser.link_arguments("seed_everything", target, compute_fn=int)
 
@@ -117,7 +121,7 @@ class SuiteCLI(LightningCLI):
     def parse_arguments(self, parser: Any, args: Any) -> None:
         words = list(args) if isinstance(args, (list, tuple)) else sys.argv[1:]
         trust = TRUST in words
-        words = [_present(word) for word in words if word != TRUST]
+        words = [present_word(word) for word in words if word != TRUST]
         for note in config_notes(words):
             rank_zero_info(note)
         if "test" in self._subcommand_parsers:
@@ -201,13 +205,22 @@ class SuiteCLI(LightningCLI):
         path = continue_run(self.trainer, self.config.fit.ckpt_path)
         self.config_init.fit.ckpt_path = path
         try:
+            check_register(self.trainer, self.config.fit.tracking.register)
             start_from(self.model, plain_config(self._parser("fit"), self.config.fit), path)
         except ValueError as error:
             _refuse(error)
 
+    def before_test(self) -> None:
+        """Record what follows in the run of its checkpoint."""
+        name = self.config.subcommand
+        join_run(self.trainer, self.config[name].ckpt_path, name)
+
+    before_predict = before_validate = before_test
+
     def after_fit(self) -> None:
         """Test the best checkpoint, so that every fit ends with the table of its results."""
         finish_run(self.trainer, self.model, self.datamodule)
+        register_fit(self.trainer, self.config.fit.tracking.register)
 
 
 class ConfigReader(SuiteCLI):
@@ -282,14 +295,6 @@ def check_library() -> str:
     )
 
 
-def _present(word: str) -> str:
-    """A word of the command line with present names of our classes."""
-    value = word.partition("=")[2] or word
-    if "class_path" in word or OUR_PATH.fullmatch(value):
-        return OUR_PATH.sub(lambda match: present_name(match[0]), word)
-    return word
-
-
 def _refuse(error: object) -> NoReturn:
     print(f"lightning: {error}", file=sys.stderr)
     raise SystemExit(2)
@@ -305,21 +310,8 @@ def _kept(trainer: Trainer, subcommand: str) -> str:
     return f"Interrupted; kept: {last}. Go on with the same command and {OPTION} {last}"
 
 
-def _without_noise() -> None:
-    """Keep messages that no user of ours can act on out of the terminal."""
-    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
-    # each run has a folder of its own for its checkpoints, and a resumed run has its own again
-    warnings.filterwarnings("ignore", message="The dirpath has changed")
-    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
-    # what we log at the end of an epoch is the same on every process already
-    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(
-        lambda record: "Tip:" not in record.getMessage()
-    )
-
-
 def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
-    _without_noise()
+    without_noise()
     # a value that looks like an address would be fetched and read as a config
     set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
     load_encoders()

@@ -70,6 +70,9 @@ COMMANDS: dict[str, Command] = {
     "explain": Command(
         "show which residues a prediction rests on", "hemenet_lab.cli.explain:explain"
     ),
+    "models": Command(
+        "list the runs that are there, with their scores", "hemenet_lab.cli.models:models"
+    ),
     "benchmark": Command("run grids of trainings and show their results"),
     "benchmark run": Command(
         "run what is not finished of a grid",

@@ -99,7 +99,7 @@ def predict(
         )
         if output == "csv":
             _write(stream, [])
-        failures = 0
+        failures, told = 0, {*predictor.notes}
         for found in predictor.predict_many(requests, workers=workers, executor=executor):
             if isinstance(found, Failure):
                 print(f"hemenet predict: {found}", file=sys.stderr)
@@ -110,6 +110,9 @@ def predict(
             else:
                 _write(stream, [asdict(row) for row in found.rows(min_probability, top or None)])
             _tell(found.path, found.model, found.pose, found.drops)
+            for note in (each for each in found.notes if each not in told):
+                print(f"hemenet predict: {found.path}: {note}", file=sys.stderr)
+                told.add(note)
     return 1 if failures else 0
 
 

@@ -56,7 +56,8 @@ def _entry_of(store: Store, level: str) -> NDArray[np.int64]:
 def print_summary(store: Store, split: str, tasks: tuple[Task, ...]) -> None:
     """Prints labelled items per task and part of the split, and what is not used."""
     synthetic = " (SYNTHETIC demo data)" if store.manifest.get("synthetic") else ""
-    table = Table(title=f"Labelled items{synthetic}")
+    title = f"Labelled items{synthetic}"
+    table = Table(title=title, min_width=len(title) + 2)  # else a narrow table wraps it
     table.add_column("task")
     parts = SPLIT_NAMES[:3]
     for part in parts:

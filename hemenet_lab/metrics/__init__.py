@@ -19,6 +19,7 @@ from hemenet_lab.metrics.registry import (
 )
 from hemenet_lab.metrics.regression import MAE, RMSE, Pearson, Spearman
 from hemenet_lab.metrics.resampling import (
+    FEWEST_SEEDS,
     Difference,
     Interval,
     Resampled,
@@ -30,6 +31,7 @@ from hemenet_lab.metrics.resampling import (
 
 __all__ = [
     "AUPR",
+    "FEWEST_SEEDS",
     "MAE",
     "MAIN_METRICS",
     "METRICS",

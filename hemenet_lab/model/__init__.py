@@ -1,6 +1,6 @@
 """The multi-task model: readouts, heads, losses, evaluation and the LightningModule."""
 
-from hemenet_lab.model.checkpoint_notes import training_data_note
+from hemenet_lab.model.checkpoint_notes import SYNTHETIC_DATA, training_data_note
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
@@ -8,6 +8,7 @@ from hemenet_lab.model.schedule import WarmUp, WarmupCosine
 from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit
 
 __all__ = [
+    "SYNTHETIC_DATA",
     "TASKS_KEY",
     "DoesNotFit",
     "Mean",

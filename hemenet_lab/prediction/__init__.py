@@ -15,6 +15,7 @@ from hemenet_lab.prediction.named import (
 )
 from hemenet_lab.prediction.predictor import Predictor
 from hemenet_lab.prediction.result import COLUMNS, Estimate, Result, Row
+from hemenet_lab.prediction.serving import check_register, register_fit
 from hemenet_lab.prediction.stream import Complex, Failure
 from hemenet_lab.prediction.table import PredictionTable
 
@@ -29,11 +30,13 @@ __all__ = [
     "ReadComplex",
     "Result",
     "Row",
+    "check_register",
     "entry_from_files",
     "load_module",
     "named_predictions",
     "predict_entries",
     "read_complexes",
+    "register_fit",
     "structure_files",
     "write_csv",
 ]

@@ -38,12 +38,15 @@ def entry_from_files(
     Raises:
         ValueError: A file that is not readable, or a ligand or partner that is not there.
     """
-    return entry_from_structure(
+    partners = tuple(partner_chains)
+    entry = entry_from_structure(
         read_structure(structure, keep_hetero=keep_hetero),
         ligand=read_ligand(ligand) if ligand is not None else None,
-        partner_chains=partner_chains,
+        partner_chains=partners,
         contact=contact,
     )
+    _check_receptor(entry, partners)
+    return entry
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ def read_complexes(
     for each in models:
         for one in poses:
             entry = entry_from_structure(each, ligand=one, partner_chains=partners, contact=contact)
+            _check_receptor(entry, partners)
             of_ligand = (
                 () if one is None else (*map(_drop_line, one.drops), *filter(None, [one.note]))
             )
@@ -103,6 +107,14 @@ def read_complexes(
                 *(f"ligand: {t}" for t in of_ligand),
             )
             yield ReadComplex(entry, each.model, one.pose if one is not None else 0, drops)
+
+
+def _check_receptor(entry: Entry, partners: tuple[str, ...]) -> None:
+    if partners and set(entry.chain_names) <= set(partners):
+        raise ValueError(
+            f"{entry.id}: all chains, {list(entry.chain_names)}, are partner chains; a complex "
+            "needs a receptor too, so leave its chains out of the partner's"
+        )
 
 
 def _drop_line(drop: Drop) -> str:

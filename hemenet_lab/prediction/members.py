@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from hemenet_lab.loading import collate
 from hemenet_lab.model import MultiTaskModule, training_data_note
 from hemenet_lab.nn import Dropout
 from hemenet_lab.saved import module_from_checkpoint
-from hemenet_lab.store import Entry
+from hemenet_lab.store import PARTNER, PROTEIN, Entry
 from hemenet_lab.tracking import resolve_checkpoint
 
 Floats = NDArray[np.float64]
@@ -87,6 +87,18 @@ def raw_outputs(
                 part = slice(int(chains[place]), int(chains[place + 1]))
             each[task.name] = rows[part]
     return found
+
+
+def sees_partners(member: Member, entry: Entry, device: torch.device) -> bool:
+    """Check that a model's numbers for a complex depend on which of its chains are the partner's.
+
+    It is asked: any encoder or readout may use the graph's ``entity``, or not.
+    """
+    one_side = replace(entry, entity=np.where(entry.entity == PARTNER, PROTEIN, entry.entity))
+    both = [raw_outputs(member, [each], device)[0] for each in (entry, one_side)]
+    return any(
+        not np.allclose(both[0][name], both[1][name], rtol=1e-5, atol=1e-6) for name in both[0]
+    )
 
 
 def _batch(module: MultiTaskModule, graphs: Sequence[ProteinGraph]) -> ProteinGraph:

@@ -22,16 +22,22 @@ from hemenet_lab.prediction.members import (
     load_members,
     node_features,
     raw_outputs,
+    sees_partners,
 )
 from hemenet_lab.prediction.named import has_partner
 from hemenet_lab.prediction.result import Estimate, Result
 from hemenet_lab.prediction.stream import Complex, Failure, Reading, batches, read_all
 from hemenet_lab.protein_mt.splits import chain_sequences
-from hemenet_lab.store import CONTACT, Entry
+from hemenet_lab.store import CONTACT, PARTNER, Entry
 from hemenet_lab.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+NO_SIDES = (
+    "this model does not see which chains are the partner: partner chains decide that ppa is "
+    "given, not its value"
+)
 
 
 class Predictor:
@@ -81,6 +87,7 @@ class Predictor:
         self.level = level
         self.reading = Reading(keep_hetero, contact)
         self.mc_dropout = mc_dropout
+        self._sees_partners: bool | None = None
         sets = [member.calibration.training for member in self.members]
         known = [each for each in sets if each is not None]
         self._training: list[TrainingSet] = list({each.digest: each for each in known}.values())
@@ -219,7 +226,7 @@ class Predictor:
             estimates,
             identity,
             self.trained_on,
-            self.notes + self._size_note(entry),
+            self.notes + self._size_note(entry) + self._partner_note(entry),
             tuple(self._chain_notes(entry, identity)),
             partial(_look, self, entry),
         )
@@ -240,6 +247,14 @@ class Predictor:
             f"larger than all it was trained on: {entry.num_nodes} residues and ligand atoms, the "
             f"largest training entry has {most}",
         )
+
+    def _partner_note(self, entry: Entry) -> tuple[str, ...]:
+        """Say, of a complex with a partner, if no model looks at which chains are the partner's."""
+        if not (entry.entity == PARTNER).any():
+            return ()
+        if self._sees_partners is None:
+            self._sees_partners = any(sees_partners(m, entry, self.device) for m in self.members)
+        return () if self._sees_partners else (NO_SIDES,)
 
     def _chain_notes(
         self, entry: Entry, identity: Sequence[float | None]

@@ -62,10 +62,17 @@ class Predictions:
     """[n], -1 where unknown."""
 
 
-def results_csv(results: Iterable[Result]) -> str:
-    """Test results as CSV with full precision; empty cells where there is no value."""
+def results_csv(results: Iterable[Result], note: str = "") -> str:
+    """Test results as CSV with full precision; empty cells where there is no value.
+
+    Args:
+        results: Its lines.
+        note: What stands in a further column ``data``, such as that they are synthetic.
+    """
     text = io.StringIO()
-    write_csv(text, [field.name for field in fields(Result)], map(asdict, results))
+    names = [field.name for field in fields(Result)]
+    more = {"data": note} if note else {}
+    write_csv(text, [*names, *more], ({**asdict(line), **more} for line in results))
     return text.getvalue()
 
 

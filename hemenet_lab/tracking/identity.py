@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 from hemenet_lab.basics import former_paths
 from hemenet_lab.tracking.artifacts import Artifact
 from hemenet_lab.tracking.runs import Tag
-from hemenet_lab.tracking.tracker import Tracker, tracker_of
+from hemenet_lab.tracking.tracker import tracker_of
 
 VOLATILE = (
     "ckpt_path",
@@ -29,6 +28,7 @@ VOLATILE = (
     "data.root",  # a path; what is in the store has its own hash
     "data.num_workers",
     "data.pin_memory",
+    "tracking",
     "trainer.logger",
     "trainer.default_root_dir",
     "trainer.enable_autolog_hparams",
@@ -110,7 +110,7 @@ def _without(config: Mapping[str, Any], paths: Sequence[str]) -> dict[str, Any]:
 
 
 class RecordIdentity(SaveConfigCallback):
-    """Records the config of a run, its identity and its idle time before it was resumed.
+    """Records the config of a run and its identity.
 
     While a run of a grid trains and is tested, the file `lock_path` is locked; the system unlocks
     it when the process ends, however it ends.
@@ -123,8 +123,8 @@ class RecordIdentity(SaveConfigCallback):
         if tracker is None:
             return
         if stage != "fit":  # the run may be that of the checkpoint, with a config of its own
-            name = f"{stage}_{Artifact.CONFIG}" if tracker.resumed else str(Artifact.CONFIG)
-            tracker.log_text(self.parser.dump(self.config, skip_unset=False), name)
+            text = self.parser.dump(self.config, skip_unset=False)
+            tracker.log_text(text, tracker.own_name(Artifact.CONFIG))
             return
         data = trainer.datamodule  # type: ignore[attr-defined]  # set while running
         config = plain_config(self.parser, self.config)
@@ -133,7 +133,6 @@ class RecordIdentity(SaveConfigCallback):
             self._lock = hold(tracker.folder, mark)
         tracker.set_tags({Tag.IDENTITY: mark, Tag.SEED: self.config.seed_everything})
         tracker.log_hyperparams(_without(config, ("trainer.logger", "trainer.callbacks")))
-        tracker.guarded("how long the run stood still", lambda: record_idle(tracker))
         tracker.log_text(self.parser.dump(self.config, skip_unset=False), Artifact.CONFIG)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -191,20 +190,3 @@ def is_held(folder: Path, mark: str) -> bool:
         return True
     lock.release()
     return False
-
-
-def record_idle(tracker: Tracker) -> None:
-    """Add what has passed since a resumed run's last sign of life; nothing for a new run."""
-    client, run_id = tracker.experiment, str(tracker.run_id)
-    last = last_sign(client, run_id)
-    if last is not None:
-        before = float(client.get_run(run_id).data.tags.get(Tag.IDLE, 0))
-        tracker.set_tags({Tag.IDLE: f"{before + max(0.0, time.time() - last):.1f}"})
-
-
-def last_sign(client: Any, run_id: str) -> float | None:
-    """Time when a run last recorded anything, seconds since 1970; None before its first metric."""
-    times = [point.timestamp for point in client.get_metric_history(run_id, "epoch")]
-    ended = client.get_run(run_id).info.end_time
-    times += [ended] if ended else []
-    return max(times) / 1000 if times else None

@@ -26,6 +26,9 @@ MOST_WAITING = 10_000
 """Records kept in memory; further ones go to the file."""
 LAST_SECONDS = 20.0
 """How long the end of a run waits for a server that still takes records."""
+TRY_AGAIN = 60.0
+"""Seconds for which a server that was away at one end (of a fit) need not be waited for at another
+(of its test)."""
 
 
 class Outbox:
@@ -49,7 +52,8 @@ class Outbox:
         self._pause = FIRST_PAUSE
         self._retry_at = 0.0
         self._refused = 0
-        self._attempts = 0
+        self._failures = 0
+        self._gave_up = -TRY_AGAIN
         self._files = 0
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
@@ -80,15 +84,19 @@ class Outbox:
         """
         end = time.monotonic() + seconds
         with self._change:
-            self._retry_at = 0.0  # one more attempt, whatever the pause
+            tried = self._away and time.monotonic() < self._gave_up + TRY_AGAIN
+            if not tried:
+                self._retry_at = 0.0  # one more attempt, whatever the pause
             self._change.notify_all()
-            before = self._attempts
+            before = self._failures
             while self._left() and time.monotonic() < end:
-                if self._away and self._attempts > before and not self._busy:
+                failed = tried or self._failures > before
+                if self._away and failed and not self._busy and not self._waiting:
                     break
                 self._change.wait(0.1)
             left = self._left()
-        if left:
+        if left and not tried:
+            self._gave_up = time.monotonic()
             log.warning(
                 f"MLflow at {self._uri} does not answer; records of run {self._run_id} are kept in "
                 f"{self._spool.folder}, and the next run in this folder sends them"
@@ -164,7 +172,6 @@ class Outbox:
 
     def _send(self, records: list[Record]) -> list[Record]:
         """Send records; those from the first one on that the server was not there for are left."""
-        self._attempts += 1
         queue = deque(records)
         alone = 0  # records to send one by one, to find the one that was refused
         while queue:
@@ -200,6 +207,7 @@ class Outbox:
                 f"what it records waits in {self._spool.folder}"
             )
         self._away = True
+        self._failures += 1
         self._retry_at = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from hemenet_lab.tracking.address import cause, database_uri, wait_shortly
 from hemenet_lab.tracking.runs import Tag, checkpoint_folder
-from hemenet_lab.tracking.tracker import database_uri
 
 MODELS = "models:/"
 FORMS = (
@@ -76,7 +76,7 @@ def _of_run(run_id: str, folder: Path, uri: str | None) -> Path:
     except Exception as error:
         found = best_checkpoint(here)
         if found is None:
-            raise ValueError(f"run {run_id} not found ({_first_line(error)}); {FORMS}") from error
+            raise ValueError(f"run {run_id} not found ({cause(error)}); {FORMS}") from error
         return found
     if recorded and Path(recorded).is_file():
         return Path(recorded)
@@ -112,7 +112,7 @@ def _registered(word: str, folder: Path, uri: str | None) -> Path:
                 download_artifacts(source, dst_path=str(place), tracking_uri=_uri(folder, uri))
     except Exception as error:
         raise ValueError(
-            f"{word} cannot be had from {_uri(folder, uri)} ({_first_line(error)}); "
+            f"{word} cannot be had from {_uri(folder, uri)} ({cause(error)}); "
             "`mlflow ui` shows what there is"
         ) from error
     found = sorted(place.rglob("*.ckpt"))
@@ -135,8 +135,5 @@ def _uri(folder: Path, uri: str | None) -> str:
     given = uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not given and not (folder / "mlruns.db").is_file():
         raise ValueError(f"no MLflow database at {folder / 'mlruns.db'}")
+    wait_shortly(given or "")
     return given or database_uri(folder)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hemenet_lab.tracking.address import database_uri
 from hemenet_lab.tracking.artifacts import (
     Artifact,
     Predictions,
@@ -19,7 +20,7 @@ from hemenet_lab.tracking.artifacts import (
     read_results,
     with_artifact,
 )
-from hemenet_lab.tracking.tracker import Tracker, database_uri
+from hemenet_lab.tracking.records import IDLE, RUNNING
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -48,7 +49,7 @@ class Tag(StrEnum):
     """Path on the machine that trained."""
     COMPLETED = "completed"
     """``true`` once the test went to its end."""
-    IDLE = "idle_seconds"
+    IDLE = IDLE
     """Of resumed runs: seconds from each last sign of life to the next start, together."""
     GRID = "benchmark_grid"
     """The grid that the run was made for; followed by ``.<name>``, another grid that it belongs
@@ -97,7 +98,7 @@ class RecordedRun:
     @property
     def seconds(self) -> float | None:
         """Time that its processes took, together; None until it has ended."""
-        if self.end is None:
+        if self.end is None or self.status == RUNNING:  # a resumed one keeps its former end
             return None
         return max(0.0, self.end - self.start - float(self.tags.get(Tag.IDLE, 0)))
 
@@ -216,6 +217,8 @@ class RunDatabase:
         Args:
             settings: Those of the runs' logger (``trainer.logger.init_args`` of their config).
         """
+        from hemenet_lab.tracking.tracker import Tracker  # imports torch
+
         made = Tracker(folder=settings["folder"], tracking_uri=settings.get("tracking_uri"))
         return cls(made.uri, made.folder)
 

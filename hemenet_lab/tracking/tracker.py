@@ -1,9 +1,8 @@
 """MLflow as the record of each run: a logger that never stops a training.
 
-A local database is written to at once; what goes to a server goes through an `Outbox`. Two private
-names of Lightning's `MLFlowLogger` are used: ``_run_id`` (`Tracker.resume`), since there is no
-public way to choose the run after the logger was made, and ``_mlflow_client``, to look for names
-before the run is made. A test fails if they go.
+A local database is written to at once; what goes to a server goes through an `Outbox`, so that only
+the beginning of a run waits for one. Private names of Lightning's `MLFlowLogger` that are used are
+in `USED`; a test fails if they go.
 """
 
 from __future__ import annotations
@@ -12,32 +11,35 @@ import itertools
 import json
 import logging
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 from filelock import FileLock
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import MLFlowLogger
-from lightning.pytorch.utilities import rank_zero_only, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
 from numpy.typing import NDArray
 
+from hemenet_lab.tracking.address import cause, database_uri, is_remote, wait_shortly
 from hemenet_lab.tracking.outbox import Outbox
-from hemenet_lab.tracking.records import Record
+from hemenet_lab.tracking.records import RUNNING, Record, flat_settings, free_name
+from hemenet_lab.tracking.system_metrics import SystemMetrics
 
+USED = ("_run_id", "_mlflow_client", "_experiment_id", "_experiment_name")
+"""There is no public way to choose the run, or to look for names, after the logger was made."""
 DEFAULT = "protein-mt"
 """Experiment of the runs unless another is named."""
 RUN_NAME = "mlflow.runName"
 LONGEST_VALUE = 500
 """Characters of a parameter that are kept; the config holds all of it."""
-SHORT_WAITS = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "4", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-"""MLflow's settings for a server, unless they are set: the outbox tries again by itself."""
+SYSTEM_METRICS = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"
+PREFIXES = {"validate": "val", "test": "test", "predict": "predict"}
+"""What the metrics of a stage begin with."""
 
 
 class NoRecord(ValueError):
@@ -60,6 +62,8 @@ class Tracker(MLFlowLogger):
         tags: Tags of the run.
         run_id: Continue this run instead of starting one. If neither it nor a name is given, that
             of MLFLOW_RUN_ID.
+        system_metrics: Record what fits use of the machine that records: processor, memory, disk,
+            network and, with nvidia-ml-py, GPU. MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true as well.
 
     Raises:
         NoRecord: No run can be begun there (on first use, before a training begins).
@@ -73,6 +77,7 @@ class Tracker(MLFlowLogger):
         tracking_uri: str | None = None,
         tags: dict[str, Any] | None = None,
         run_id: str | None = None,
+        system_metrics: bool = False,
     ) -> None:
         self.folder = Path(folder).resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -87,9 +92,11 @@ class Tracker(MLFlowLogger):
         self._names_itself = name is None
         self._suggested = ""
         self._outbox: Outbox | None = None
-        if self.remote:
-            for variable, value in SHORT_WAITS.items():
-                os.environ.setdefault(variable, value)
+        asked = os.environ.get(SYSTEM_METRICS, "").lower() == "true"
+        self._watches = system_metrics or asked
+        self._system: SystemMetrics | None = None
+        self._label: tuple[str, str] | None = None
+        wait_shortly(self.uri)
         with self._lock():  # two processes that create the database at once destroy it
             super().__init__(
                 experiment_name=experiment,
@@ -117,7 +124,7 @@ class Tracker(MLFlowLogger):
                 client = super().experiment
             except Exception as error:
                 raise NoRecord(
-                    f"no run can be recorded at {self.uri} ({_cause(error)}); set tracking_uri or "
+                    f"no run can be recorded at {self.uri} ({cause(error)}); set tracking_uri or "
                     "MLFLOW_TRACKING_URI to a server or database that answers, or leave both out"
                 ) from error
         self._begun = True
@@ -126,14 +133,20 @@ class Tracker(MLFlowLogger):
     @property
     def remote(self) -> bool:
         """True if records go over a network, so that they are sent in the background."""
-        return urlparse(self.uri).scheme not in ("", "file", "sqlite")
+        return is_remote(self.uri)
+
+    @property
+    def page(self) -> str:
+        """Where people see the run: a command for a local database, a page of a server."""
+        if self.remote:
+            return f"{self.uri}/#/experiments/{self._experiment_id}/runs/{self._run_id}"
+        return f"mlflow ui --backend-store-uri {self.uri}"
 
     def suggest_name(self, name: str) -> None:
         """Name the run so, if nobody has named it and it was not there before."""
         self._suggested = name
         if self._begun and self._names_itself and not self.resumed:
-            free = self._free_name()
-            self.guarded("its name", lambda: self.experiment.update_run(self.run_id, name=free))
+            self._tell("its name", Record(name=name))
 
     def _free_name(self) -> str:
         """The suggested name, with a number if another run of the experiment has it.
@@ -141,27 +154,61 @@ class Tracker(MLFlowLogger):
         MLflow would draw one from the generator that a fit has seeded: the same for each run.
         """
         name = self._suggested or f"run-{time.strftime('%Y%m%d-%H%M%S')}"
-        client = self._mlflow_client
-        found = client.get_experiment_by_name(self._experiment_name)
-        if found is None:
-            return name
-        where = f"attributes.run_name LIKE '{name}%'"
-        runs = client.search_runs([found.experiment_id], filter_string=where, max_results=1000)
-        taken = {run.info.run_name for run in runs if run.info.run_id != self._run_id}
-        names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-        return next(free for free in names if free not in taken)
+        found = self._mlflow_client.get_experiment_by_name(self._experiment_name)
+        return name if found is None else free_name(self._mlflow_client, found.experiment_id, name)
 
     def resume(self, run_id: str) -> None:
         """Continue a run that this database knows; say so and start a new one otherwise."""
-        from mlflow.tracking import MlflowClient  # slow to import
-
         try:
-            MlflowClient(self.uri).get_run(run_id)
+            self._mlflow_client.get_run(run_id)
         except Exception as error:
-            rank_zero_warn(f"run {run_id} is not in {self.uri} ({error}); a new run is started")
+            rank_zero_warn(
+                f"run {run_id} is not in {self.uri} ({cause(error)}); a new run is started"
+            )
         else:
             self._run_id = run_id
             self.resumed = True
+
+    def join(self, run_id: str, stage: str) -> None:
+        """Record a later test, validation or prediction in the run of its checkpoint.
+
+        What that run holds stays as it is, its status as well: metrics and files of the second test
+        are called ``test-2``, and so on. A run of another database is left alone, and so is one
+        where this tracker was given a name of its own.
+        """
+        if not self._names_itself:
+            return
+        try:
+            run = self._mlflow_client.get_run(run_id)
+        except Exception as error:
+            rank_zero_info(
+                f"the checkpoint's run {run_id} is not in {self.uri} ({cause(error)}); this "
+                f"{stage} has a run of its own"
+            )
+            return
+        taken = {name.partition("/")[0] for name in run.data.metrics}
+        prefix = PREFIXES[stage]
+        label = next(f"{prefix}-{n}" for n in itertools.count(2) if f"{prefix}-{n}" not in taken)
+        self._run_id, self.resumed, self._label = run_id, True, (prefix, label)
+
+    @property
+    def joined(self) -> bool:
+        """True if the run is another's, to which something is added."""
+        return self._label is not None
+
+    def own_name(self, name: str) -> str:
+        """The name of a file that leaves alone what a joined run has already."""
+        return f"{self._label[1]}_{name}" if self._label else name
+
+    @rank_zero_only
+    def begin_fit(self) -> None:
+        """Say that a resumed run goes on, and how long it stood still; watch the machine."""
+        now = int(time.time() * 1000)
+        if self.resumed:
+            self._tell("its state", Record(status=RUNNING, time=now))
+        if self._watches and self._system is None:
+            begun = now // 1000 if self.resumed else 0  # later than all samples before
+            self._system = SystemMetrics(self.log_metrics, begun)
 
     def guarded(self, what: str, action: Callable[[], Any]) -> None:
         """Do ``action``; a failure is reported once for each ``what`` and training goes on."""
@@ -170,7 +217,10 @@ class Tracker(MLFlowLogger):
         except Exception as error:
             if what not in self._failures:
                 self._failures.add(what)
-                rank_zero_warn(f"MLflow could not record {what} ({error}); training goes on")
+                rank_zero_warn(
+                    f"MLflow could not record {what} ({cause(error)}) at {self.uri}; "
+                    "training goes on"
+                )
 
     def _tell(self, what: str, record: Record) -> None:
         """Send a record: to a local database now, to a server through the outbox."""
@@ -178,7 +228,7 @@ class Tracker(MLFlowLogger):
             self.guarded(what, lambda: self.run_id)
         run_id = str(self._run_id)
         if not self.remote:
-            self.guarded(what, lambda: record.send(self.experiment, run_id))
+            self.guarded(what, lambda: record.send_patiently(self.experiment, run_id))
         else:
             if self._outbox is None:
                 self._outbox = Outbox(self.experiment, run_id, self.uri, self.folder)
@@ -187,22 +237,25 @@ class Tracker(MLFlowLogger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         now = int(time.time() * 1000)
+        if self._label is not None:
+            prefix, label = self._label
+            metrics = {
+                f"{label}/{name.removeprefix(f'{prefix}/')}": value
+                for name, value in metrics.items()
+                if name != "epoch"
+            }
         values = [(name, float(value), now, step or 0) for name, value in metrics.items()]
         self._tell("metrics", Record(metrics=values))
 
     @rank_zero_only
     def log_hyperparams(self, params: Mapping[str, Any]) -> None:  # type: ignore[override]  # as used
         """Record nested settings; those that a resumed run has already stay as they are."""
-        flat = {name: str(value)[:LONGEST_VALUE] for name, value in _flat(params)}
-        if self.resumed:
-            self.guarded("parameters", lambda: self._without_known(flat))
-        items = list(flat.items())
+        if self.joined:
+            return
+        items = [(name, str(value)[:LONGEST_VALUE]) for name, value in flat_settings(params)]
         for start in range(0, len(items), 100):
-            self._tell("parameters", Record(params=items[start : start + 100]))
-
-    def _without_known(self, params: dict[str, str]) -> None:
-        for name in self.experiment.get_run(self.run_id).data.params:
-            params.pop(name, None)
+            part = items[start : start + 100]
+            self._tell("parameters", Record(params=part, only_new=self.resumed))
 
     @rank_zero_only
     def log_text(self, text: str, name: str) -> None:
@@ -247,52 +300,29 @@ class Tracker(MLFlowLogger):
             synthetic: The data were made by a program.
         """
 
-        def send() -> None:
-            from mlflow.entities import Dataset, DatasetInput, InputTag
-
-            name = f"{Path(place).name}{' (SYNTHETIC)' if synthetic else ''}"
-            source = json.dumps({"uri": place})
-            data = Dataset(name=name, digest=digest[:36], source_type="local", source=source)
-            tag = InputTag("mlflow.data.context", "training")
-            self.experiment.log_inputs(self.run_id, [DatasetInput(data, [tag])])
-
-        self.guarded("the data set", send)
+        name = f"{Path(place).name}{' (SYNTHETIC)' if synthetic else ''}"
+        source = json.dumps({"uri": place})
+        data = {"name": name, "digest": digest[:36], "source": source}
+        self._tell("the data set", Record(data=data))
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
         """Send all that is left, then end the run."""
         if not self._begun:
             return
-        word = {"success": "FINISHED", "finished": "FINISHED", "failed": "FAILED"}
-        end = Record(status=word.get(status, status), time=int(time.time() * 1000))
-        self._tell("the end of the run", end)
+        if self._system is not None:
+            self._system.stop()
+            self._system = None
+        if not self.joined:
+            word = {"success": "FINISHED", "finished": "FINISHED", "failed": "FAILED"}
+            end = Record(status=word.get(status, status), time=int(time.time() * 1000))
+            self._tell("the end of the run", end)
         if self._outbox is not None:
             self._outbox.flush()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_outbox": None}  # a spawned process has a thread of its own
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted names and values of nested settings."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _cause(error: Exception) -> str:
-    """What went wrong, without the chain of objects that requests and urllib3 print."""
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    known = "Connection refused|timed out|Name or service not known|No route to host"
-    found = re.search(known, text)
-    return found[0] if found else text
-
-
-def database_uri(folder: Path) -> str:
-    """Address of the database in the folder of the runs."""
-    return f"sqlite:///{folder / 'mlruns.db'}"
+        # a spawned process has threads of its own
+        return {**self.__dict__, "_outbox": None, "_system": None}
 
 
 @contextmanager

@@ -9,8 +9,14 @@ from hemenet_lab.training.callbacks import (
 from hemenet_lab.training.checkpoints import RunCheckpoint
 from hemenet_lab.training.files import AtomicCheckpointIO, CannotWrite
 from hemenet_lab.training.guard import NonFiniteGuard, first_non_finite, load_case
-from hemenet_lab.training.loops import prepare_trainer
-from hemenet_lab.training.preemption import EXIT_STATUS, Preemption, continue_run, finish_run
+from hemenet_lab.training.loops import prepare_trainer, without_noise
+from hemenet_lab.training.preemption import (
+    EXIT_STATUS,
+    Preemption,
+    continue_run,
+    finish_run,
+    join_run,
+)
 from hemenet_lab.training.record import RunRecord, run_folder
 from hemenet_lab.training.results import ResultsTable
 
@@ -30,7 +36,9 @@ __all__ = [
     "continue_run",
     "finish_run",
     "first_non_finite",
+    "join_run",
     "load_case",
     "prepare_trainer",
     "run_folder",
+    "without_noise",
 ]

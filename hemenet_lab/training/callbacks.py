@@ -11,6 +11,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelSummary
+from rich.console import Console
+from rich.table import Table
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -80,6 +83,35 @@ class Throughput(Callback):
             }
             for logger in trainer.loggers:
                 logger.log_metrics(rates, step=trainer.global_step)
+
+
+class PartsSummary(ModelSummary):
+    """The model's parts with their numbers of weights, and the sum, before a fit.
+
+    Lightning's own table also counts operations, of which nothing is known before a batch.
+    """
+
+    @staticmethod
+    def summarize(
+        summary_data: list[tuple[str, list[str]]],
+        total_parameters: int,
+        trainable_parameters: int,
+        *counts: Any,
+        **options: Any,
+    ) -> None:
+        columns = dict(summary_data)
+        table = Table()
+        shown = ("Name", "Type", "Params")
+        for name in shown:
+            table.add_column(name, justify="right" if name == "Params" else "left", no_wrap=True)
+        for row in zip(*(columns[name] for name in shown), strict=True):
+            table.add_row(*(text.strip() for text in row))
+        console = Console()
+        console.print(table)
+        console.print(
+            f"{total_parameters:,} weights, {trainable_parameters:,} of them trained",
+            highlight=False,
+        )
 
 
 def peak_memory_mib(device: torch.device) -> float:

@@ -5,14 +5,25 @@ The tests that kill runs, and those of signals, fail if a new version changes it
 
 from __future__ import annotations
 
+import logging
+import warnings
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from lightning.fabric.plugins.environments import SLURMEnvironment
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import BatchSizeFinder, LearningRateFinder
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import (
+    BatchSizeFinder,
+    LearningRateFinder,
+    ModelSummary,
+    ProgressBar,
+    RichModelSummary,
+)
 from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from lightning.pytorch.trainer.connectors.checkpoint_connector import _CheckpointConnector
+
+from hemenet_lab.training.callbacks import PartsSummary
 
 
 class Place(Enum):
@@ -108,13 +119,32 @@ def prepare_trainer(trainer: Trainer) -> None:
             f"precision {trainer.precision} cannot be used: small updates would be lost in weights "
             f"of 16 bits; use --trainer.precision={mixed}, which is as fast, or 32-true"
         )
-    for one in trainer.callbacks:  # type: ignore[attr-defined]  # a plain list
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # a plain list
+    for number, one in enumerate(callbacks):
         if isinstance(one, (LearningRateFinder, BatchSizeFinder)):
             raise ValueError(f"{type(one).__name__} cannot be used: {_INSTEAD[type(one)]}")
+        if type(one) in (ModelSummary, RichModelSummary):
+            callbacks[number] = PartsSummary(max_depth=one._max_depth)
+        if isinstance(one, ProgressBar):
+            one.get_metrics = _WithoutVersion(one)  # type: ignore[method-assign]  # any bar's
     trainer._checkpoint_connector = _OwnCheckpoints(trainer)
     environment = trainer._accelerator_connector.cluster_environment
     if isinstance(environment, SLURMEnvironment):
         environment.auto_requeue = False
+
+
+class _WithoutVersion:
+    """A progress bar's metrics without Lightning's ``v_num``, a run's id that fills half a line.
+
+    A class, so that a bar goes to processes that a strategy spawns.
+    """
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
+
+    def __call__(self, *args: Any) -> dict[str, Any]:
+        found = type(self._bar).get_metrics(self._bar, *args)
+        return {name: value for name, value in found.items() if name != "v_num"}
 
 
 def spawns(trainer: Trainer) -> bool:
@@ -132,3 +162,22 @@ _INSTEAD = {
 
 class _OwnCheckpoints(_CheckpointConnector):
     _hpc_resume_path = None
+
+
+def without_noise() -> None:
+    """Keep messages that no user of ours can act on out of the terminal."""
+    warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+    # each run has a folder of its own for its checkpoints, and a resumed run has its own again
+    warnings.filterwarnings("ignore", message="The dirpath has changed")
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # what we log at the end of an epoch is the same on every process already
+    warnings.filterwarnings("ignore", message="It is recommended to use `self.log")
+    for name, noise in (
+        ("lightning.pytorch.utilities.rank_zero", "Tip:"),
+        ("lightning.pytorch.loggers.mlflow", "not found. Creating it"),  # in a new folder
+    ):
+        logging.getLogger(name).addFilter(partial(_is_no, noise))
+
+
+def _is_no(noise: str, record: logging.LogRecord) -> bool:
+    return noise not in record.getMessage()

@@ -216,6 +216,24 @@ def continue_run(trainer: Trainer, ckpt_path: str | None) -> str | None:
     return ckpt_path
 
 
+def join_run(trainer: Trainer, ckpt_path: str | None, stage: str) -> None:
+    """Let a test, validation or prediction be recorded in the run of its checkpoint.
+
+    Args:
+        trainer: About to begin.
+        ckpt_path: The checkpoint; without one, the run that MLFLOW_RUN_ID names is meant.
+        stage: ``test``, ``validate`` or ``predict``.
+    """
+    tracker = tracker_of(trainer)
+    if tracker is None or not trainer.is_global_zero:
+        return
+    run_id = str(tracker.run_id) if tracker.resumed else None
+    if ckpt_path and Path(ckpt_path).is_file():
+        run_id = read_checkpoint(ckpt_path).get(RUN_KEY) or run_id
+    if run_id:
+        tracker.join(run_id, stage)
+
+
 def finish_run(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> None:
     """Calibrate and test the best weights, so that every fit ends with the table of its results.
 

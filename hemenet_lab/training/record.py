@@ -64,6 +64,9 @@ class RunRecord(Callback):
         tracker = tracker_of(trainer)
         if tracker is not None and stage == "fit" and trainer.is_global_zero:
             tracker.suggest_name("-".join(_words(trainer, pl_module).values()).lower())
+            tracker.begin_fit()
+        if tracker is not None and stage != "fit" and trainer.is_global_zero and not tracker.joined:
+            tracker.set_tags(_data_tags(trainer))
         folder = share_run_folder(trainer)
         if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
@@ -89,8 +92,7 @@ class RunRecord(Callback):
         tracker.set_tags(
             {
                 Tag.REVISION: git_revision(),
-                Tag.STORE: getattr(store, "hash", "unknown"),
-                Tag.SYNTHETIC: bool(getattr(store, "manifest", {}).get("synthetic", False)),
+                **_data_tags(trainer),
                 Tag.TORCH: torch.__version__,
                 Tag.DEVICES: trainer.num_devices * trainer.num_nodes,
                 **words,
@@ -118,7 +120,16 @@ class RunRecord(Callback):
             rank_zero_info(f"The run's folder: {run_folder(trainer)}")
         else:
             tracker.set_tags({Tag.BEST_CHECKPOINT: best})
-            rank_zero_info(f"See the run: mlflow ui --backend-store-uri {tracker.uri}")
+            rank_zero_info(f"See the run: {tracker.page}")
+
+
+def _data_tags(trainer: Trainer) -> dict[str, Any]:
+    """Which data a run is about, and whether a program has made them."""
+    store = getattr(trainer.datamodule, "store", None)  # type: ignore[attr-defined]  # set by fit
+    return {
+        Tag.STORE: getattr(store, "hash", "unknown"),
+        Tag.SYNTHETIC: bool(getattr(store, "manifest", {}).get("synthetic", False)),
+    }
 
 
 def _words(trainer: Trainer, module: LightningModule) -> dict[str, str]:

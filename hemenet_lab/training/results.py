@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hemenet_lab.metrics import METRICS, bootstrap
-from hemenet_lab.model import MultiTaskModule, TaskEvaluation
+from hemenet_lab.model import SYNTHETIC_DATA, MultiTaskModule, TaskEvaluation
 from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
 from hemenet_lab.tracking import Artifact, Result, Tag, results_csv, tracker_of
@@ -118,22 +118,29 @@ class ResultsTable(Callback):
         predictions = labelled_predictions(pl_module, data.store)
         if not trainer.is_global_zero:
             return
-        Console().print(render(results, synthetic=bool(data.store.manifest.get("synthetic"))))
+        synthetic = bool(data.store.manifest.get("synthetic"))
+        Console().print(render(results, synthetic))
+        text = results_csv(results, SYNTHETIC_DATA if synthetic else "")
         stream = io.BytesIO()
         np.savez_compressed(stream, **predictions)  # type: ignore[arg-type]  # numpy's stub
-        write_whole(run_folder(trainer) / Artifact.PREDICTIONS, stream.getvalue())
-        write_whole(run_folder(trainer) / Artifact.RESULTS, results_csv(results).encode())
         tracker = tracker_of(trainer)
+        names = [str(Artifact.PREDICTIONS), str(Artifact.RESULTS)]
         if tracker is not None:
-            tracker.log_text(results_csv(results), Artifact.RESULTS)
-            tracker.log_arrays(predictions, Artifact.PREDICTIONS)
-            tracker.set_tags({Tag.COMPLETED: "true"})
+            names = [tracker.own_name(name) for name in names]
+        write_whole(run_folder(trainer) / names[0], stream.getvalue())
+        write_whole(run_folder(trainer) / names[1], text.encode())
+        if tracker is not None:
+            tracker.log_text(text, names[1])
+            tracker.log_arrays(predictions, names[0])
+            if not tracker.joined:
+                tracker.set_tags({Tag.COMPLETED: "true"})
 
 
 def render(results: list[Result], synthetic: bool = False) -> Table:
     """The table for a terminal."""
-    title = "Test results" + (" (SYNTHETIC demo data)" if synthetic else "")
-    table = Table(title=title, caption="interval: 95 % bootstrap over the n labelled items")
+    title = "Test results" + (f" ({SYNTHETIC_DATA})" if synthetic else "")
+    caption = "interval: 95 % bootstrap over the n labelled items"
+    table = Table(title=title, caption=caption, min_width=len(caption) + 2)  # neither is wrapped
     for name in ("task", "metric"):
         table.add_column(name)
     for name in ("value", "interval", "n", "constant predictor"):

@@ -176,18 +176,26 @@ def test_prompts_need_a_task_aware_readout(tmp_path: Path) -> None:
         task_prompts(checkpoint(tmp_path / "a.ckpt", PROMPTS, aware=False))
 
 
-def test_prompt_heatmap_is_the_mean_over_runs(fake_runs: FakeRuns, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [2, 3])
+def test_prompt_heatmap_is_the_mean_over_runs(
+    fake_runs: FakeRuns, tmp_path: Path, count: int
+) -> None:
     other = {**PROMPTS, "chain": PROMPTS["chain"][:, ::-1].copy()}
-    for seed, prompts in enumerate((PROMPTS, other)):
+    for seed, prompts in enumerate((PROMPTS, other, PROMPTS)[:count]):
         path = checkpoint(tmp_path / f"{seed}.ckpt", prompts)
         tags = {"best_checkpoint": str(path)}
         fake_runs.add({"model": "hemenet"}, seed, scored("lba"), grid="figure4", tags=tags)
-    fake_runs.add({"model": "hemenet"}, 2, scored("lba"), grid="figure4")
+    fake_runs.add({"model": "hemenet"}, 3, scored("lba"), grid="figure4")
     found = drawings(fake_runs, "figure4")["prompts"]
-    assert "mean over 2 runs" in found.caption
+    assert f"mean over {count} runs" in found.caption
     assert "1 runs have no checkpoint here" in found.caption
     shown = texts(found)
-    assert any(text.startswith("0.00\n±1.41") for text in shown)  # of -1 and 1
+    if count == 2:
+        assert "0.00" in shown, "two runs have no spread"
+        assert "±" not in found.caption
+    else:
+        assert any(text.startswith("0.33\n±1.15") for text in shown)  # of -1, 1 and 1
+        assert "±" in found.caption
 
 
 def test_prompts_of_two_configurations_are_not_averaged(

@@ -72,13 +72,13 @@ def test_a_table_has_a_row_per_configuration_and_seeds_beside_each_other(
     fake_runs: FakeRuns,
 ) -> None:
     for encoder, shift in (("gcn", 0.0), ("gvp", 5.0)):
-        for seed in (0, 1):
+        for seed in (0, 1, 2):
             add_folds(fake_runs, encoder, seed, shift + seed)
     table = tabulate(read_grid("table1", folder=fake_runs.folder))
     assert [dict(row) for row in table.rows] == [{"encoder": "gcn"}, {"encoder": "gvp"}]
     cell = table.cell(table.rows[0], "lba", "rmse")
     assert cell is not None
-    assert (cell.seeds, cell.counts) == ((0, 1), (12, 12))
+    assert (cell.seeds, cell.counts) == ((0, 1, 2), (12, 12, 12))
     assert table.leads[0].difference.established
     assert "Cross-validation over 3 folds" in " ".join(remarks(table))
     assert overview(table).rows[0][0].main == "gcn"

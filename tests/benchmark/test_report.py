@@ -9,17 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 
 from hemenet_lab.benchmark.report import report_page
 from hemenet_lab.benchmark.results.grid import read_grid
 from hemenet_lab.benchmark.tables import Scores, tabulate
 from hemenet_lab.store.reader import Store
+from tests.browser import chromium, open_page
 from tests.tracking.fake_runs import FakeRuns, Scored
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
 TARGET = np.linspace(4.0, 9.0, 12)
 TERMS = np.tile(np.eye(3), (4, 1))
 COMMAND = "lightning fit --config experiments/multitask.yaml # <&>"
@@ -139,22 +136,8 @@ def test_names_of_runs_are_escaped(fake_runs: FakeRuns, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("no chromium and chromedriver on this machine")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def open_page(browser: Any, page: Path, width: int = 1440) -> None:
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(page.as_uri())
+    with chromium("--disable-gpu") as driver:
+        yield driver
 
 
 def column(browser: Any, place: int) -> list[str]:

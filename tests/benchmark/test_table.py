@@ -10,7 +10,7 @@ import pytest
 
 from hemenet_lab.benchmark.render import escape_tex, render
 from hemenet_lab.benchmark.results.grid import read_grid
-from hemenet_lab.benchmark.tables import ResultTable, tabulate
+from hemenet_lab.benchmark.tables import ResultTable, leads, overview, tabulate
 from tests.tracking.fake_runs import FakeRuns, Scored
 
 MULTI = {"setting": "multi", "encoder": "gcn"}
@@ -88,6 +88,26 @@ def test_winner_where_the_bootstrap_says_so(fake_runs: FakeRuns) -> None:
     assert lead.difference.high < 0
 
 
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_nothing_is_established_nor_spread_below_three_seeds(
+    fake_runs: FakeRuns, seeds: int
+) -> None:
+    for name, noise in (("gcn", 3.0), ("egnn", 0.1)):
+        for seed in range(seeds):
+            fake_runs.add({**MULTI, "encoder": name}, seed, noisy(noise, seed + 10 * len(name)))
+    table = table_of(fake_runs)
+    enough = seeds == 3
+    assert all(lead.difference.excludes_zero for lead in table.leads)
+    assert all(lead.difference.established is enough for lead in table.leads)
+    assert ({cell.mark for cell in table.cells} == {""}) is not enough
+    assert all((cell.std is not None) is enough for cell in table.cells)
+    shown = overview(table)
+    assert ("±" in shown.caption) is enough
+    assert any(text.spread for row in shown.rows for text in row) is enough
+    verdict = "established" if enough else "not established (fewer than 3 seeds)"
+    assert {row[-1].main for row in leads(table).rows} == {verdict}
+
+
 def test_no_winner_among_equals(fake_runs: FakeRuns) -> None:
     """Negative control: the best of four that differ by chance alone."""
     for place, name in enumerate(("gcn", "gat", "egnn", "gvp")):
@@ -101,8 +121,8 @@ def test_no_winner_among_equals(fake_runs: FakeRuns) -> None:
 
 def test_second_is_marked_only_where_told_from_the_third(fake_runs: FakeRuns) -> None:
     for place, (name, noise) in enumerate((("gcn", 0.2), ("gat", 1.5), ("egnn", 1.5))):
-        for seed in range(2):
-            fake_runs.add({**MULTI, "encoder": name}, seed, noisy(noise, seed + 10 * place))
+        for seed in range(3):
+            fake_runs.add({**MULTI, "encoder": name}, seed, noisy(noise, seed + 10 * min(place, 1)))
     marks = [c.mark for c in table_of(fake_runs).cells if c.metric == "rmse"]
     assert sorted(marks) == ["", "", "best"]
 
@@ -145,7 +165,8 @@ def test_tasks_without_test_items_are_absent_and_said(fake_runs: FakeRuns) -> No
 
 def test_empty_and_undefined_cells(fake_runs: FakeRuns) -> None:
     fake_runs.add(MULTI, 0, {**scored(1.0), "ec": Scored(TERMS, TERMS, level="chain")})
-    fake_runs.add({**MULTI, "encoder": "gat"}, 0, scored(2.0))
+    for seed in range(3):
+        fake_runs.add({**MULTI, "encoder": "gat"}, seed, scored(2.0))
     broken = np.where(TARGET > 8, np.nan, TARGET)
     fake_runs.add({**MULTI, "encoder": "gvp"}, 0, {"lba": Scored(broken, TARGET)})
     text = printed(fake_runs)
@@ -153,7 +174,7 @@ def test_empty_and_undefined_cells(fake_runs: FakeRuns) -> None:
     header, *lines = ([word.strip() for word in row[1:-1]] for row in rows)
     assert header == ["encoder", "lba RMSE ↓ n=30", "lba MAE ↓ n=30", "ec Fmax ↑ n=30"]
     cells = {line[0]: line[1:] for line in lines}
-    assert cells["gat"] == ["<u>2.000</u>", "<u>2.000</u>", "–"]
+    assert cells["gat"] == ["2.000 ± 0.000", "2.000 ± 0.000", "–"]
     assert cells["gvp"][0].startswith("nan")
     assert cells["constant predictor"] == ["2.500", "2.500", "2.500"]
 
@@ -196,7 +217,7 @@ def test_synthetic_data_are_said(fake_runs: FakeRuns, style: str) -> None:
 
 
 def test_csv_has_everything(fake_runs: FakeRuns) -> None:
-    for seed in (0, 1):
+    for seed in (0, 1, 2):
         fake_runs.add(MULTI, seed, scored(1.0 + seed))
     lines = list(csv.DictReader(io.StringIO(printed(fake_runs, "csv"))))
     assert [(line["encoder"], line["task"], line["metric"]) for line in lines] == [
@@ -204,15 +225,16 @@ def test_csv_has_everything(fake_runs: FakeRuns) -> None:
         ("gcn", "lba", "mae"),
     ]
     first = lines[0]
-    assert (float(first["mean"]), float(first["std"])) == pytest.approx((1.5, 0.5**0.5))
-    assert (first["seeds"], first["seed_list"], first["n"], first["mark"]) == ("2", "0 1", "30", "")
+    assert (float(first["mean"]), float(first["std"])) == pytest.approx((2.0, 1.0))
+    assert (first["seeds"], first["seed_list"]) == ("3", "0 1 2")
+    assert (first["n"], first["mark"]) == ("30", "")
     assert (first["paper"], first["synthetic_data"]) == ("", "false")
     assert first["store_hash"] == "5" * 64
 
 
 def test_latex_is_escaped_and_balanced(fake_runs: FakeRuns) -> None:
     for name, noise in (("a_b%c&{d}$#~^\\", 0.1), ("hemenet", 3.0)):
-        for seed in range(2):
+        for seed in range(3):
             fake_runs.add({"setting": "multi", "encoder": name}, seed, noisy(noise, seed))
     text = printed(fake_runs, "latex")
     assert r"a\_b\%c\&\{d\}\$\#\textasciitilde{}\textasciicircum{}\textbackslash{}" in text

@@ -7,7 +7,9 @@ import torch
 
 from hemenet_lab.cli import hemenet, lightning
 from hemenet_lab.cli.checkpoint_path import checkpoint_defaults
+from hemenet_lab.cli.lightning_adapter import config_reader
 from hemenet_lab.saved.checkpoint import LIGHTNINGS_INSTANTIATOR
+from hemenet_lab.tracking import run_identity
 
 MAIN = f"--config={Path(__file__).resolve().parents[2] / 'experiments' / 'multitask.yaml'}"
 
@@ -82,3 +84,13 @@ def test_encoders_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     for name in ("HeMeNet", "GCN", "GAT", "SchNet", "EGNN", "GVP", "GearNet", "DyMEAN", "CDConv"):
         assert name in shown
+
+
+def test_registering_is_a_choice_that_is_no_part_of_a_run() -> None:
+    reader = config_reader()
+    plain = reader.read(["fit", "--model.encoder=HeMeNet"])
+    assert plain["tracking"] == {"register": False}
+    for word, value in (("true", True), ("my-model", "my-model")):
+        asked = reader.read(["fit", "--model.encoder=HeMeNet", f"--tracking.register={word}"])
+        assert asked["tracking"] == {"register": value}
+        assert run_identity(plain, "s") == run_identity(asked, "s")

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.tracking.fake_runs import empty_database
+
+__all__ = ["empty_database"]
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("torch", "lightning", "mlflow", "rdkit", "matplotlib", "pandas", "torch_geometric")
 PROGRAM = """
@@ -52,6 +55,7 @@ def modules_after(words: list[str], lightning: bool = False) -> set[str]:
         ["data", "verify", "nowhere"],
         ["predict", "--help"],
         ["explain", "--help"],
+        ["models", "--help"],
         ["benchmark", "--help"],
         ["benchmark", "run", "--help"],
     ],
@@ -59,6 +63,12 @@ def modules_after(words: list[str], lightning: bool = False) -> set[str]:
 )
 def test_light_commands_import_nothing_heavy(words: list[str]) -> None:
     assert modules_after(words) & {*HEAVY} == set()
+
+
+def test_listing_runs_needs_no_torch(empty_database: Path) -> None:
+    found = modules_after(["models", "--folder", str(empty_database.parent)])
+    assert "mlflow" in found
+    assert found & {"torch", "lightning", "rdkit", "matplotlib"} == set()
 
 
 def test_help_imports_no_parser_either() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import gemmi
 import numpy as np
@@ -11,10 +12,13 @@ import pytest
 import torch
 
 from baselines import GCN
+from hemenet_lab import Predictor
+from hemenet_lab.cli import hemenet
 from hemenet_lab.encoders import HeMeNet
-from hemenet_lab.explain import explain_entry, write_files
+from hemenet_lab.explain import explain, explain_entry, write_files
 from hemenet_lab.explain.methods import occlude
 from hemenet_lab.model import Mean, MultiTaskModule, TaskAware
+from tests.prediction.test_predictor import checkpoint
 from tests.store.entries import TASKS, random_entry
 
 ENTRY = random_entry(3)
@@ -103,3 +107,28 @@ def test_files(tmp_path: Path) -> None:
         else:
             assert path.with_suffix(".cif").name in path.read_text()
     assert {path.suffix for path in tmp_path.iterdir()} == {".csv", ".cif", ".pdb", ".cxc", ".pml"}
+
+
+def test_a_predictor_and_the_command_explain_alike(tmp_path: Path) -> None:
+    """The module of a checkpoint gives the same maps, with intervals and notes beside them."""
+    weights = checkpoint(SimpleNamespace(tasks=TASKS), tmp_path / "best.ckpt")
+    made = explain_entry(small(), ENTRY, ["ec"])
+    structure = next(path for path in write_files(made, tmp_path / "in") if path.suffix == ".pdb")
+    predictor = Predictor(weights, device="cpu", contact=99)
+    result = predictor.predict(structure, partner_chains=["B"])
+    found = explain(predictor, result, ["ppa", "ec"], methods=["gradients"], steps=4)
+    assert found.result is result
+    alone = explain_entry(
+        predictor.members[0].module, result.entry, ["ppa", "ec"], methods=["gradients"], steps=4
+    )
+    for mine, theirs in zip(found.maps, alone.maps, strict=True):
+        assert (mine.task, mine.term) == (theirs.task, theirs.term)
+        np.testing.assert_allclose(mine.values, theirs.values, rtol=1e-4, atol=1e-6)
+    assert "of chain B" in found._repr_html_()
+    words = ["explain", str(structure), "--ckpt", str(weights), "--task", "ppa", "--steps", "2"]
+    words += ["--partner-chains", "B", "--contact", "99"]
+    page = tmp_path / "new" / "page.html"
+    assert hemenet([*words, "--html", str(page), "--out", str(tmp_path / "out")]) == 0
+    assert "not calibrated" in page.read_text("utf-8")
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} >= {".csv", ".cif"}
+    assert hemenet(words) == 2

@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from hemenet_lab.cli import hemenet
 from hemenet_lab.model import training_data_note
 from hemenet_lab.store.reader import Store
+from hemenet_lab.tracking import resolve_checkpoint
 from tests.integration.run import SMALL, fit_args, only, run_apart, run_here
 
 TASKS = ("lba", "ppa", "ec", "mf", "bp", "cc")
@@ -31,7 +32,8 @@ def fitted(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a small fit has ended."""
     folder = tmp_path_factory.mktemp("fit")
     with pytest.MonkeyPatch.context() as patch:
-        run_here(patch, folder, *fit_args(tiny_store, *SMALL, "--trainer.max_epochs=2"))
+        more = ("--trainer.max_epochs=2", "--tracking.register=true")
+        run_here(patch, folder, *fit_args(tiny_store, *SMALL, *more))
     return folder
 
 
@@ -56,6 +58,12 @@ def test_run_is_recorded_whole(fitted: Path, tiny_store: Path) -> None:
     assert Path(run.data.tags["best_checkpoint"]) == checkpoint_of(fitted)
 
 
+def test_the_best_checkpoint_is_registered_when_asked(fitted: Path) -> None:
+    path = resolve_checkpoint("models:/hemenet-task_aware-all/1", fitted / "runs")
+    assert path != checkpoint_of(fitted)
+    assert path.read_bytes() == checkpoint_of(fitted).read_bytes()
+
+
 def test_resolved_config_is_an_artifact(fitted: Path) -> None:
     config = yaml.safe_load(only(list(fitted.glob("runs/artifacts/*/*/config.yaml"))).read_text())
     arguments = config["model"]["encoder"]["init_args"]
@@ -67,6 +75,7 @@ def test_resolved_config_is_an_artifact(fitted: Path) -> None:
 def test_results_say_n_interval_and_constant(fitted: Path) -> None:
     text = only(list(fitted.glob("runs/artifacts/*/*/results.csv"))).read_text()
     rows = {(row["task"], row["metric"]): row for row in csv.DictReader(text.splitlines())}
+    assert {row["data"] for row in rows.values()} == {"SYNTHETIC demo data"}
     row = rows["ec", "fmax"]
     assert int(row["n"]) > 0
     assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
@@ -94,8 +103,26 @@ def test_test_command_needs_the_checkpoint_only(
 ) -> None:
     trained = only(runs_of(fitted)).data.metrics
     run_here(monkeypatch, tmp_path, "test", f"--ckpt_path={checkpoint_of(fitted)}")
-    tested = only(runs_of(tmp_path)).data.metrics
+    run = only(runs_of(tmp_path))
+    tested = run.data.metrics
+    assert run.data.tags["synthetic_data"] == "True"
     assert tested["test/score"] == pytest.approx(trained["test/score"], rel=1e-6)
+
+
+def test_a_later_test_joins_the_run_of_its_checkpoint(
+    fitted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = only(runs_of(fitted))
+    run_here(monkeypatch, fitted, "test", f"--ckpt_path={checkpoint_of(fitted)}")
+    run = only(runs_of(fitted))
+    assert run.info.status == "FINISHED"
+    assert run.info.end_time == before.info.end_time
+    assert {name: run.data.metrics[name] for name in before.data.metrics} == before.data.metrics
+    assert run.data.metrics["test-2/score"] == pytest.approx(before.data.metrics["test/score"])
+    (folder,) = fitted.glob("runs/artifacts/*/*")
+    assert {"results.csv", "test-2_results.csv", "test-2_config.yaml"} <= {
+        path.name for path in folder.iterdir()
+    }
 
 
 def test_command_line_wins_over_the_checkpoint(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,17 +53,26 @@ def test_runs_keep_apart_without_a_tracker(
     assert torch.load(last, weights_only=True)["global_step"] == 4
 
 
-def test_two_loggers_at_once(
+def test_loggers_of_lightning_beside_ours(
     tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loggers = (
+    loggers = [
         "--trainer.logger=hemenet_lab.tracking.Tracker",
         "--trainer.logger+={class_path: CSVLogger, init_args: {save_dir: logs}}",
-    )
+    ]
+    left = {"logs/*/*/metrics.csv"}
+    if find_spec("tensorboard"):
+        loggers += ["--trainer.logger+={class_path: TensorBoardLogger, init_args: {save_dir: tb}}"]
+        left |= {"tb/*/*/events.out.tfevents.*"}
+    if find_spec("wandb"):
+        monkeypatch.setenv("WANDB_MODE", "offline")
+        loggers += ["--trainer.logger+={class_path: WandbLogger, init_args: {save_dir: wb}}"]
+        left |= {"wb/wandb/offline-run-*"}
     run_here(monkeypatch, tmp_path, *fit_args(tiny_store, *SMALL, *SHORT, *loggers))
     run = only(runs_of(tmp_path))
     assert names_in(tmp_path / "runs" / run.info.run_id) == FILES
-    assert len(list(tmp_path.glob("logs/*/*/metrics.csv"))) == 1
+    assert run.data.tags["completed"] == "true"
+    assert [pattern for pattern in left if not list(tmp_path.glob(pattern))] == []
 
 
 def test_without_checkpoints_the_last_weights_are_tested(

@@ -154,8 +154,11 @@ def test_equals_the_slow_form(metric: str) -> None:
     assert run.by_item == pytest.approx(items, abs=1e-9)
     interval = bootstrap(metric, prediction, target, resamples=200)
     assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(items, [0.025, 0.975])))
-    assert mean_interval([run]) == pytest.approx((interval.low, interval.high))
-    assert run.by_cluster == pytest.approx(by_repeating(metric, prediction, target, CLUSTER))
+    clusters = by_repeating(metric, prediction, target, CLUSTER)
+    assert mean_interval([run]) == pytest.approx(tuple(np.quantile(clusters, [0.025, 0.975])))
+    unknown = resample(metric, value, prediction, target, np.full(60, -1), resamples=200)
+    assert mean_interval([unknown]) == pytest.approx((interval.low, interval.high))
+    assert run.by_cluster == pytest.approx(clusters)
     assert run.per_cluster == pytest.approx(value), "all clusters have 3 items"
     assert run.clusters == 20
 

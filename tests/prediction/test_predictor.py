@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from baselines import GCN
 from hemenet_lab import Predictor
 from hemenet_lab.calibration import CALIBRATION_KEY, Calibration, TrainingSet, ValueCalibration
 from hemenet_lab.calibration.measure import calibrate, read_calibration
@@ -149,6 +150,30 @@ def test_intervals_sizes_and_strangers(store: Store, files: list[Path], tmp_path
     assert "far from what the model was trained on" in row.notes
     assert "the longest training chain 12" in row.notes
     assert "larger than all it was trained on" in row.notes
+
+
+def test_partners_are_a_side_only_for_models_that_look(
+    folder: Path, store: Store, files: list[Path], tmp_path: Path
+) -> None:
+    plain = Predictor(folder / "plain.ckpt", contact=50)
+    found = plain.predict(files[0], partner_chains=("B",))
+    assert "does not see which chains are the partner" in found.affinity["ppa"].notes
+    assert "partner" not in " ".join(plain.predict(files[0]).notes)
+    torch.manual_seed(0)
+    module = MultiTaskModule(GCN(hidden_dim=8, num_layers=1))
+    module.build(store.tasks)
+    settings = {"hidden_dim": 8, "num_layers": 1}
+    encoder = {"class_path": "baselines.GCN", "init_args": settings}
+    content = {
+        MODEL: {"encoder": encoder, "_instantiator": LIGHTNINGS_INSTANTIATOR},
+        "tasks": [task.to_dict() for task in store.tasks],
+        "state_dict": module.state_dict(),
+    }
+    torch.save(content, tmp_path / "gcn.ckpt")
+    sees = Predictor(tmp_path / "gcn.ckpt", contact=50).predict(files[0], partner_chains=("B",))
+    assert "partner" not in " ".join(sees.notes)
+    with pytest.raises(ValueError, match=r"all chains, .*, are partner chains; a complex needs"):
+        plain.predict(files[0], partner_chains=found.entry.chain_names)
 
 
 def test_faces_of_a_result(folder: Path, files: list[Path]) -> None:

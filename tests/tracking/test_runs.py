@@ -85,6 +85,9 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text(text)
     assert read_results(path) == results
+    path.write_text(results_csv(results, "SYNTHETIC demo data"))
+    assert path.read_text().count("SYNTHETIC demo data") == len(results)
+    assert read_results(path) == results
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:

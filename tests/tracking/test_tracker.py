@@ -5,11 +5,15 @@ import random
 import warnings
 from pathlib import Path
 
+import mlflow
 import pytest
 from lightning.pytorch.loggers import MLFlowLogger
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking import MlflowClient
 
 from hemenet_lab.tracking import Tracker
+from hemenet_lab.tracking.address import SHORT_WAITS
+from hemenet_lab.tracking.tracker import USED
 from hemenet_lab.training.record import git_revision
 
 
@@ -76,13 +80,33 @@ def test_resume_continues_a_known_run_only(tmp_path: Path) -> None:
     assert third.run_id not in (run_id, "0" * 32)
 
 
-def test_lightning_keeps_the_run_where_resume_puts_it(tmp_path: Path) -> None:
-    """The one private name of Lightning's that the tracker uses."""
+def test_private_names_of_lightning_are_there(tmp_path: Path) -> None:
     logger = MLFlowLogger(tracking_uri=f"sqlite:///{tmp_path / 'x.db'}", run_id="given")
-    assert vars(logger).get("_run_id") == "given", (
-        "lightning's MLFlowLogger does not keep its run in _run_id any more, so Tracker.resume "
-        "(hemenet_lab/tracking/tracker.py) must choose the run in another way"
+    missing = [name for name in USED if name not in vars(logger)]
+    assert not missing, (
+        f"lightning's MLFlowLogger has no {missing} any more; hemenet_lab/tracking/tracker.py uses "
+        "them to choose the run, and to look for names, after the logger was made"
     )
+    assert vars(logger)["_run_id"] == "given"
+    assert hasattr(vars(logger)["_mlflow_client"], "search_runs")
+
+
+def test_what_is_used_of_mlflow_is_there() -> None:
+    """Names that its documentation does not promise."""
+    from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES, MLFLOW_RUN_ID
+    from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
+
+    assert MLFLOW_RUN_ID.name == "MLFLOW_RUN_ID"
+    for name in SHORT_WAITS:
+        assert hasattr(mlflow.environment_variables, name), f"MLflow reads no {name} any more"
+    assert MLFLOW_HTTP_REQUEST_MAX_RETRIES.name in SHORT_WAITS
+    monitor = CPUMonitor()
+    monitor.collect_metrics()
+    assert monitor.aggregate_metrics()
+    monitor.clear_metrics()
+    assert MlflowException("x").get_http_status_code() == 500
+    answer = RestException({"error_code": "INVALID_PARAMETER_VALUE", "message": "bad"})
+    assert answer.get_http_status_code() == 400
 
 
 def test_mlflow_is_quiet_about_new_tables(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -45,7 +45,7 @@ _PAPER: dict[str, Any] = {
 
 
 def bars(table: ResultTable) -> Drawing:
-    """Score of every row on every task, with 95 % intervals over test items."""
+    """Score of every row on every task, with 95 % intervals over clusters of test items."""
     columns = table.columns(MAIN_METRICS)
     height = max(1.3, 0.55 + 0.19 * len(table.rows))
     figure, axes = panels(len(columns), 3, height)
@@ -57,7 +57,7 @@ def bars(table: ResultTable) -> Drawing:
         _bar_panel(axis, table, column, colours, labels)
     say_synthetic(figure, table.results.synthetic)
     caption = (
-        "Bars: mean over seeds, whiskers: 95 % bootstrap interval over test items, dots: seeds, "
+        "Bars: mean over seeds, whiskers: 95 % bootstrap interval over clusters, dots: seeds, "
         "dashed: constant predictor"
     )
     caption += "." if table.results.synthetic else "; diamonds: the paper's number."
@@ -129,7 +129,7 @@ def efficiency(table: ResultTable) -> Drawing | None:
     if len(handles) > 1:
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
     say_synthetic(figure, table.results.synthetic)
-    caption = "Mean over seeds; bars: 95 % bootstrap interval over test items."
+    caption = "Mean over seeds; bars: 95 % bootstrap interval over clusters of test items."
     return Drawing("efficiency", "Label efficiency", caption, figure)
 
 

@@ -23,7 +23,14 @@ from hemenet_lab.benchmark.tables import (
     label_of,
     row_of,
 )
-from hemenet_lab.metrics import MAIN_METRICS, METRICS, Difference, Resampled, difference
+from hemenet_lab.metrics import (
+    FEWEST_SEEDS,
+    MAIN_METRICS,
+    METRICS,
+    Difference,
+    Resampled,
+    difference,
+)
 from hemenet_lab.model import TASKS_KEY
 from hemenet_lab.tasks import PROTEIN_MT
 from hemenet_lab.tracking import RecordedRun, Tag
@@ -156,7 +163,7 @@ def transfer_matrix(gains: Sequence[Gain], synthetic: bool) -> Drawing | None:
     caption = (
         "Gain of the column's task (positive is better, RMSE in pKd or Fmax) from the row's; in "
         "brackets the paired 95 % interval over sequence clusters and seeds; bold where it "
-        "excludes 0. Colour: gain relative to the score without."
+        "excludes 0 with three seeds or more. Colour: gain relative to the score without."
     )
     return Drawing("transfer", "Which task helps which", caption, figure)
 
@@ -246,13 +253,14 @@ def prompts_drawing(table: ResultTable) -> Drawing | None:
         return None
     names = list(chosen[0])
     matrices = np.stack([prompt_correlation(prompts) for prompts in chosen])
-    spread = matrices.std(axis=0, ddof=1) if len(chosen) > 1 else None
-    figure = prompt_heatmap(names, matrices.mean(axis=0), spread, len(chosen))
+    spread = matrices.std(axis=0, ddof=1) if len(chosen) >= FEWEST_SEEDS else None
+    figure = prompt_heatmap(names, matrices.mean(axis=0), spread)
     say_synthetic(figure, table.results.synthetic)
     caption = (
         f"Pearson correlation between the task prompts of {label_of(row)}, mean over {len(chosen)} "
-        "runs (± standard deviation). Complex-level and chain-level prompts belong to two readouts "
-        "with weights of their own, so correlations between the two groups have no direct meaning."
+        f"runs{'' if spread is None else ' (± standard deviation)'}. Complex-level and chain-level "
+        "prompts belong to two readouts with weights of their own, so correlations between the two "
+        "groups have no direct meaning."
     )
     caption += f" {missing} runs have no checkpoint here." if missing else ""
     return Drawing("prompts", "Correlation of task prompts", caption, figure)
@@ -265,7 +273,7 @@ def has_prompts(checkpoint: Path) -> bool:
 
 
 def prompt_heatmap(
-    names: Sequence[str], mean: NDArray[np.float64], spread: NDArray[np.float64] | None, runs: int
+    names: Sequence[str], mean: NDArray[np.float64], spread: NDArray[np.float64] | None
 ) -> Figure:
     """Correlations [T, T] between prompts, mean over runs, with standard deviations if given."""
     side = min(WIDTH * 0.62, 1.2 + 0.55 * len(names))
@@ -275,7 +283,7 @@ def prompt_heatmap(
     for row in range(len(names)):
         for column in range(len(names)):
             text = f"{mean[row, column]:.2f}"
-            if spread is not None and runs > 1 and row != column:
+            if spread is not None and row != column:
                 text += f"\n±{spread[row, column]:.2f}"
             ink = _ink(mean[row, column])
             axis.text(column, row, text, ha="center", va="center", fontsize=6.5, color=ink)

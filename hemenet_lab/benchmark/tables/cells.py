@@ -11,6 +11,7 @@ import numpy as np
 from hemenet_lab.benchmark.results import GridResults, PaperValue, paper_value, same_items
 from hemenet_lab.benchmark.tables.rows import Row, block_of, ordered_rows, row_of
 from hemenet_lab.metrics import (
+    FEWEST_SEEDS,
     METRICS,
     PAPER_METRICS,
     Difference,
@@ -28,9 +29,9 @@ RULE = (
     "Bold is the best mean of a column, and only where the paired bootstrap tells it from the "
     "runner-up: 1,000 resamples draw whole sequence clusters of test items (the same for both; "
     "single items where clusters are unknown) and the seeds of each side, and the 95 % interval of "
-    "the difference excludes 0. The second is underlined where, in turn, it is told from the "
-    "third. A column without bold has no established winner. Single- and multi-task rows are "
-    "judged apart. No correction is made for the number of columns."
+    "the difference excludes 0, with three seeds or more on each side. The second is underlined "
+    "where, in turn, it is told from the third. A column without bold has no established winner. "
+    "Single- and multi-task rows are judged apart. No correction is made for the number of columns."
 )
 
 
@@ -49,7 +50,7 @@ class Cell:
     constant: float | None
     """Score of the constant predictor, mean over seeds."""
     low: float | None = None
-    """Ends of the 95 % bootstrap interval of the mean over test items."""
+    """Ends of the 95 % bootstrap interval of the mean when clusters of test items are drawn."""
     high: float | None = None
     per_cluster: float | None = None
     """Mean score with each sequence cluster counted once."""
@@ -66,9 +67,10 @@ class Cell:
 
     @property
     def std(self) -> float | None:
-        """Standard deviation over seeds (n - 1 in the denominator); None for a single seed."""
+        """Standard deviation over seeds (n - 1 in the denominator); None for fewer than three."""
         known = [value for value in self.values if value is not None]
-        return float(np.std(known, ddof=1)) if len(known) == len(self.values) > 1 else None
+        enough = len(known) == len(self.values) >= FEWEST_SEEDS
+        return float(np.std(known, ddof=1)) if enough else None
 
     @property
     def n(self) -> str:
@@ -125,7 +127,7 @@ class ResultTable:
     @property
     def untested(self) -> list[str]:
         """Tasks that runs learned without any labelled test item."""
-        learned = {task for run in self.results.runs for task in run.tasks}
+        learned = {task for run in self.results.judged for task in run.tasks}
         return sorted(learned - set(self.tasks))
 
 

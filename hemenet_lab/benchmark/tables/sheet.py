@@ -16,7 +16,7 @@ from hemenet_lab.benchmark.results import (
 )
 from hemenet_lab.benchmark.tables.cells import RULE, Cell, ResultTable
 from hemenet_lab.benchmark.tables.rows import FIRST_AXES, Row, label_of, varying_axes
-from hemenet_lab.metrics import METRICS
+from hemenet_lab.metrics import FEWEST_SEEDS, METRICS, Difference
 from hemenet_lab.tasks import PROTEIN_MT
 
 TITLES = {task.name: task.title for task in PROTEIN_MT}
@@ -70,7 +70,8 @@ def overview(table: ResultTable) -> Sheet:
     constant = [CellText("constant predictor"), *[CellText("")] * (len(axes) - 1)]
     foot = (*constant, *(_constant(table, *column) for column in columns))
     header = (*axes, *(_heading(table, *column) for column in columns))
-    caption = "Mean ± standard deviation over seeds."
+    spread = any(cell.std is not None for cell in table.cells)
+    caption = "Mean ± standard deviation over seeds." if spread else "Mean over seeds."
     if letters or any(cell.paper for cell in table.cells):
         mark = ", NOT COMPARABLE with these" if table.results.synthetic else ""
         caption += f" In brackets: the paper's number{mark}; letters: see the notes."
@@ -106,7 +107,8 @@ def _detail_caption(table: ResultTable, task: str) -> str:
     known = {cell.clusters for cell in table.cells if cell.task == task and cell.clusters}
     clusters = f"{max(known)} sequence clusters" if known else "sequence clusters unknown"
     return (
-        "95 % interval: bootstrap over the n labelled test items of the mean over seeds. "
+        "95 % interval of the mean over seeds: bootstrap over whole sequence clusters of test "
+        "items (single items where none is known). "
         f"Per cluster: each sequence cluster counts once ({clusters})."
     )
 
@@ -171,7 +173,7 @@ def leads(table: ResultTable) -> Sheet:
                 *(CellText(label_of(row, shown)) for row in (lead.best, lead.second)),
                 CellText(f"{gap.value:+.3f}", sort=gap.value),
                 CellText(interval, sort=gap.low),
-                CellText("established" if gap.established else "not established"),
+                CellText(_verdict(gap)),
             )
         )
     header = ["setting", "task", "metric", "best", "runner-up"]
@@ -179,6 +181,12 @@ def leads(table: ResultTable) -> Sheet:
     if not any(lead.block for lead in table.leads):
         header, rows = header[1:], [row[1:] for row in rows]
     return Sheet("Who leads", tuple(header), tuple(rows), len(header) - 3)
+
+
+def _verdict(gap: Difference) -> str:
+    if gap.excludes_zero and not gap.established:
+        return f"not established (fewer than {FEWEST_SEEDS} seeds)"
+    return "established" if gap.established else "not established"
 
 
 def note_lines(table: ResultTable) -> list[tuple[str, str]]:

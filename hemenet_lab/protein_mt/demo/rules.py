@@ -128,8 +128,8 @@ def find_traits(names: Sequence[str], residues: Sequence[Floats]) -> Traits:
         wc=wc >= _ENOUGH and wc > cw,
         my=my >= _ENOUGH and my > mxy,
         mxy=mxy >= _ENOUGH and mxy > my,
-        aromatic=_clustered(names, residues, "PHE") >= _CLUSTER,
-        polar=_clustered(names, residues, "ARG") >= _CLUSTER,
+        aromatic=len(_clustered(names, residues, "PHE")) >= _CLUSTER,
+        polar=len(_clustered(names, residues, "ARG")) >= _CLUSTER,
         positive=list(names).count("LYS") >= _CHARGED,
         negative=list(names).count("GLU") >= _CHARGED,
         helical=helix >= _HELICAL,
@@ -147,9 +147,9 @@ def terms_of(traits: Traits) -> dict[str, tuple[str, ...]]:
 
 def dyad_distances(names: Sequence[str], residues: Sequence[Floats]) -> list[float]:
     """Smallest distance from the HIS nitrogens to the ASP oxygens of each H-x-D, Å."""
-    starts = [i for i in range(len(names) - 2) if (names[i], names[i + 2]) == ("HIS", "ASP")]
     return [
-        float(cdist(_tips("HIS", residues[i]), _tips("ASP", residues[i + 2])).min()) for i in starts
+        float(cdist(_tips("HIS", residues[i]), _tips("ASP", residues[i + 2])).min())
+        for i in _dyads(names)
     ]
 
 
@@ -162,14 +162,40 @@ def _count(names: Sequence[str], first: str, second: str, offset: int) -> int:
     return sum((a, b) == (first, second) for a, b in pairs)
 
 
-def _clustered(names: Sequence[str], residues: Sequence[Floats], kind: str) -> int:
-    """Residues of a kind that have at least two others of it nearby."""
-    points = np.array(
-        [atoms[1] for name, atoms in zip(names, residues, strict=True) if name == kind]
-    )
-    if len(points) == 0:
-        return 0
-    return int(((cdist(points, points) < _NEAR).sum(axis=1) >= 3).sum())
+def _clustered(names: Sequence[str], residues: Sequence[Floats], kind: str) -> NDArray[np.int_]:
+    """Places of residues of a kind that have at least two others of it nearby."""
+    places = np.array([place for place, name in enumerate(names) if name == kind], int)
+    if len(places) == 0:
+        return places
+    points = np.array([residues[place][1] for place in places])
+    return places[(cdist(points, points) < _NEAR).sum(axis=1) >= 3]
+
+
+def planted_residues(
+    names: Sequence[str], residues: Sequence[Floats], trait: str
+) -> NDArray[np.int_]:
+    """Places along a chain of the residues that its trait rests on.
+
+    Args:
+        names: L three-letter residue names.
+        residues: Heavy atoms of each residue, as in `find_traits`.
+        trait: ``formed`` or ``open`` (the HIS and ASP of every dyad), ``aromatic`` or ``polar``
+            (the PHE or ARG of the patch).
+
+    Raises:
+        ValueError: Another trait: it is not of certain residues.
+    """
+    if trait in ("formed", "open"):
+        return np.array(sorted({place + step for place in _dyads(names) for step in (0, 2)}), int)
+    kinds = {"aromatic": "PHE", "polar": "ARG"}
+    if trait not in kinds:
+        raise ValueError(f"trait {trait!r}; allowed: formed, open, aromatic, polar")
+    return _clustered(names, residues, kinds[trait])
+
+
+def _dyads(names: Sequence[str]) -> list[int]:
+    """Places of the HIS of H-x-D motifs."""
+    return [i for i in range(len(names) - 2) if (names[i], names[i + 2]) == ("HIS", "ASP")]
 
 
 def helix_share(residues: Sequence[Floats]) -> float:

@@ -18,6 +18,7 @@ from hemenet_lab.protein_mt.demo.rules import (
     helix_share,
     ligand_affinity,
     pair_affinity,
+    planted_residues,
     strength,
     terms_of,
 )
@@ -198,3 +199,15 @@ def test_terms_are_in_use_and_named(raw: Path) -> None:
             assert task.terms == tuple(term.id for term in TERMS[task.name])
             assert table.support(task.name).min() >= 1
     assert all(name.startswith("synthetic") for task in go.tasks for name in task.term_names)
+
+
+def test_planted_residues_by_hand() -> None:
+    names = ["HIS", "ALA", "ASP", "ALA", "ASP", *["PHE"] * 5, "HIS", "GLY"]
+    residues = [np.tile([4.0 * place, 0.0, 0.0], (5, 1)) for place in range(len(names))]
+    residues[9] = residues[9] + 100.0  # the last PHE lies far from the others
+    assert planted_residues(names, residues, "formed").tolist() == [0, 2]
+    assert planted_residues(names, residues, "open").tolist() == [0, 2]
+    assert planted_residues(names, residues, "aromatic").tolist() == [5, 6, 7, 8]
+    assert planted_residues(names, residues, "polar").tolist() == []
+    with pytest.raises(ValueError, match="allowed: formed"):
+        planted_residues(names, residues, "positive")

@@ -1,0 +1,41 @@
+"""Addresses of tracking databases and servers, and how long one waits for them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlparse
+
+SHORT_WAITS = {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""MLflow's settings for a server, unless they are set: the outbox tries again by itself, and where
+the run is seen is said once, at the end of a fit."""
+
+
+def database_uri(folder: Path) -> str:
+    """Address of the database in the folder of the runs."""
+    return f"sqlite:///{folder / 'mlruns.db'}"
+
+
+def is_remote(uri: str) -> bool:
+    """True for what is reached over a network."""
+    return urlparse(uri).scheme not in ("", "file", "sqlite")
+
+
+def wait_shortly(uri: str) -> None:
+    """Let requests to a server end soon, unless the environment says how long they may take."""
+    if is_remote(uri):
+        for variable, value in SHORT_WAITS.items():
+            os.environ.setdefault(variable, value)
+
+
+def cause(error: BaseException) -> str:
+    """What went wrong, without the chain of objects that requests and urllib3 print."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    known = "Connection refused|timed out|Name or service not known|No route to host"
+    found = re.search(known, text)
+    return found[0] if found else text
