@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hemenet_lab.protein_mt.build import build_store
 from hemenet_lab.protein_mt.demo import write_demo
 from hemenet_lab.tracking import RecordedRun, RunDatabase
 from tests.soak.cluster.services import NODES, dask, kill_job, missing, output, slurm, wait_for
@@ -22,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[3]
 HEMENET = [sys.executable, "-m", "hemenet_lab"]
 LONG = 1200.0
 """Time that any step may take on a busy machine, in seconds."""
-EPOCHS = 20
+EPOCHS = 60
+"""Enough that a training is still going when it is killed."""
 NARROW = [f"model.encoder.init_args.{n}=8" for n in ("hidden_dim", "channel_dim", "relation_dim")]
 SMOKE = str(ROOT / "configs" / "trainer" / "smoke.yaml")
 GRID = str(ROOT / "experiments" / "figure4.yaml")
@@ -181,10 +183,10 @@ def preempted(place: Place) -> None:
     options = "--nodes=1 --ntasks-per-node=1 --requeue"
     job = place.job("preempted", options, words=place.fit("runs-preempted", EPOCHS))
     wait_for("a checkpoint", lambda: bool(place.checkpoint("runs-preempted")), LONG)
-    before = place.recorded("runs-preempted")[0]
     place.say(f"$ scancel --signal=USR1 {job}")
     place.output("scancel", "--signal=USR1", job)
     wait_for("the requeue", lambda: place.state(job) == "PENDING", LONG)
+    [before] = place.recorded("runs-preempted")
     log = (place.folder / "preempted.out").read_text()
     [(when, saved)] = re.findall(r"^(interrupted by SIGUSR1.*): saved (.*?);", log, re.MULTILINE)
     place.check(
@@ -216,13 +218,13 @@ def grid(place: Place) -> None:
     words = ["benchmark", "run", GRID, *chosen, "--launcher", "slurm", "--slurm", "timeout_min=60"]
     process = place.begin(words, "grid.out")
     wait_for("a checkpoint", lambda: bool(place.checkpoint("runs-grid")), LONG)
-    place.say("$ hemenet benchmark status figure4.yaml …")
-    for line in place.output(*HEMENET, "benchmark", "status", GRID, *chosen).splitlines():
-        place.say(f"  {line.partition(', see')[0]}")
     queue = place.output("squeue", "--me", "--noheader", "--array", "--format=%i %T").splitlines()
     job = next(line.split()[0] for line in queue if line.endswith("RUNNING"))
     killed = kill_job(job, place.environment["SLURM_CONF"])
     place.say(f"  kill -9 of the {killed} processes of job {job}")
+    place.say("$ hemenet benchmark status figure4.yaml …")
+    for line in place.output(*HEMENET, "benchmark", "status", GRID, *chosen).splitlines():
+        place.say(f"  {line.partition(', see')[0]}")
     place.check("the grid ended with status 0", process.wait(LONG) == 0)
     said = (place.folder / "grid.out").read_text().splitlines()
     for line in said:
@@ -246,7 +248,7 @@ PARTS: dict[str, Callable[[Place], None]] = {
 
 
 def main(names: list[str]) -> int:
-    """Run all parts, or some; the build comes first always, since it makes the store."""
+    """Run all parts, or some; the build makes the store for the others."""
     if absent := missing():
         raise SystemExit(
             f"not installed: {', '.join(absent)}; on Debian: apt-get install slurmctld slurmd "
@@ -264,8 +266,10 @@ def main(names: list[str]) -> int:
         with slurm(folder / "slurm") as environment:
             place = Place(folder, environment, start)
             place.say(f"{place.output('sinfo', '--version').strip()}, nodes {' and '.join(NODES)}")
+            if names and "build" not in names:
+                build_store(write_demo(folder / "raw", "tiny"), place.store)
             for name, part in PARTS.items():
-                if not names or name in names or name == "build":
+                if not names or name in names:
                     place.say(f"== {name}")
                     part(place)
         place.say("all of it held; SLURM and dask are stopped")

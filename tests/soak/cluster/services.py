@@ -220,7 +220,7 @@ def _named_nodes() -> Iterator[None]:
     try:
         yield
     finally:
-        HOSTS.write_text(HOSTS.read_text().replace(HOSTS_LINE, ""))
+        HOSTS.write_text(HOSTS.read_text().replace(HOSTS_LINE, "", 1))
 
 
 def _free_ports(count: int) -> list[int]:
