@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -165,6 +166,8 @@ def _executor(
         raise ValueError(
             "the slurm launcher needs submitit: pip install 'hemenet-lab[cluster]'"
         ) from error
+    # it warns at each look at a cluster without accounting; `_Array.gone` needs none
+    logging.getLogger("submitit").setLevel(logging.ERROR)
     known = dict(parameters)
     if parallel is not None:
         known.setdefault("slurm_array_parallelism", parallel)
