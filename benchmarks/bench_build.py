@@ -168,7 +168,7 @@ def read_stage(raw: Path, partial: Path) -> str:
     digests = source_digests(found, workers=1, progress=False)
     stages.end("checksums")
     partial.mkdir()
-    jobs = read_jobs(found, read_labels(found, settings), digests, partial, keep_hetero=False)
+    jobs = read_jobs(found, read_labels(found, settings), digests, partial, settings)
     stages.end("jobs")
     before = psutil.Process().memory_info().rss
     for of_file in by_file(jobs.values()):
@@ -185,7 +185,7 @@ def write_stage(raw: Path, partial: Path, out: Path) -> str:
     digests = json.loads((partial / "digests.json").read_text())
     labels = read_labels(found, settings)
     stages.end("finding files, label tables")
-    jobs = read_jobs(found, labels, digests, partial, keep_hetero=False)
+    jobs = read_jobs(found, labels, digests, partial, settings)
     origin = origin_of(found, settings, digests)
     write_store(
         out,

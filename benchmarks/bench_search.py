@@ -106,15 +106,18 @@ def bench_search(number: int, seed: int, threads: int) -> None:
     with ExitStack() as patches:
         for step, about in steps.items():
             real = getattr(mmseqs, step)
-
-            patches.enter_context(patch.object(mmseqs, step, _timed_step(timed, step, real, about)))
+            timer = _timed_step(timed, step, real, about)
+            # where the name is used, not where it is made
+            patches.enter_context(patch(f"{cluster_items.__module__}.{step}", timer))
         clusters: Clusters = timed(
             "all of clustering",
             lambda: cluster_items(items, min_seq_id=0.9, coverage=0.3, threads=threads),
             lambda r: f"{len(np.unique(r.group)):,} groups",
         )
     cluster_of = dict(zip(clusters.sequences, clusters.merged.tolist(), strict=True))
-    inputs = SplitInputs(items, clusters.group, copy_sets(items, cluster_of, {}), settings)
+    inputs = SplitInputs(
+        items, clusters.group, copy_sets(items, cluster_of, {}), settings, wide=clusters.wide
+    )
     splits = timed("splits", lambda: make_splits(inputs), lambda r: ", ".join(r))
     parts = {name: split.parts for name, split in splits.items()}
     timed(
@@ -146,7 +149,7 @@ def bench_splits(number: int, seed: int) -> None:
     place = {texts[old]: new for new, old in enumerate(order.tolist())}
     group = np.array([family[place[item.sequences[0]]] for item in items])
     group = np.unique(group, return_inverse=True)[1]
-    clusters = Clusters(tuple(sorted(texts)), alone, hits, alone, group)
+    clusters = Clusters(tuple(sorted(texts)), alone, hits, alone, group, group)
     start = _cpu()
     splits = make_splits(SplitInputs(items, group, copy_sets(items, place, {}), settings))
     split_at = _cpu()

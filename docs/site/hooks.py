@@ -35,7 +35,7 @@ GROUPS = {
     "Start": ("index", "concepts", "demo", "coming-from"),
     "Notebooks": ("notebooks/train", "notebooks/explain"),
     "How to": (
-        *("data", "own-data", "store", "fetch", "predict", "explain", "finetune", "extend"),
+        *("data", "own-data", "known-sets", "store", "fetch", "predict", "explain", "finetune", "extend"),
         *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
     ),
     "Results": ("results-demo", "results-real", "baselines"),

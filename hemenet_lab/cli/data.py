@@ -5,21 +5,23 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
-from hemenet_lab.protein_mt import BuildSettings, hosts_with, sources_text
+from hemenet_lab.protein_mt import BuildSettings, hosts_with, paths_with, sources_text
 from hemenet_lab.protein_mt.fetch import FetchSettings, report_text, run_fetch
 
 FAULTY = 1
 """Exit status of a check that found something, and of a fetch after which something is missing."""
 
 
-def sources(*, mirror: tuple[str, ...] = ()) -> None:
+def sources(*, mirror: tuple[str, ...] = (), path: tuple[str, ...] = ()) -> None:
     """Print where the raw files come from.
 
     Args:
-        mirror: Another address for a source, as NAME=URL; also by HEMENET_MIRRORS.
+        mirror: Another address for a source's host, as NAME=URL; also by HEMENET_MIRRORS.
+        path: Another path of a source, as SOURCE=TEMPLATE.
     """
-    print(sources_text(hosts_with(list(mirror))))
+    print(sources_text(hosts_with(list(mirror)), paths_with(list(path))))
 
 
 def fetch(*, settings: FetchSettings) -> int:
@@ -43,6 +45,7 @@ def build(
     table: tuple[Path, ...] = (),
     structures: Path | None = None,
     split_file: Path | None = None,
+    pdb_dir: str = "",
     workers: int | None = None,
     executor: str = "",
     force: bool = False,
@@ -50,13 +53,14 @@ def build(
     """Make a store from raw files, or from one's own tasks, tables and structures.
 
     Args:
-        raw: Folder with the raw files, in the public layouts.
+        raw: Folder with the raw files, in the public layouts; own tasks come beside its six.
         out: Folder of the store.
         settings: What the store holds.
         task: YAML file with tasks of one's own.
         table: Tables with their labels: id, chain, value or terms.
         structures: Folder of their structures, whose names are the ids.
         split_file: Table of splits: id, split and perhaps name; the first is the default.
+        pdb_dir: Local copy of the PDB, for chains and ids without a file of their own.
         workers: Processes; one per usable core if not given.
         executor: Address of a dask scheduler, such as tcp://host:8786, whose workers read the
             structures in place of processes of this machine.
@@ -66,15 +70,17 @@ def build(
     from hemenet_lab.protein_mt.build import OwnData, build_store, summary_text
     from hemenet_lab.store import Store
 
-    own, folder = None, raw
+    own = None
     if task is not None or table or structures is not None:
-        if raw is not None or task is None or not table or structures is None:
+        places = [raw is not None, structures is not None]
+        if task is None or not table or all(places) or not (any(places) or pdb_dir):
             raise ValueError(
-                "own data need --task, --table and --structures together, and no --raw; "
-                "a raw folder in the public layouts needs --raw alone"
+                "own data need --task and --table, and one of --structures (or --pdb-dir alone) "
+                "for structures of your own, and --raw for tasks beside those of a raw folder"
             )
-        own, folder = OwnData(task, table), structures
-    if folder is None:
+        own = OwnData(task, table, beside=raw is not None)
+    folder = raw if structures is None else structures
+    if folder is None and own is None:
         raise ValueError("give --raw DIR, or --task, --table and --structures")
     result = build_store(
         folder,
@@ -85,7 +91,11 @@ def build(
         progress=sys.stderr.isatty(),
         own=own,
         split_file=split_file,
+<<<<<<< HEAD
         executor=executor,
+=======
+        pdb_dir=pdb_dir or None,
+>>>>>>> main
     )
     if not result.built:
         print(f"{result.path} is up to date: same raw files, same settings; nothing to do")
@@ -105,15 +115,31 @@ def inspect(store: Path) -> None:
     print(summary_text(Store(store)))
 
 
-def verify(store: Path, *, raw: Path | None = None) -> int:
+def export(store: Path, *, format: Literal["parquet", "pyg", "csv"], out: Path) -> None:
+    """Write a store in a format that other programs read.
+
+    Args:
+        store: Folder of the store.
+        format: Tables as Parquet or CSV, or dictionaries of tensors for PyTorch Geometric.
+        out: New folder for the files.
+    """
+    from hemenet_lab.store import Store, export_store
+
+    files = export_store(Store(store), out, format)
+    print(f"{out}: {', '.join(path.name for path in files)}")
+
+
+def verify(store: Path, *, raw: Path | None = None, table: tuple[Path, ...] = ()) -> int:
     """Check a store, with code that the build does not use.
 
     Args:
         store: Folder of the store.
         raw: Derive the labels from its raw files again.
+        table: Derive the labels of own tasks from these tables again.
     """
-    from hemenet_lab.protein_mt.verify import table, verify_store
+    from hemenet_lab.protein_mt.verify import table as text_of
+    from hemenet_lab.protein_mt.verify import verify_store
 
-    checks = verify_store(store, raw)
-    print(table(checks))
+    checks = verify_store(store, raw, table)
+    print(text_of(checks))
     return FAULTY if any(found.faults for found in checks) else 0

@@ -47,6 +47,11 @@ COMMANDS: dict[str, Command] = {
     "data verify": Command(
         "check a store, with code that the build does not use", "hemenet_lab.cli.data:verify"
     ),
+    "data export": Command(
+        "write a store as Parquet, CSV, or files for PyTorch Geometric",
+        "hemenet_lab.cli.data:export",
+        "Nothing was written.",
+    ),
     "encoders": Command(
         "list the encoders, ours and plugged-in ones", "hemenet_lab.cli.encoders:encoders"
     ),

@@ -51,7 +51,8 @@ def write_page(
     path = Path(path)
     text = render_page(explanation, uniprot)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    # the name of a file may hold bytes that are no text
+    path.write_bytes(text.encode("utf-8", "backslashreplace"))
     return path
 
 
@@ -76,7 +77,7 @@ def render_page(explanation: Explanation, uniprot: Mapping[str, str] | None = No
         for name, file in (("library", "3Dmol-min.js"), ("script", "page.js"))
     }
     data = _data(explanation)
-    affinities = [row for row in result.rows(top=0) if not row.term]
+    values = [row for row in result.rows(top=0) if not row.term]
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -94,8 +95,8 @@ def render_page(explanation: Explanation, uniprot: Mapping[str, str] | None = No
         notes=[*dict.fromkeys((*result.notes, *(n for each in result.chain_notes for n in each)))],
         drops=result.drops,
         chains=[*_chains(result, uniprot or {})],
-        affinities=affinities,
-        spread=any(row.spread is not None for row in affinities),
+        values=values,
+        spread=any(row.spread is not None for row in values),
         titles={name: each.task.title or name for name, each in result.estimates.items()},
         tables=[*_tables(explanation, result)],
         targets=bool(explanation.maps),
@@ -168,12 +169,13 @@ def _tables(explanation: Explanation, result: Result) -> Iterator[dict[str, Any]
     """Per multi-label task the most probable terms of each chain, and those that are explained."""
     explained = {(each.task, each.term) for each in explanation.maps}
     best = {_key(row) for row in result.rows(top=SHOWN)}
+    order = {name: place for place, name in enumerate(result.entry.chain_names)}
     for name, estimate in result.estimates.items():
         if estimate.task.kind == "regression":
             continue
         rows = [row for row in result.rows() if row.task == name]
         rows = [row for row in rows if _key(row) in best or (name, row.term) in explained]
-        rows.sort(key=lambda row: (result.entry.chain_names.index(row.chain), -row.value))
+        rows.sort(key=lambda row: (order.get(row.chain, -1), -row.value))
         yield {
             "task": estimate.task,
             "threshold": estimate.threshold,

@@ -16,7 +16,6 @@ from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.store import WHOLE, Entry
-from hemenet_lab.structures import CA_SLOT
 from hemenet_lab.tasks import Task
 
 Ints = NDArray[np.int64]
@@ -96,21 +95,13 @@ class _ViewNodes:
 
 def _view_nodes(entry: Entry, view: GraphView) -> _ViewNodes:
     every_node, every_atom = np.arange(entry.num_nodes), np.arange(entry.num_atoms)
-    atom_node = np.repeat(every_node, entry.node_atoms)
+    atom_node = entry.atom_node
     if view.nodes == "atom":
         return _ViewNodes(atom_node, every_atom, every_atom, every_atom)
-    representative = _representatives(entry, atom_node)
+    representative = entry.representative
     if view.nodes == "alpha":
         return _ViewNodes(every_node, representative, representative, every_node)
     return _ViewNodes(every_node, representative, every_atom, atom_node)
-
-
-def _representatives(entry: Entry, atom_node: Ints) -> Ints:
-    """[N], a residue's alpha carbon, or the first atom where there is none."""
-    atoms = np.searchsorted(atom_node, np.arange(entry.num_nodes))
-    alpha = np.flatnonzero((entry.atom_slot == CA_SLOT) & (entry.node_chain[atom_node] >= 0))
-    atoms[atom_node[alpha]] = alpha
-    return atoms
 
 
 def _channels(entry: Entry, nodes: _ViewNodes, view: GraphView) -> dict[str, Tensor]:

@@ -39,7 +39,8 @@ def crop_entry(entry: Entry, distance: float) -> Entry:
     atoms = np.repeat(kept, entry.node_atoms)
     of_nodes = {field.name: getattr(entry, field.name)[kept] for field in NODE_FIELDS}
     of_atoms = {field.name: getattr(entry, field.name)[atoms] for field in ATOM_FIELDS}
-    return replace(entry, **of_nodes, **of_atoms)
+    b_factor = None if entry.b_factor is None else entry.b_factor[kept]
+    return replace(entry, **of_nodes, **of_atoms, b_factor=b_factor)
 
 
 def _near(entry: Entry, side: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ from rich.progress import track
 from hemenet_lab.basics import usable_cores
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder
+from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder, open_array
 
 VERSION = 2
 """Raised when edges of the same view come out differently; older caches are then made anew."""
@@ -87,8 +87,7 @@ class EdgeCache:
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
-            mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
-            self._arrays[name] = mapped.view(np.ndarray)
+            self._arrays[name] = open_array(self.path / f"{name}.npy")
         return self._arrays[name]
 
 

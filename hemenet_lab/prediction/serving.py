@@ -147,15 +147,14 @@ def save_served(checkpoint: Path, folder: Path) -> None:
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     kinds = {"float": "double", "int": "long"}
+    asked: list[Any] = [ColSpec("string", name, required=name == "structure") for name in FIELDS]
+    answered: list[Any] = [ColSpec("long", "row")]
+    for each in fields(Row):
+        kind = kinds.get(str(each.type).split(" ")[0], "string")
+        answered.append(ColSpec(kind, each.name, required=False))
     signature = ModelSignature(
-        Schema([ColSpec("string", name, required=name == "structure") for name in FIELDS]),
-        Schema(
-            [ColSpec("long", "row")]
-            + [
-                ColSpec(kinds.get(str(each.type).split(" ")[0], "string"), each.name, False)
-                for each in fields(Row)
-            ]
-        ),
+        Schema(asked),
+        Schema(answered),
         ParamSchema(
             [
                 ParamSpec("min_probability", "double", PARAMETERS["min_probability"]),
@@ -182,7 +181,7 @@ def example_structure(residues: int = 12) -> str:
         "O": (2.0, 21.0, 2.3),
         "CB": (3.3, -17.0, -0.1),
     }
-    lines = []
+    lines: list[str] = []
     for residue in range(residues):
         for name, (radius, angle, height) in places.items():
             turn = math.radians(angle + 100.0 * residue)

@@ -13,8 +13,10 @@ from hemenet_lab.protein_mt.sources import (
     TABLES,
     PublicSource,
     hosts_with,
+    paths_with,
     sources_text,
 )
+from hemenet_lab.protein_mt.templates import check_template, fill_template
 
 __all__ = [
     "COMPONENT",
@@ -32,6 +34,9 @@ __all__ = [
     "TABLES",
     "BuildSettings",
     "PublicSource",
+    "check_template",
+    "fill_template",
     "hosts_with",
+    "paths_with",
     "sources_text",
 ]

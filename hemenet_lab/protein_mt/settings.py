@@ -49,6 +49,9 @@ class BuildSettings:
         val_year: First year of the validation set of ``time``; 0 takes it by share.
         test_year: First year of the test set of ``time``; 0 takes it by share.
         contact: Å within which a ligand or partner must have a heavy atom of the protein.
+        min_plddt: Residues of predicted models with a lower pLDDT (in the B-factor column, 0 to 100
+            or 0 to 1) are left out; 0 keeps all.
+        b_factors: Keep each residue's mean B-factor, which is the pLDDT of a predicted model.
     """
 
     scheme: str = "taskwise"
@@ -69,6 +72,8 @@ class BuildSettings:
     val_year: int = 0
     test_year: int = 0
     contact: float = 8.0
+    min_plddt: float = 0.0
+    b_factors: bool = False
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
@@ -90,6 +95,8 @@ class BuildSettings:
                 )
         if not self.contact > 0:
             raise ValueError(f"contact is {self.contact}; it is a distance in Å above 0, or inf")
+        if not 0 <= self.min_plddt <= 100:
+            raise ValueError(f"min_plddt is {self.min_plddt}; it is 0 to 100, such as 70")
         if self.max_atoms < 1 or self.seed < 0:
             raise ValueError(
                 f"max_atoms is {self.max_atoms} and seed {self.seed}; "

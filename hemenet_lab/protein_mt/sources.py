@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hemenet_lab.protein_mt.templates import check_template, fill_template
+
 HOSTS = {
     "rcsb": "https://files.rcsb.org",
     "rcsb-models": "https://models.rcsb.org",
     "wwpdb": "https://files.wwpdb.org/pub/pdb",
     "sifts": "https://ftp.ebi.ac.uk/pub/databases/msd/sifts/flatfiles/csv",
-    "deepfri": "https://raw.githubusercontent.com/flatironinstitute/DeepFRI/master/preprocessing/data",
+    # a commit, so that the files stay what they are
+    "deepfri": "https://raw.githubusercontent.com/flatironinstitute/DeepFRI/"
+    "3bd6c7eae67894ccedbe1117e33b3abe544bca71/preprocessing/data",
     "go-release": "https://release.geneontology.org",
     "go-current": "https://current.geneontology.org",
     "enzyme": "https://ftp.expasy.org/databases/enzyme",
@@ -37,7 +41,7 @@ class PublicSource:
     host: str
     """Key of `HOSTS`; empty for what cannot be fetched."""
     path: str
-    """Path below the host's address; ``{id}`` (small letters) or ``{ID}`` stands for the item."""
+    """Path below the host's address; see `fill_template` for ``{id}``."""
     target: str
     """Place in the raw folder."""
     licence: str
@@ -48,16 +52,26 @@ class PublicSource:
     registration: bool = False
     sha256: str = ""
     """Checksum of a file that never changes."""
+    git_blob: str = ""
+    """The same as git names the content, where only that is known (SHA-1 with the size)."""
     most: int = 0
     """Bytes; a larger file is not taken. At least four times what the source has today."""
 
-    def url(self, hosts: Mapping[str, str], item: str = "") -> str:
+    def url(
+        self, hosts: Mapping[str, str], item: str = "", paths: Mapping[str, str] | None = None
+    ) -> str:
         """Address of the file of one item.
+
+        Args:
+            hosts: Address of each name of `HOSTS`.
+            item: The item; empty for a single file.
+            paths: Other path templates, or whole addresses, by the source's name.
 
         Raises:
             ValueError: The item is not a plain id; it could lead to another place.
         """
-        return f"{hosts[self.host].rstrip('/')}/{_filled(self.path, item)}"
+        path = fill_template((paths or {}).get(self.name, self.path), item)
+        return path if "://" in path else f"{hosts[self.host].rstrip('/')}/{path}"
 
     def place(self, item: str = "") -> str:
         """Place of the file of one item in the raw folder.
@@ -65,17 +79,12 @@ class PublicSource:
         Raises:
             ValueError: The item is not a plain id; it could lead to another place.
         """
-        return _filled(self.target, item)
+        return fill_template(self.target, item)
 
 
-def _filled(template: str, item: str) -> str:
-    """A template with an item of letters and digits, or the ``<id>`` of the printed table."""
-    if item and not re.fullmatch(r"[A-Za-z0-9_]{1,16}|<id>", item, re.ASCII):
-        raise ValueError(f"{item[:40]!r} is not an id; expected up to 16 letters and digits")
-    return template.format(id=item.lower(), ID=item.upper())
-
-
-def _deepfri(name: str, what: str, size: str, check: str, sha256: str = "") -> PublicSource:
+def _deepfri(
+    name: str, what: str, size: str, check: str, sha256: str = "", git_blob: str = ""
+) -> PublicSource:
     kind = "EnzymeCommission" if "-EC_" in name else "GeneOntology"
     return PublicSource(
         name,
@@ -87,6 +96,7 @@ def _deepfri(name: str, what: str, size: str, check: str, sha256: str = "") -> P
         size,
         check,
         sha256=sha256,
+        git_blob=git_blob,
         most=200 * MB if name.endswith("_annot.tsv") else 10 * MB,
     )
 
@@ -182,7 +192,13 @@ TABLES = (
         "identities",
         "3cbaef7f4c022519c2f57d021ee84b6d2c342459525aec25ed056a7c2b9ad209",
     ),
-    _deepfri(f"{GO}_annot.tsv", "GO terms of 36,641 chains", "10 MB", "go"),
+    _deepfri(
+        f"{GO}_annot.tsv",
+        "GO terms of 36,641 chains",
+        "10.3 MB",
+        "go",
+        git_blob="95dfaa87015c82e604cee3cbdb799cd63c37b23d",
+    ),
     _deepfri(
         f"{GO}_train.txt",
         "GO split: training chains",
@@ -293,11 +309,34 @@ def hosts_with(mirrors: Iterable[str]) -> dict[str, str]:
     return hosts
 
 
-def sources_text(hosts: Mapping[str, str] | None = None) -> str:
+def paths_with(given: Iterable[str]) -> dict[str, str]:
+    """Path templates by source, from ``SOURCE=TEMPLATE``.
+
+    Raises:
+        ValueError: Another form, an unknown source, or a template that `check_template` refuses.
+    """
+    known = {source.name: source for source in SOURCES if source.host}
+    paths: dict[str, str] = {}
+    for text in given:
+        name, sign, template = (part.strip() for part in text.partition("="))
+        if name not in known or not sign or not template:
+            raise ValueError(
+                f"path {text!r}: expected SOURCE=TEMPLATE with a SOURCE of {', '.join(known)}"
+            )
+        if "://" in template and not re.match(r"https?://[^/]", template):
+            raise ValueError(f"path {text!r}: an address must begin with http:// or https://")
+        of_items = "{" in known[name].path
+        paths[name] = check_template(template.lstrip("/"), of_items=of_items)
+    return paths
+
+
+def sources_text(
+    hosts: Mapping[str, str] | None = None, paths: Mapping[str, str] | None = None
+) -> str:
     """The table of sources as text, one block per source."""
     blocks = []
     for source in SOURCES:
-        url = source.url(hosts or HOSTS, "<id>") if source.host else source.path
+        url = source.url(hosts or HOSTS, "<id>", paths) if source.host else source.path
         rows = [
             ("from", url.replace("<ID>", "<id>")),
             ("to", source.place("<id>").replace("<ID>", "<id>")),

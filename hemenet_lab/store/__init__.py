@@ -3,6 +3,7 @@
 from hemenet_lab.store.cache import cache_folder, store_folder
 from hemenet_lab.store.convert import CONTACT, ContactError, entry_from_structure
 from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, WHOLE, Entry
+from hemenet_lab.store.export import FORMATS, export_store
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     FORMAT,
@@ -12,6 +13,7 @@ from hemenet_lab.store.fields import (
     SPLIT_NAMES,
     GrowingArray,
     StoreError,
+    open_array,
 )
 from hemenet_lab.store.folds import fold_names
 from hemenet_lab.store.reader import Store
@@ -21,6 +23,7 @@ __all__ = [
     "ATOM_FIELDS",
     "CONTACT",
     "FORMAT",
+    "FORMATS",
     "FORMAT_VERSION",
     "LIGAND",
     "MANIFEST",
@@ -37,6 +40,8 @@ __all__ = [
     "StoreWriter",
     "cache_folder",
     "entry_from_structure",
+    "export_store",
     "fold_names",
+    "open_array",
     "store_folder",
 ]

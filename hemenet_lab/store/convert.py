@@ -89,6 +89,9 @@ def entry_from_structure(
         free = np.broadcast_to(of_free_atoms, len(free_class))
         return np.concatenate([of_residues, free]).astype(dtype)
 
+    number = structure.atom_residue
+    sums = np.bincount(number, structure.b_factor, structure.num_residues)
+    means = sums / np.maximum(np.bincount(number, minlength=structure.num_residues), 1)
     return Entry(
         id=structure.id,
         kind=kind,
@@ -109,6 +112,7 @@ def entry_from_structure(
         values=values,
         terms={task: dict(found) for task, found in terms.items()},
         chain_values=of_chains,
+        b_factor=nodes(means[residues], 0, np.float32),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, StoreError
-from hemenet_lab.structures import NUM_CHANNELS, NUM_NODE_TYPES
+from hemenet_lab.structures import CA_SLOT, NUM_CHANNELS, NUM_NODE_TYPES, ONE_LETTER
 from hemenet_lab.tasks import Task
 
 WHOLE = -1
@@ -64,6 +64,9 @@ class Entry:
     `WHOLE`."""
     chain_values: dict[str, dict[int, float]] = field(default_factory=dict)
     """Chain-level regression: task name → {chain: value}."""
+    b_factor: NDArray[np.float32] | None = None
+    """[N], mean B-factor of a residue's atoms in Å², the pLDDT of a predicted model; 0 for ligand
+    atoms. None where it was not kept."""
 
     @property
     def num_nodes(self) -> int:
@@ -76,6 +79,30 @@ class Entry:
     @property
     def num_chains(self) -> int:
         return len(self.chain_names)
+
+    @property
+    def sequences(self) -> tuple[str, ...]:
+        """[C], one-letter sequence of each chain's residues, those without coordinates left out."""
+        letters = np.array(list(ONE_LETTER))
+        residues = self.node_type < len(ONE_LETTER)
+        return tuple(
+            "".join(letters[self.node_type[residues & (self.node_chain == chain)]])
+            for chain in range(self.num_chains)
+        )
+
+    @property
+    def atom_node(self) -> NDArray[np.int64]:
+        """[A], node of each atom."""
+        return np.repeat(np.arange(self.num_nodes), self.node_atoms)
+
+    @property
+    def representative(self) -> NDArray[np.int64]:
+        """[N], atom that gives a node's place: the alpha carbon, else the first one."""
+        node = self.atom_node
+        atoms = np.searchsorted(node, np.arange(self.num_nodes))
+        alpha = np.flatnonzero((self.atom_slot == CA_SLOT) & (self.node_chain[node] >= 0))
+        atoms[node[alpha]] = alpha
+        return atoms
 
 
 def check_entry(entry: Entry, tasks: tuple[Task, ...]) -> None:
@@ -102,6 +129,8 @@ def _shape_faults(entry: Entry) -> Iterator[str]:
                 f"{array_field.name} is {np.asarray(values).dtype} {np.shape(values)}, "
                 f"it must be {np.dtype(array_field.dtype)} {shape}"
             )
+    if entry.b_factor is not None and np.shape(entry.b_factor) != (entry.num_nodes,):
+        yield f"b_factor is {np.shape(entry.b_factor)}, it must be {(entry.num_nodes,)}"
     if entry.chain_uniprot and len(entry.chain_uniprot) != entry.num_chains:
         yield f"{len(entry.chain_uniprot)} UniProt fields for {entry.num_chains} chains"
 

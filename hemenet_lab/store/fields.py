@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,22 @@ class StoreError(ValueError):
     """A store that cannot be written or read; says what was found and what to do."""
 
 
+def open_array(path: Path) -> NDArray[Any]:
+    """A ``.npy`` file as a read-only memory map.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    try:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # numpy parses a damaged header as Python: any error can come
+        raise StoreError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); it is damaged: copy its "
+            "folder again, or make it anew"
+        ) from error
+    return mapped.view(np.ndarray)
+
+
 @dataclass(frozen=True)
 class Field:
     """One array of the store; its rows are cut into entries by ``<level>_offset``."""
@@ -82,6 +99,8 @@ TEXT_FIELDS = (
 VALUE_FIELDS = (Field("value_task", "value", "<i1"), Field("value", "value", "<f8"))
 VALUE_CHAIN = Field("value_chain", "value", "<i2")
 """Chain of each value, -1 for the complex; only in stores with values of chains."""
+B_FACTOR = Field("b_factor", "node", "<f4")
+"""Å², or the pLDDT of a predicted model; only in stores that were asked to keep it."""
 TERM_ROW_FIELDS = (
     Field("term_row_task", "term_row", "<i1"),
     Field("term_row_chain", "term_row", "<i2"),
@@ -90,24 +109,48 @@ TERM_ROW_FIELDS = (
 """A row per labelled chain (-1 for the complex) and task; its terms end at ``term_row_end`` in
 ``term``."""
 TERM_FIELD = Field("term", "term", "<i4")
+ENTRY_CHECKSUM = Field("entry_checksum", "entry", "<u4")
+"""CRC-32 of each entry's nodes and atoms; stores of before have none."""
 
 LEVELS = ("node", "atom", "chain", "value", "term_row")
 """What an entry has several of: ``<level>_offset`` [n + 1] says which rows are its own."""
 
 
-def all_fields(*, chain_values: bool = False) -> tuple[Field, ...]:
+def all_fields(*, chain_values: bool = False, b_factors: bool = False) -> tuple[Field, ...]:
     """Every array that grows with the entries.
 
     Args:
         chain_values: Whether some task gives values to chains.
+        b_factors: Whether nodes have B-factors.
     """
     ends = tuple(Field(f"{field.name}_end", field.level, "<i8") for field in TEXT_FIELDS)
     offsets = tuple(Field(f"{level}_offset", "entry", "<i8") for level in LEVELS)
     return (
         *(*NODE_FIELDS, *ATOM_FIELDS, *TEXT_FIELDS, *ends),
         *(*VALUE_FIELDS, *((VALUE_CHAIN,) if chain_values else ())),
-        *(*TERM_ROW_FIELDS, TERM_FIELD, *offsets),
+        *((B_FACTOR,) if b_factors else ()),
+        *(*TERM_ROW_FIELDS, TERM_FIELD, *offsets, ENTRY_CHECKSUM),
     )
+
+
+LARGE = (*NODE_FIELDS, *ATOM_FIELDS, B_FACTOR)
+"""Arrays that are checked entry by entry, when one is first read; the others are when a store is
+opened."""
+
+
+def entry_checksum(arrays: Mapping[str, NDArray[Any] | None]) -> int:
+    """CRC-32 over an entry's arrays of `LARGE` that are there, in this order.
+
+    Args:
+        arrays: Name → array.
+    """
+    total = 0
+    for field in LARGE:
+        if (array := arrays.get(field.name)) is not None:
+            # the bytes as they lie in the file, whatever the machine
+            stored = np.ascontiguousarray(array, dtype=field.dtype)
+            total = zlib.crc32(stored.data if stored.size else b"", total)
+    return total
 
 
 class GrowingArray:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +13,23 @@ from numpy.typing import NDArray
 from hemenet_lab.store.entry import WHOLE, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
-    CHECKSUM,
-    FORMAT,
-    FORMAT_VERSION,
-    MANIFEST,
+    ENTRY_CHECKSUM,
+    LARGE,
     NODE_FIELDS,
     SPLIT_NAMES,
     StoreError,
-    checksum,
-    content_hash,
+    entry_checksum,
+    open_array,
 )
 from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
+from hemenet_lab.store.frames import frame_of
+from hemenet_lab.store.manifest import check_sizes, check_small, read_manifest, read_tasks
 from hemenet_lab.store.writer import StoreWriter
-from hemenet_lab.tasks import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Store", "StoreError", "StoreWriter"]
-
-
-FIELD_TYPES = {"num_entries": int, "tasks": list, "splits": list, "files": dict, "hash": str}
-"""Fields of the manifest without which a store cannot be read."""
-
-
-DIGITS = 64
-"""Of a SHA-256 in hexadecimal."""
 
 
 class Store:
@@ -49,18 +42,22 @@ class Store:
         path: Folder of the store.
 
     Raises:
-        StoreError: No store, another format version, missing or cut files.
+        StoreError: No store, another format version, missing or cut files; or damaged ones: the
+            small arrays and tables are checked here, each entry's nodes and atoms by reading them.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.manifest: dict[str, Any] = _read_manifest(self.path)
-        self.tasks = _tasks(self.path, self.manifest)
-        _check_sizes(self.path, self.manifest["files"])
+        self.manifest: dict[str, Any] = read_manifest(self.path)
+        self.tasks = read_tasks(self.path, self.manifest)
+        check_sizes(self.path, self.manifest["files"])
+        check_small(self.path, self.manifest)
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._checked = bytearray(len(self))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "manifest": self.manifest, "tasks": self.tasks, "_arrays": {}}
+        fresh = {"_arrays": {}, "_checked": bytearray(len(self))}
+        return {"path": self.path, "manifest": self.manifest, "tasks": self.tasks, **fresh}
 
     def __len__(self) -> int:
         return int(self.manifest["num_entries"])
@@ -69,7 +66,7 @@ class Store:
         if not 0 <= index < len(self):
             raise IndexError(f"entry {index} of a store with {len(self)} entries")
         nodes, atoms = self._rows("node", index), self._rows("atom", index)
-        return Entry(
+        entry = Entry(
             id=self._text("id", index),
             kind=self._text("kind", index),
             chain_names=self._chain_texts("chain_name", index),
@@ -77,15 +74,31 @@ class Store:
             values=self._values(index),
             chain_values=self._chain_values(index),
             terms=self._terms(index),
+            b_factor=self.array("b_factor")[nodes] if self.has_b_factors else None,
             **{field.name: self.array(field.name)[nodes] for field in NODE_FIELDS},
             **{field.name: self.array(field.name)[atoms] for field in ATOM_FIELDS},
         )
+        if not self._checked[index]:  # once per process: a later read finds the same pages
+            self._check(index, entry)
+            self._checked[index] = True
+        return entry
+
+    def _check(self, index: int, entry: Entry) -> None:
+        """Raises `StoreError` unless an entry's nodes and atoms are those that were written."""
+        if f"{ENTRY_CHECKSUM.name}.npy" not in self.manifest["files"]:
+            return
+        found = entry_checksum({field.name: getattr(entry, field.name) for field in LARGE})
+        if found != self.array(ENTRY_CHECKSUM.name)[index]:
+            raise StoreError(
+                f"entry {entry.id} of {self.path} is damaged: its arrays do not have their "
+                "checksum; copy the store again, or build it again (`hemenet data verify` says "
+                "which files are concerned)"
+            )
 
     def array(self, name: str) -> NDArray[Any]:
         """One of the store's arrays as a read-only memory map."""
         if name not in self._arrays:
-            mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
-            self._arrays[name] = mapped.view(np.ndarray)
+            self._arrays[name] = open_array(self.path / f"{name}.npy")
         return self._arrays[name]
 
     @property
@@ -142,6 +155,11 @@ class Store:
         return self.array("full_label")
 
     @property
+    def has_b_factors(self) -> bool:
+        """True where the store was built to keep B-factors."""
+        return "b_factor.npy" in self.manifest["files"]
+
+    @property
     def split_names(self) -> tuple[str, ...]:
         """Names of the stored splits."""
         return tuple(self.manifest["splits"])
@@ -183,6 +201,21 @@ class Store:
             }
             for code, part in enumerate(SPLIT_NAMES)
         }
+
+    def to_pandas(
+        self, table: str = "entries", first: int = 0, last: int | None = None
+    ) -> pd.DataFrame:
+        """A table of the store; ``docs/store.md`` lists its columns.
+
+        Args:
+            table: ``entries``, ``chains``, ``nodes``, ``atoms`` or ``labels``.
+            first, last: Positions of the entries, the last one not included; all if not given.
+                A benchmark has a hundred million atoms: take some entries at a time.
+
+        Raises:
+            ValueError: There is no such table.
+        """
+        return frame_of(self, table, first, last)
 
     def _rows(self, level: str, index: int) -> slice:
         offset = self.array(f"{level}_offset")
@@ -232,72 +265,3 @@ class Store:
             start = int(ends[row - 1]) if row else 0
             found.setdefault(name, {})[chain] = terms[start : int(ends[row])]
         return found
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    file = path / MANIFEST
-    if not file.is_file():
-        raise StoreError(
-            f"{path} is not a store (it has no {MANIFEST}); build one with "
-            "`hemenet data build --raw DIR --out DIR`, or use the root `demo`"
-        )
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        found = (manifest.get("format"), manifest.get("format_version"))
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{file} is not readable ({error}); build the store again") from error
-    if found != (FORMAT, FORMAT_VERSION):
-        raise StoreError(
-            f"{path} has the format {found[0]} version {found[1]}, this program reads "
-            f"{FORMAT} version {FORMAT_VERSION}; build the store again with this version"
-        )
-    for name, kind in FIELD_TYPES.items():
-        if not isinstance(manifest.get(name), kind):
-            raise StoreError(
-                f"{file}: {name} is {str(manifest.get(name))[:40]!r}, expected {kind.__name__}; "
-                "the file is damaged: build the store again"
-            )
-    if content_hash(manifest) != manifest["hash"]:
-        raise StoreError(
-            f"{file} was changed: its content is not that of its hash {manifest['hash'][:12]}…; "
-            "build the store again"
-        )
-    if not _has_own_checksum(manifest):
-        raise StoreError(
-            f"{file} was changed or is damaged: it does not have its own checksum; copy the store "
-            "again, or build it again"
-        )
-    return dict(manifest)
-
-
-def _has_own_checksum(manifest: dict[str, Any]) -> bool:
-    """Check the checksum over all fields, which stores of before do not have."""
-    if CHECKSUM in manifest:
-        return checksum(manifest) == manifest[CHECKSUM]
-    # a changed letter in the field's name must not make the store one of before
-    for name, value in manifest.items():
-        rest = {other: manifest[other] for other in manifest if other != name}
-        if isinstance(value, str) and len(value) == DIGITS and checksum(rest) == value:
-            return False
-    return True
-
-
-def _tasks(path: Path, manifest: dict[str, Any]) -> tuple[Task, ...]:
-    try:
-        return tuple(Task.from_dict(record) for record in manifest["tasks"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise StoreError(
-            f"{path / MANIFEST}: its tasks are not readable ({error!r}); build the store again"
-        ) from error
-
-
-def _check_sizes(path: Path, files: dict[str, dict[str, Any]]) -> None:
-    for name, expected in files.items():
-        file = path / name
-        size = file.stat().st_size if file.is_file() else None
-        if size != expected["bytes"]:
-            found = "missing" if size is None else f"{size} bytes long"
-            raise StoreError(
-                f"{file} is {found}, the manifest says {expected['bytes']} bytes; "
-                "the store is incomplete: copy or build it again"
-            )

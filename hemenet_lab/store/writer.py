@@ -21,6 +21,7 @@ from hemenet_lab.store.fields import (
     FORMAT,
     FORMAT_VERSION,
     HASHED,
+    LARGE,
     LEVELS,
     MANIFEST,
     NODE_FIELDS,
@@ -31,6 +32,7 @@ from hemenet_lab.store.fields import (
     all_fields,
     checksum,
     content_hash,
+    entry_checksum,
 )
 from hemenet_lab.tasks import Task
 
@@ -48,9 +50,10 @@ class StoreWriter:
     Args:
         path: Folder of the store; it must not hold anything yet.
         tasks: Tasks of the store, in the order of their outputs.
+        b_factors: Keep the entries' B-factors, which all must have then.
     """
 
-    def __init__(self, path: str | Path, tasks: Iterable[Task]) -> None:
+    def __init__(self, path: str | Path, tasks: Iterable[Task], *, b_factors: bool = False) -> None:
         self.path = Path(path)
         self.tasks = tuple(tasks)
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
@@ -66,8 +69,9 @@ class StoreWriter:
         self._full_label: set[str] = set()
         self._arrays = {
             field.name: GrowingArray(self._folder / f"{field.name}.npy", field.dtype, field.width)
-            for field in all_fields(chain_values=self._has_chain_values())
+            for field in all_fields(chain_values=self._has_chain_values(), b_factors=b_factors)
         }
+        self._large = [field.name for field in LARGE if field.name in self._arrays]
         self._mark_ends()
 
     def __enter__(self) -> StoreWriter:
@@ -97,6 +101,12 @@ class StoreWriter:
         if entry.id in self._index:
             raise StoreError(f"entry {entry.id} was added twice; ids must be unique")
         check_entry(entry, self.tasks)
+        if "b_factor" in self._arrays:
+            if entry.b_factor is None:
+                raise StoreError(f"entry {entry.id} has no B-factors, which this store keeps")
+            self._arrays["b_factor"].append(entry.b_factor)
+        kept = {name: getattr(entry, name) for name in self._large}
+        self._arrays["entry_checksum"].append([entry_checksum(kept)])
         self._index[entry.id] = len(self._index)
         for field in (*NODE_FIELDS, *ATOM_FIELDS):
             self._arrays[field.name].append(getattr(entry, field.name))

@@ -45,6 +45,8 @@ class Tag(StrEnum):
     """Version."""
     DEVICES = "devices"
     """Number of devices."""
+    OWN_TASKS = "own_tasks"
+    """Title and unit of each tested task that is none of the benchmark's, as JSON."""
     BEST_CHECKPOINT = "best_checkpoint"
     """Path on the machine that trained."""
     COMPLETED = "completed"
@@ -142,6 +144,12 @@ class RecordedRun:
         """Tasks that it learned, sorted."""
         names = (name.split("/") for name in self.metrics)
         return tuple(sorted(n[1] for n in names if len(n) == 3 and (n[0], n[2]) == ("test", "n")))
+
+    @property
+    def own_tasks(self) -> dict[str, tuple[str, str]]:
+        """Title and unit of the tasks that are none of the benchmark's, as far as it was told."""
+        found: dict[str, list[str]] = json.loads(self.tags.get(Tag.OWN_TASKS, "{}"))
+        return {name: (title, unit) for name, (title, unit) in found.items()}
 
     def axes(self, grid: str) -> dict[str, str] | None:
         """Value of each axis of a grid; None if the run is none of that grid's."""

@@ -123,10 +123,10 @@ def prepare_trainer(trainer: Trainer) -> None:
     for number, one in enumerate(callbacks):
         if isinstance(one, (LearningRateFinder, BatchSizeFinder)):
             raise ValueError(f"{type(one).__name__} cannot be used: {_INSTEAD[type(one)]}")
-        if type(one) in (ModelSummary, RichModelSummary):
+        if isinstance(one, ModelSummary) and type(one) in (ModelSummary, RichModelSummary):
             callbacks[number] = PartsSummary(max_depth=one._max_depth)
         if isinstance(one, ProgressBar):
-            one.get_metrics = _WithoutVersion(one)  # type: ignore[method-assign]  # any bar's
+            vars(one)["get_metrics"] = _WithoutVersion(one)  # in front of its class's
     trainer._checkpoint_connector = _OwnCheckpoints(trainer)
     environment = trainer._accelerator_connector.cluster_environment
     if isinstance(environment, SLURMEnvironment):

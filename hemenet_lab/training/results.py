@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from rich.table import Table
 from hemenet_lab.metrics import METRICS, bootstrap
 from hemenet_lab.model import SYNTHETIC_DATA, MultiTaskModule, TaskEvaluation
 from hemenet_lab.store import Store
-from hemenet_lab.tasks import Task
+from hemenet_lab.tasks import PROTEIN_MT, Task
 from hemenet_lab.tracking import Artifact, Result, Tag, results_csv, tracker_of
 from hemenet_lab.training.files import write_whole
 from hemenet_lab.training.record import run_folder
@@ -133,7 +135,14 @@ class ResultsTable(Callback):
             tracker.log_text(text, names[1])
             tracker.log_arrays(predictions, names[0])
             if not tracker.joined:
-                tracker.set_tags({Tag.COMPLETED: "true"})
+                tracker.set_tags({Tag.OWN_TASKS: _own_tasks(data.tasks), Tag.COMPLETED: "true"})
+
+
+def _own_tasks(tasks: Iterable[Task]) -> str:
+    """Title and unit of each task that is none of the benchmark's, as JSON."""
+    known = {task.name for task in PROTEIN_MT}
+    own = {task.name: (task.title, task.unit) for task in tasks if task.name not in known}
+    return json.dumps(own, ensure_ascii=False)
 
 
 def render(results: list[Result], synthetic: bool = False) -> Table:

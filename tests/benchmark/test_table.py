@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from typing import Any
 
@@ -161,6 +162,18 @@ def test_tasks_without_test_items_are_absent_and_said(fake_runs: FakeRuns) -> No
     text = printed(fake_runs)
     assert "No labelled test item: task cc" in text
     assert "cc Fmax" not in text
+
+
+def test_own_tasks_have_their_titles_and_units(fake_runs: FakeRuns) -> None:
+    words = json.dumps({"tm": ["Melting temperature", "°C"]})
+    fake_runs.add(MULTI, 0, {**scored(1.0), **scored(2.0, "tm")}, tags={"own_tasks": words})
+    text = printed(fake_runs)
+    assert "## tm: Melting temperature" in text
+    assert "tm RMSE (°C) ↓ n=30" in text
+    assert "lba RMSE ↓ n=30" in text
+    results = read_grid("table1", folder=fake_runs.folder)
+    assert (results.unit("tm"), results.unit("lba"), results.unit("xyz")) == ("°C", "pKd", "")
+    assert results.words["lba"][0] == "Ligand binding affinity"
 
 
 def test_empty_and_undefined_cells(fake_runs: FakeRuns) -> None:

@@ -111,6 +111,19 @@ def test_ids_of_synthetic_data_lead_nowhere() -> None:
     assert {each.split("/")[2] for each in links(text)} == {"www.uniprot.org"}
 
 
+def test_tasks_of_any_level_and_kind(tmp_path: Path) -> None:
+    whole = Task("place", "complex", "multilabel", title="Place in the cell", terms=("in", "out"))
+    heat = Task("heat", "chain", "regression", title="Melting point", unit="K")
+    text = write_page(
+        explanation(None, (whole, heat, TERMS), path="bytes\udcff.pdb"), tmp_path / "page.html"
+    ).read_text("utf-8")
+    assert "Melting point, chain B" in text
+    assert "bytes\\udcff.pdb" in text
+    table = text[text.index("Place in the cell: the most") :]
+    assert re.findall(r'<span class="id">(\w+)</span>', table)[:2] == ["in", "out"]
+    assert "Chain" not in table[: table.index("</thead>")]
+
+
 @pytest.mark.parametrize(
     ("term", "linked"),
     [

@@ -218,9 +218,10 @@ def test_clear_difference_is_established_and_none_is_not() -> None:
     good, bad = ([one(noise, seed) for seed in range(3)] for noise in (0.5, 2.0))
     other = [one(0.5, seed) for seed in (10, 11, 12)]
     assert difference(good, bad).established
+    assert not difference(good[:2], bad).established, "two seeds are too few to say so"
     assert difference(bad, good).value == pytest.approx(-difference(good, bad).value)
-    assert not difference(good, other).established
-    assert not difference(good, good).established
+    assert not difference(good, other).excludes_zero
+    assert not difference(good, good).excludes_zero
 
 
 def test_one_lucky_seed_is_no_evidence() -> None:
@@ -228,8 +229,8 @@ def test_one_lucky_seed_is_no_evidence() -> None:
     steady = [one(1.0, seed) for seed in range(3)]
     lucky = [one(0.2, 20), one(1.1, 21), one(1.2, 22)]
     assert difference(lucky, steady).value < 0
-    assert difference([lucky[0]], steady).established
-    assert not difference(lucky, steady).established
+    assert difference([lucky[0]], steady).excludes_zero
+    assert not difference(lucky, steady).excludes_zero
 
 
 def test_copies_are_no_evidence_for_a_difference() -> None:
@@ -240,19 +241,19 @@ def test_copies_are_no_evidence_for_a_difference() -> None:
         resample("mae", float(error.mean()), TARGET + error, TARGET, cluster)
         for error in (better, np.ones_like(better))
     )
-    assert not difference([first], [second]).established
+    assert not difference([first], [second]).excludes_zero
     items = np.arange(60)
     first, second = (
         resample("mae", float(error.mean()), TARGET + error, TARGET, items)
         for error in (better, np.ones_like(better))
     )
-    assert difference([first], [second]).established
+    assert difference([first], [second]).excludes_zero
 
 
 def test_unknown_clusters() -> None:
     unknown = one(1.0, 0, cluster=np.full(60, -1))
     assert (unknown.clusters, unknown.per_cluster, unknown.by_cluster) == (0, None, None)
-    assert difference([unknown], [one(3.0, 1, cluster=np.full(60, -1))]).established
+    assert difference([unknown], [one(3.0, 1, cluster=np.full(60, -1))]).excludes_zero
     partly = one(1.0, 0, cluster=np.r_[np.full(58, -1), 7, 7])
     assert partly.clusters == 59
     single = one(1.0, 0, cluster=np.zeros(60, dtype=int))

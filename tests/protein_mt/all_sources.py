@@ -40,7 +40,7 @@ CONTENTS = {
 @contextmanager
 def serving_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     """All sources on one server; only the checksums of DeepFRI's real lists are left out."""
-    tables = tuple(replace(table, sha256="") for table in TABLES)
+    tables = tuple(replace(table, sha256="", git_blob="") for table in TABLES)
     monkeypatch.setattr("hemenet_lab.protein_mt.fetch.benchmark.TABLES", tables)
     with serving() as state:
         state.headers["ETag"] = '"v1"'

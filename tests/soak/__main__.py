@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
+from hemenet_lab.protein_mt.build import build_store
 from tests.examples import VARIABLE
+from tests.protein_mt.raw_folder import write_raw
+from tests.soak.flips import main as flip_run
 from tests.soak.long_run import main as long_run
 from tests.soak.resume import main as resume
 
@@ -19,7 +24,15 @@ def readers() -> int:
     return subprocess.run(words, env={**os.environ, VARIABLE: "1500"}, check=False).returncode
 
 
+def flips() -> int:
+    """Single bits flipped in every file of a small store and its edges."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw = write_raw(Path(folder) / "raw")
+        return flip_run(build_store(raw, Path(folder) / "store").path)
+
+
 PARTS = {
+    "flips": flips,
     "resume": lambda: resume(["--kills", "4"]),
     "readers": readers,
     "long run": lambda: long_run(["--minutes", "20"]),

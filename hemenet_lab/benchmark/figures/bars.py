@@ -11,7 +11,6 @@ from hemenet_lab.benchmark.figures.style import (
     COLOURS,
     MARKERS,
     Drawing,
-    axis_label,
     panels,
     say_synthetic,
 )
@@ -24,7 +23,7 @@ from hemenet_lab.benchmark.tables import (
     label_of,
     varying_axes,
 )
-from hemenet_lab.metrics import MAIN_METRICS
+from hemenet_lab.metrics import MAIN_METRICS, METRICS
 
 _SEED_DOTS: dict[str, Any] = {
     "linestyle": "",
@@ -91,7 +90,7 @@ def _bar_panel(
     axis.grid(axis="y", visible=False)
     counts = sorted({c.n for row in table.rows if (c := table.cell(row, task, metric))})
     axis.set_title(f"{task}, n = {', '.join(counts)}")
-    axis.set_xlabel(axis_label(task, metric))
+    axis.set_xlabel(METRICS[metric].axis_label(table.results.unit(task)))
 
 
 def numeric_axis(rows: Sequence[Row]) -> str | None:
@@ -118,7 +117,7 @@ def efficiency(table: ResultTable) -> Drawing | None:
             _curve(axis, table, rows, column, axis_name, place, label_of(group))
         _paper_curve(axis, table, column, axis_name)
         axis.set_title(column[0])
-        axis.set_ylabel(axis_label(*column))
+        axis.set_ylabel(METRICS[column[1]].axis_label(table.results.unit(column[0])))
         axis.set_xlabel(axis_name.replace("_", " "))
     handles = {
         str(line.get_label()): line

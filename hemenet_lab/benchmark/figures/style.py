@@ -11,9 +11,6 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hemenet_lab.metrics import METRICS
-from hemenet_lab.tasks import PROTEIN_MT
-
 WIDTH = 7.2
 """Inches; two columns of a paper."""
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
@@ -40,9 +37,6 @@ _STYLE: dict[str, Any] = {
     "savefig.dpi": 200,
     "legend.frameon": False,
 }
-
-
-_UNITS = {task.name: task.unit for task in PROTEIN_MT}
 
 
 @dataclass(frozen=True)
@@ -74,11 +68,6 @@ def panels(number: int, columns: int, height: float) -> tuple[Figure, list[Axes]
     for spare in axes[number:]:
         spare.set_axis_off()
     return figure, axes[:number]
-
-
-def axis_label(task: str, metric: str) -> str:
-    """Label of an axis: the metric with its unit, where the task's unit is known."""
-    return METRICS[metric].axis_label(_UNITS.get(task, ""))
 
 
 def say_synthetic(figure: Figure, synthetic: bool) -> None:

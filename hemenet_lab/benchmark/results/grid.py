@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 
 from hemenet_lab.benchmark.results.folds import pool_folds
+from hemenet_lab.tasks import PROTEIN_MT
 from hemenet_lab.tracking import VOLATILE, Predictions, RecordedRun, RunDatabase, Tag
 
 SEEDS = ("seed_everything", "data.seed", "steps.seed")
@@ -55,6 +56,18 @@ class GridResults:
     def synthetic(self) -> bool:
         """True if the data were made by a program."""
         return any(run.synthetic for run in self.runs)
+
+    @cached_property
+    def words(self) -> dict[str, tuple[str, str]]:
+        """Title and unit of each task: the benchmark's, and own ones as the runs tell."""
+        found = {task.name: (task.title, task.unit) for task in PROTEIN_MT}
+        for run in self.runs:
+            found |= run.own_tasks
+        return found
+
+    def unit(self, task: str) -> str:
+        """Unit of a task; empty where it has none or nobody tells."""
+        return self.words.get(task, ("", ""))[1]
 
     @property
     def store_hash(self) -> str:

@@ -19,7 +19,8 @@ from hemenet_lab.benchmark.tables.rows import FIRST_AXES, Row, label_of, varying
 from hemenet_lab.metrics import FEWEST_SEEDS, METRICS, Difference
 from hemenet_lab.tasks import PROTEIN_MT
 
-TITLES = {task.name: task.title for task in PROTEIN_MT}
+OF_BENCHMARK = {task.name for task in PROTEIN_MT}
+"""Tasks whose unit, pKd, every reader of these tables knows."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 ABSENT = "–"
 
@@ -85,7 +86,7 @@ def details(table: ResultTable, task: str) -> Sheet:
     with_paper = any(cell.paper for cell in table.cells if cell.task == task)
     header = [*axes]
     for metric in metrics:
-        header += [METRICS[metric].heading, "95 % interval", "per cluster"]
+        header += [_with_unit(table, task, metric), "95 % interval", "per cluster"]
         header += ["paper"] if with_paper else []
     header += ["seeds", "n"]
     rows = []
@@ -99,7 +100,7 @@ def details(table: ResultTable, task: str) -> Sheet:
             line += _detail(cell, letters, with_paper)
         line += [_number(str(len(first.seeds))), _number(first.n)]
         rows.append(tuple(line))
-    title = f"{task}: {TITLES[task]}" if TITLES.get(task) else task
+    title = ": ".join(filter(None, (task, table.results.words.get(task, ("", ""))[0])))
     return Sheet(title, tuple(header), tuple(rows), len(axes), _detail_caption(table, task))
 
 
@@ -256,7 +257,13 @@ def _constant(table: ResultTable, task: str, metric: str) -> CellText:
 def _heading(table: ResultTable, task: str, metric: str) -> str:
     counts = {n for row in table.rows if (c := table.cell(row, task, metric)) for n in c.counts}
     n = f"{min(counts)}" if len(counts) == 1 else f"{min(counts)}-{max(counts)}"
-    return f"{task} {METRICS[metric].heading} n={n}"
+    return f"{task} {_with_unit(table, task, metric)} n={n}"
+
+
+def _with_unit(table: ResultTable, task: str, metric: str) -> str:
+    """Head of a column, with the unit of an own task."""
+    unit = "" if task in OF_BENCHMARK else table.results.unit(task)
+    return METRICS[metric].axis_label(unit)
 
 
 def _number(text: str) -> CellText:

@@ -76,7 +76,7 @@
 
   function choose(map) {
     chosen = map;
-    largest = Math.max(...map.values.map((value) => Math.abs(value || 0))) || 1;
+    largest = map.values.reduce((most, value) => Math.max(most, Math.abs(value || 0)), 0) || 1;
     get("meaning").textContent = METHODS[map.method].meaning(map.unit);
     drawLegend();
     listTop();

@@ -23,6 +23,9 @@ class Assembly:
     """One per stored entry."""
     drops: list[DropRow] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
+    """Numbers of notes; what follows ``:`` in one is detail."""
+    doubts: list[dict[str, str]] = field(default_factory=list)
+    """Notes with detail, each with its entry: nothing was lost, but somebody should look."""
     found: Counter[str] = field(default_factory=Counter)
     stored: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -57,7 +60,7 @@ def labelled_entries(
         assembly.found[source.kind] += 1
         result = load(source)
         assembly.drops += result.drops
-        assembly.notes.update(result.notes)
+        assembly.notes.update(note.partition(":")[0] for note in result.notes)
         entry, reason = _label(source, result, labels, settings, assembly)
         if entry is None:
             assembly.dropped[source.kind] += 1
@@ -74,6 +77,7 @@ def labelled_entries(
         date = labels.release(source.code, result.date, record)
         full_label = is_full_label(entry, labels.tasks)
         assembly.items.append(item_of(entry, full_label=full_label, date=date))
+        assembly.doubts += [{"id": entry.id, "note": n} for n in result.notes if ":" in n]
         yield entry
     _count_homeless(raw, labels, assembly)
 
@@ -93,14 +97,14 @@ def _label(
         return None, f"too many heavy atoms: {size}, the limit is {settings.max_atoms}"
     entry = labels.transfer.apply(result.entry, source.code)
     if labels.own is not None:
-        entry = labels.own.apply(entry, assembly.drops)
+        entry = labels.own.apply(entry, source.code, assembly.drops)
     record = labels.affinities.get(source.kind, {}).get(source.code)
     if record and record.censored and not settings.keep_censored:
         reason = f"affinity is a bound: p{record.measure} of a value given with {record.sign}"
         assembly.drops.append(DropRow(source.id, source.kind, "label", reason))
         record = None
     if record:
-        entry = replace(entry, values={source.kind: record.pk})
+        entry = replace(entry, values={**entry.values, source.kind: record.pk})
     if not (entry.values or entry.chain_values or entry.terms):
         return None, "no label of any task"
     if record:
@@ -111,7 +115,8 @@ def _label(
 def _count_homeless(raw: RawFolder, labels: Labels, assembly: Assembly) -> None:
     """Affinities, and own labels, of complexes without a structure file."""
     if labels.own is not None:
-        assembly.drops += labels.own.homeless(source.code for source in raw.sources)
+        there = {name for source in raw.sources for name in (source.code, source.id.lower())}
+        assembly.drops += labels.own.homeless(there)
     for kind, records in labels.affinities.items():
         codes = {source.code for source in raw.sources if source.kind == kind}
         assembly.drops += [

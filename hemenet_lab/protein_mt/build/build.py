@@ -29,7 +29,7 @@ from hemenet_lab.protein_mt.build.resume import (
 )
 from hemenet_lab.protein_mt.build.write import write_store
 from hemenet_lab.protein_mt.labels import read_labels, read_own
-from hemenet_lab.protein_mt.raw import find_raw, find_structures
+from hemenet_lab.protein_mt.raw import Archive, find_raw, find_structures
 from hemenet_lab.protein_mt.splits import find_mmseqs, read_split_file
 
 
@@ -51,14 +51,16 @@ class OwnData:
     Args:
         task: YAML file with the own tasks.
         tables: Tables with their labels.
+        beside: The folder is a raw folder in the public layouts: the tasks come beside its six.
     """
 
     task: Path
     tables: tuple[Path, ...]
+    beside: bool = False
 
 
 def build_store(
-    raw: str | Path,
+    raw: str | Path | None,
     out: str | Path,
     *,
     workers: int = 1,
@@ -67,7 +69,11 @@ def build_store(
     progress: bool = False,
     own: OwnData | None = None,
     split_file: str | Path | None = None,
+<<<<<<< HEAD
     executor: str = "",
+=======
+    pdb_dir: str | Path | None = None,
+>>>>>>> main
 ) -> BuildResult:
     """Builds a store from a folder of public raw files (see `layout.find_raw`).
 
@@ -75,17 +81,23 @@ def build_store(
     that was stopped goes on where it was, from what lies in ``out/.partial``.
 
     Args:
-        raw: Folder with structures and label files.
+        raw: Folder with structures and label files; None for own data from an archive alone.
         out: Folder of the store.
         workers: Number of processes that read structures, and of threads of MMseqs2.
         settings: What the store is to hold; the defaults if not given.
         force: Replace a store that was built from other files or with other settings.
         progress: Show progress bars on the error stream.
-        own: Own tasks and labels; ``raw`` is then a folder of structures whose names are the ids.
+        own: Own tasks and labels; ``raw`` is then a folder of structures whose names are the ids,
+            unless they are ``beside`` the benchmark's.
         split_file: Table with the columns id and split, and perhaps name; the first of its splits
             is the store's default.
+<<<<<<< HEAD
         executor: Address of a dask scheduler whose workers read the structures; they have to see
             ``raw`` and ``out`` under the same paths.
+=======
+        pdb_dir: A local copy of the PDB (see `Archive`), for chains of the annotation tables, or
+            for ids of own tables, that have no file in ``raw``.
+>>>>>>> main
 
     Raises:
         ValueError: No raw files, wrong settings, MMseqs2 is missing, or ``out`` holds something
@@ -98,7 +110,13 @@ def build_store(
         raise ValueError(f"workers is {workers}; it must be 1 or more")
     check_folder(out)
     own_labels = read_own(own.task, own.tables) if own else None
-    found = find_structures(raw, own_labels.labels.keys()) if own_labels else find_raw(raw)
+    archive = Archive(pdb_dir) if pdb_dir is not None else None
+    if own_labels and own and not own.beside:
+        found = find_structures(raw, own_labels.labels.keys(), archive)
+    elif raw is not None:
+        found = find_raw(raw, archive)
+    else:
+        raise ValueError("a build needs a raw folder, or own tasks and tables")
     given = [own.task, *own.tables] if own else []
     given_splits = read_split_file(split_file) if split_file else None
     given += [Path(split_file)] if split_file else []

@@ -96,6 +96,7 @@ class ReadJob:
     """Author chain ids of the binding partner, where the affinity file gives them."""
     keep_hetero: bool
     contact: float
+    min_plddt: float
     signature: str
     """Changes with everything that decides what is read."""
     result: Path
@@ -110,11 +111,11 @@ def read_jobs(
 ) -> dict[str, ReadJob]:
     """Item → what to read, with the results in ``folder``."""
     jobs = {}
-    options = settings.keep_hetero, settings.contact
+    options = settings.keep_hetero, settings.contact, settings.min_plddt
     for source, digest in zip(raw.sources, digests, strict=True):
         record = labels.affinities.get(source.kind, {}).get(source.code)
         partners = record.partner_chains if record and source.kind == "ppa" else ()
-        if labels.own is not None:
+        if labels.own is not None and raw.own:
             partners = labels.own.partners.get(source.code, ())
         jobs[source.id] = ReadJob(
             source,
@@ -148,8 +149,13 @@ def read_items(jobs: Sequence[ReadJob]) -> list[bool]:
     fresh = [not is_current(job.result, job.signature) for job in jobs]
     missing = [job for job, is_missing in zip(jobs, fresh, strict=True) if is_missing]
     wanted = [(job.source, job.partners) for job in missing]
-    keep_hetero, contact = jobs[0].keep_hetero, jobs[0].contact
-    results = read_sources(wanted, keep_hetero=keep_hetero, contact=contact)
+    first = jobs[0]
+    results = read_sources(
+        wanted,
+        keep_hetero=first.keep_hetero,
+        contact=first.contact,
+        min_plddt=first.min_plddt,
+    )
     for job, result in zip(missing, results, strict=True):
         save_result(job.result, result, job.signature)
     return fresh

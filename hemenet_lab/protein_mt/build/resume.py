@@ -46,9 +46,14 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "smiles": result.smiles,
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
     }
+<<<<<<< HEAD
     arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
     # machines that share the folder may be at the same item, if one of them was thought dead
     draft = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+=======
+    arrays = {name: getattr(entry, name) for name in (*ARRAYS, "b_factor")} if entry else {}
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+>>>>>>> main
     with draft.open("wb") as file:
         np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
     os.replace(draft, path)
@@ -61,7 +66,7 @@ def load_result(path: Path) -> ReadResult:
         entry = None
         if meta["entry"]:
             name, kind, chains = meta["entry"]
-            arrays = {array: file[array] for array in ARRAYS}
+            arrays = {array: file[array] for array in (*ARRAYS, "b_factor")}
             entry = Entry(id=name, kind=kind, chain_names=tuple(chains), **arrays)
     rows = tuple(DropRow(*row) for row in meta["drops"])
     notes = tuple(meta["notes"])

@@ -9,6 +9,8 @@ from typing import Any
 from hemenet_lab.store import SPLIT_NAMES, Store
 
 Row = Sequence[object]
+MOST_SHOWN = 30
+"""Rows of a list of single chains or entries."""
 _LIMITED = re.compile(r"deepfri_[a-z]+_\d+")
 
 
@@ -30,6 +32,7 @@ def summary_text(store: Store) -> str:
         _section("Test sets below an identity to training", _limited_rows(counts["splits"])),
         _section(_leakage_title(manifest["leakage"]), _leakage_rows(manifest["leakage"])),
         _section("Ligands of held-out complexes", _ligand_rows(manifest["leakage"]["ligands"])),
+        *_doubt_sections(manifest.get("doubts")),
         _section("Left out (drops.csv has each)", _drop_rows(manifest["drops"])),
     ]
     return "\n\n".join(parts)
@@ -176,6 +179,38 @@ def _ligand_rows(ligands: Mapping[str, Any]) -> list[Row]:
             numbers = (found[part]["ligands"], *similar.values())
             rows.append((name, part, *numbers, str(median), unreadable))
     return rows
+
+
+def _doubt_sections(doubts: Mapping[str, Any] | None) -> list[str]:
+    """Chains that may be other proteins than their names say; stores of before did not look."""
+    if doubts is None:
+        return []
+    found = doubts["uniprot"]
+    rows: list[Row] = [
+        (
+            *(row["uniprot"], f"{row['id']} {row['chain']}", row["chains"]),
+            *(f"{row['other_id']} {row['other_chain']}", f"{row['identity']:.0%}", row["aligned"]),
+        )
+        for row in found["pairs"]
+    ]
+    header = ("UniProt", "chain", "alike", "aligns not with", "identity", "residues")
+    title = f"To look at: chains apart from others of their UniProt id ({found['compared']:,} ids)"
+    entries: list[Row] = [(row["id"], row["note"]) for row in doubts["entries"]]
+    return [
+        _section(title, _first([header, *rows])),
+        _section("To look at: entries", _first([("entry", "note"), *entries])),
+    ]
+
+
+def _first(rows: list[Row]) -> list[Row]:
+    """The first rows, and how many more the manifest has."""
+    more = len(rows) - 1 - MOST_SHOWN
+    filler = ("",) * (len(rows[0]) - 2)
+    return (
+        [*rows[: MOST_SHOWN + 1], (f"… {more:,} more", "in manifest.json", *filler)]
+        if (more > 0)
+        else rows
+    )
 
 
 def _drop_rows(drops: Mapping[str, Mapping[str, int]]) -> list[Row]:

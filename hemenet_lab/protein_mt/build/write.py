@@ -44,6 +44,7 @@ from hemenet_lab.protein_mt.splits import (
     ligand_report,
     make_splits,
     mmseqs_version,
+    unlike_chains,
 )
 from hemenet_lab.store import StoreWriter
 
@@ -120,7 +121,7 @@ def write_store(
     code_of = {source.id: source.code for source in raw.sources}
     with (
         LabelRows(path.parent / LABELS_FILE, labels.tasks) as rows,
-        StoreWriter(path, labels.tasks) as writer,
+        StoreWriter(path, labels.tasks, b_factors=settings.b_factors) as writer,
     ):
         for entry in labelled_entries(raw, labels, settings, load, assembly):
             writer.add(entry)
@@ -156,6 +157,10 @@ def write_store(
                 "labels": labels.about,
                 "split_rules": {name: split.about for name, split in splits.items()},
                 "drops": count_reasons(assembly.drops),
+                "doubts": {
+                    "uniprot": unlike_chains(assembly.items, clusters, threads=threads),
+                    "entries": assembly.doubts,
+                },
                 "leakage": _leakage(settings, assembly, clusters, parts),
                 "data_card": data_card(origin),
                 "tables": {

@@ -19,6 +19,7 @@ from hemenet_lab.protein_mt.complexes import (
     write_complex,
     write_indices,
 )
+from hemenet_lab.protein_mt.fetch.archived import take_archived
 from hemenet_lab.protein_mt.fetch.checks import CHECKS
 from hemenet_lab.protein_mt.fetch.download import Known, fetch_all
 from hemenet_lab.protein_mt.fetch.pdbbind import find_pdbbind, take_pdbbind
@@ -72,12 +73,13 @@ class _Run:
         return Job(
             item or source.name,
             source.name,
-            source.url(self.settings.hosts, item),
+            source.url(self.settings.hosts, item, self.settings.paths),
             self.raw / place,
             self.raw / PARTIAL / place,
             CHECKS[source.check],
             source.most,
             source.sha256,
+            source.git_blob,
         )
 
 
@@ -142,8 +144,9 @@ def _fetch_structures(
     """PDB code that was asked for → file of its entry, where there is one."""
     source = STRUCTURES[run.settings.format]
     codes = sorted({entry.current for entry in entries if entry.current})
-    fetched = run.fetch([(source, code) for code in codes], "Structures")
-    by_code = {record.item: record for record in fetched}
+    by_code = take_archived(run.settings, codes, run.known) if run.settings.pdb_dir else {}
+    left = [(source, code) for code in codes if code not in by_code]
+    by_code |= {record.item: record for record in run.fetch(left, "Structures")}
     files = {}
     for entry in entries:
         if not entry.current:

@@ -15,7 +15,7 @@ from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
 from hemenet_lab.protein_mt.fetch.checks import check_file
-from hemenet_lab.protein_mt.fetch.report import Record
+from hemenet_lab.protein_mt.fetch.report import CHANGED, Record
 from hemenet_lab.protein_mt.fetch.request import (
     Job,
     LocalFault,
@@ -43,8 +43,9 @@ def fetch_all(
 ) -> list[Record]:
     """Outcome of each job, in the order of the jobs; several are done side by side.
 
-    A file that is there is taken as it is if an earlier run noted its size; if none did, it must
-    pass its check, and is fetched again if it does not.
+    A file that is there is taken as it is if it has the checksum that an earlier run noted; if none
+    did, it must pass its check, and is fetched again if it does not. One that was changed since is
+    refused.
     """
     bar = Progress(
         TextColumn("{task.description}"),
@@ -57,8 +58,9 @@ def fetch_all(
 
     def one(job: Job) -> Record:
         place = job.path.relative_to(raw).as_posix()
-        record = _present(job, known.get(place)) or download(job, session)
-        return replace(record, path=place) if record.is_here else record
+        before = known.get(place)
+        record = _present(job, before) or _other_version(download(job, session), before)
+        return replace(record, path=place) if record.is_here or record.is_changed else record
 
     with bar, ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
         futures = [pool.submit(one, job) for job in jobs]
@@ -75,20 +77,53 @@ def fetch_all(
 
 
 def _present(job: Job, known: Record | None) -> Record | None:
+    """Record of a file that is there; None where it has to be fetched."""
     if not job.path.is_file():
         return None
-    size = job.path.stat().st_size
-    if known is not None and known.bytes == size and (not job.sha256 or known.sha256 == job.sha256):
-        digest = known.sha256
-    else:
-        size, digest = measure(job.path)
-        if job.sha256 and digest != job.sha256:
-            return None
+    size, digest = measure(job.path)
+    if _unexpected(job, job.path, digest):
+        return None
+    record = Record(job.item, job.source, "present", bytes=size, sha256=digest, url=job.url)
+    if known is None or known.sha256 != digest:
         try:
             check_file(job, job.path)
         except ValueError:
             return None
-    return Record(job.item, job.source, "present", bytes=size, sha256=digest, url=job.url)
+    return changed(record, known) or record
+
+
+def changed(record: Record, known: Record | None) -> Record | None:
+    """Record of a file that is not what was fetched first; None where it is.
+
+    The record keeps the first checksum, so that the next run finds the same.
+    """
+    if known is None or not known.sha256 or known.sha256 == record.sha256:
+        return None
+    note = (
+        f"its SHA-256 was {known.sha256} when it came, and is {record.sha256} now; delete the file "
+        "to get it anew, or its row in fetch_report.csv to keep it as it is"
+    )
+    return replace(record, status=CHANGED, bytes=known.bytes, sha256=known.sha256, note=note)
+
+
+def _other_version(record: Record, known: Record | None) -> Record:
+    """The record of a fetched file, with a note where the source had another one before."""
+    if record.is_here and known and known.sha256 not in ("", record.sha256):
+        note = f"another version: SHA-256 was {known.sha256}, is {record.sha256}"
+        return replace(record, note="; ".join(text for text in (record.note, note) if text))
+    return record
+
+
+def _unexpected(job: Job, path: Path, digest: str) -> str:
+    """Difference between a file and one that never changes; empty where there is none."""
+    if job.sha256 and digest != job.sha256:
+        return f"SHA-256 {digest[:12]}…, not {job.sha256[:12]}…"
+    if job.git_blob:
+        blob = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+        blob.update(path.read_bytes())
+        if blob.hexdigest() != job.git_blob:
+            return f"git's name of it is {blob.hexdigest()[:12]}…, not {job.git_blob[:12]}…"
+    return ""
 
 
 def download(job: Job, session: Session) -> Record:
@@ -155,9 +190,9 @@ def _wait(fault: Passing, retries: Retry, url: str, session: Session) -> Retry:
 def _verify(job: Job) -> tuple[int, str]:
     """Size and SHA-256 of the file; a file that is not right is removed and asked for again."""
     size, digest = measure(job.part)
-    if job.sha256 and digest != job.sha256:
+    if reason := _unexpected(job, job.part, digest):
         discard(job.part)
-        raise Passing(f"not the expected file: SHA-256 {digest[:12]}…, not {job.sha256[:12]}…")
+        raise Passing(f"not the expected file: {reason}")
     try:
         check_file(job, job.part)
     except ValueError as error:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import filecmp
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hemenet_lab.protein_mt.fetch.archived import link_or_copy
 from hemenet_lab.protein_mt.fetch.report import Record
 from hemenet_lab.protein_mt.labels import read_pdbbind_index
 from hemenet_lab.protein_mt.raw import read_lines
@@ -128,7 +126,7 @@ def take_pdbbind(found: PDBbind, raw: Path, ligand_set: str, *, copy: bool) -> l
     for code in sorted(listed | set(found.pairs) if found.pairs else ()):
         records.append(_take_pair(found, code, raw, copy))
     for kind, file in sorted(found.indices.items()):
-        _link_or_copy(file, raw / "index" / file.name, copy=copy)
+        link_or_copy(file, raw / "index" / file.name, copy=copy)
         records += _index_records(kind, file, chosen if kind == "ligands" else {*found.pairs})
     return records
 
@@ -146,7 +144,7 @@ def _take_ligand(found: PDBbind, code: str, place: Path, copy: bool) -> Record:
         lack = f"{', '.join(empty)} empty" if empty else "no protein or no ligand file"
         return _with(record, "unusable", f"{folder}: {lack}; unpack the archive again")
     for name in (*protein, *ligand):
-        _link_or_copy(files[name], place / name, copy=copy)
+        link_or_copy(files[name], place / name, copy=copy)
     size = sum(files[name].stat().st_size for name in (*protein, *ligand))
     return _with(record, "copied" if copy else "linked", "", f"{place.parent.name}/{code}", size)
 
@@ -161,7 +159,7 @@ def _take_pair(found: PDBbind, code: str, raw: Path, copy: bool) -> Record:
         return _with(record, "unusable", f"{file}: empty; unpack the archive again")
     ending = "".join(file.suffixes[-2:] if file.suffix == ".gz" else file.suffixes[-1:])
     place = raw / "PP" / f"{code}{ending}"
-    _link_or_copy(file, place, copy=copy)
+    link_or_copy(file, place, copy=copy)
     return _with(record, "copied" if copy else "linked", "", f"PP/{place.name}", size)
 
 
@@ -201,42 +199,3 @@ def _folders(path: Path, depth: int) -> Iterator[Path]:
         yield folder
         if depth > 1 and not _CODE.fullmatch(folder.name.lower()):
             yield from _folders(folder, depth - 1)
-
-
-def _link_or_copy(source: Path, place: Path, *, copy: bool) -> None:
-    """Makes ``place`` a symbolic link to ``source``, or a copy; does nothing if it is one.
-
-    Where the file system knows no links the file is copied. A copy appears whole or not at all.
-
-    Raises:
-        ValueError: Something else is at ``place``.
-        OSError: It cannot be written.
-    """
-    source = source.resolve()
-    if place.is_symlink() or place.exists():
-        if place.exists() and _same(source, place):
-            return
-        if not place.is_symlink():
-            raise ValueError(
-                f"{place} is there already and is not {source}; remove it, or use another --out"
-            )
-        place.unlink()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if not copy:
-        try:
-            place.symlink_to(source)
-            return
-        except (OSError, NotImplementedError):
-            if place.is_symlink():
-                raise
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(source, draft)
-        os.replace(draft, place)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _same(source: Path, place: Path) -> bool:
-    """The same file, or one of the same content."""
-    return place.samefile(source) or filecmp.cmp(source, place, shallow=False)

@@ -17,7 +17,9 @@ SHOWN = 10
 """Missing items of each source that the summary names."""
 HERE = ("fetched", "present", "linked", "copied", "written")
 """Statuses of things that are there; the others are ``missing`` (the server has no such file),
-``failed`` (it was not delivered whole), ``unusable`` and ``not tried``."""
+``failed`` (it was not delivered whole), ``unusable``, ``not tried`` and `CHANGED`."""
+CHANGED = "changed"
+"""Status of a file that is not any more what an earlier run noted."""
 
 
 @dataclass(frozen=True, order=True)
@@ -37,6 +39,10 @@ class Record:
     @property
     def is_here(self) -> bool:
         return self.status in HERE
+
+    @property
+    def is_changed(self) -> bool:
+        return self.status == CHANGED
 
 
 COLUMNS = tuple(field.name for field in fields(Record))
@@ -81,7 +87,7 @@ def read_report(raw: Path) -> dict[str, Record]:
             rows = [_record(row) for row in reader]
         except (ValueError, csv.Error) as error:
             raise ValueError(f"{path}, line {reader.line_num}: {error}; {advice}") from None
-    return {row.path: row for row in rows if row.path and row.is_here}
+    return {row.path: row for row in rows if row.path and (row.is_here or row.is_changed)}
 
 
 def _record(row: list[str]) -> Record:

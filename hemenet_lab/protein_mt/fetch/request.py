@@ -46,6 +46,8 @@ class Job:
     most: int
     """Bytes; a longer body is refused while it arrives."""
     sha256: str = ""
+    git_blob: str = ""
+    """Name that git gives the content; empty where it is not known."""
 
 
 class NotThere(Exception):

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from hemenet_lab.protein_mt import STRUCTURES, hosts_with
+from hemenet_lab.protein_mt import STRUCTURES, hosts_with, paths_with
 
 LigandSet = Literal["refined", "general"]
 LIGAND_SETS: tuple[LigandSet, ...] = get_args(LigandSet)
@@ -59,9 +59,12 @@ class FetchSettings:
         rate: Most requests per second, over all workers.
         attempts: Most requests for one file.
         timeout: Seconds to wait for a connection, and for the next bytes of a file.
-        copy: Copy PDBbind's files instead of linking to them.
+        copy: Copy PDBbind's and the local archive's files instead of linking to them.
         mirror: Other addresses of sources, each as NAME=URL, several with commas between them;
             HEMENET_MIRRORS gives them, too.
+        path: Other paths of sources, each as SOURCE=TEMPLATE: a path below the host's address, or
+            a whole address, with {id}, {ID}, {mid} or {MID} for entries.
+        pdb_dir: Local copy of the PDB, or a path with {id}: entries that it has are linked.
         progress: Show progress bars on the error stream.
     """
 
@@ -77,6 +80,8 @@ class FetchSettings:
     timeout: float = Policy.timeout
     copy: bool = False
     mirror: str | tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    pdb_dir: str = ""
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -91,7 +96,7 @@ class FetchSettings:
                 "both a PDBbind folder and an affinity table; one raw folder holds the complexes "
                 "of one of them: use two, or leave one out"
             )
-        _ = self.policy, self.hosts  # their errors belong to the settings
+        _ = self.policy, self.hosts, self.paths  # their errors belong to the settings
 
     @property
     def policy(self) -> Policy:
@@ -102,6 +107,11 @@ class FetchSettings:
     def hosts(self) -> dict[str, str]:
         """Address of each name in the table of sources, mirrors included."""
         return hosts_with(self._mirrors)
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Other path templates, by source."""
+        return paths_with(self.path)
 
     @property
     def _mirrors(self) -> tuple[str, ...]:
@@ -120,6 +130,8 @@ class FetchSettings:
             option = f"--{field.name.replace('_', '-')}"
             if field.name == "mirror":
                 words += [option, ",".join(self._mirrors)]
+            elif isinstance(value, tuple):
+                words += [option, *value]
             else:
                 words += [option] if value is True else [option, str(value)]
         return shlex.join(words)

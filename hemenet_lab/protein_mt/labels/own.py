@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class OwnLabel:
     terms: tuple[str, ...] = ()
     place: str = ""
     """File and line, for people."""
+    given: str = ""
+    """The id as the table has it."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,27 @@ class OwnLabels:
     drops: tuple[DropRow, ...]
     rows: dict[str, int]
     """Table → number of its rows."""
+    told: set[tuple[str, str]] = field(default_factory=set)
+    """Place and task of the labels that were used, or have a row of their own that says why not."""
 
-    def apply(self, entry: Entry, drops: list[DropRow]) -> Entry:
-        """The entry with its labels; those that do not fit it become rows of ``drops``."""
+    def apply(self, entry: Entry, code: str, drops: list[DropRow]) -> Entry:
+        """The entry with its labels; those that do not fit it become rows of ``drops``.
+
+        Args:
+            entry: One's own structure, or one of the benchmark.
+            code: Its PDB code, or its id.
+            drops: Is added to.
+        """
         values = dict(entry.values)
         chain_values = {task: dict(found) for task, found in entry.chain_values.items()}
         terms = {task: dict(found) for task, found in entry.terms.items()}
         tasks = {task.name: task for task in self.tasks}
-        for label in self.labels.get(entry.id, ()):
+        for label in self._of(entry, code):
             task = tasks[label.task]
             chain, reason = _chain_of(entry, task, label)
+            if reason and entry.kind != "user":
+                continue  # another entry of this code may have the chain
+            self.told.add((label.place, label.task))
             if reason:
                 text = f"label not used: {label.place}, {reason}"
                 drops.append(DropRow(entry.id, task.name, "label", text))
@@ -69,15 +82,30 @@ class OwnLabels:
                 chain_values.setdefault(task.name, {})[chain] = label.value
         return replace(entry, values=values, chain_values=chain_values, terms=terms)
 
+    def _of(self, entry: Entry, code: str) -> Iterator[OwnLabel]:
+        """Labels of an entry: by its id, or by its PDB code and, for a single chain, the chain."""
+        [chain] = entry.chain_names if entry.kind == "chain" else ("",)
+        # ids in small letters cannot tell the chains 6HHQ-h and 6HHQ-H apart
+        named = self.labels.get(entry.id.lower(), ())
+        yield from (label for label in named if label.given.endswith(chain))
+        if code != entry.id.lower():
+            of_code = self.labels.get(code, ())
+            yield from (label for label in of_code if not chain or label.chain == chain)
+
     def homeless(self, ids: Iterable[str]) -> Iterator[DropRow]:
-        """Rows for the labels of entries that have no structure file."""
+        """Rows for the labels that no entry has, after all were applied.
+
+        Args:
+            ids: Entries, and PDB codes of entries, that have a structure file.
+        """
         known = set(ids)
         for name, labels in sorted(self.labels.items()):
-            if name not in known:
-                yield from (
-                    DropRow(name, label.task, "label", "label without a structure file")
-                    for label in labels
-                )
+            for label in labels:
+                if name not in known:
+                    yield DropRow(name, label.task, "label", "label without a structure file")
+                elif (label.place, label.task) not in self.told:
+                    reason = f"label not used: {label.place}, no stored entry has its chain"
+                    yield DropRow(name, label.task, "label", reason)
 
 
 def _chain_of(entry: Entry, task: Task, label: OwnLabel) -> tuple[int, str]:
@@ -205,7 +233,7 @@ def _labels(
     if not any(cells.values()):
         raise ValueError("no label")
     for name, text in cells.items():
-        label = OwnLabel(code, row["chain"], name, place=place)
+        label = OwnLabel(code, row["chain"], name, place=place, given=row["id"].strip())
         if known[name].kind == "regression":
             yield replace(label, value=_value(known[name], text))
         else:

@@ -146,7 +146,8 @@ class Labels:
     """Everything that is known about items, whether or not they have a structure."""
 
     tasks: tuple[Task, ...]
-    """The six tasks of Protein-MT; a task whose file is missing has no terms."""
+    """The six tasks of Protein-MT, of which one whose file is missing has no terms; own tasks
+    behind them, or instead."""
     affinities: dict[str, dict[str, Affinity]]
     """``lba`` and ``ppa`` → PDB code → affinity, bounds included."""
     transfer: LabelTransfer
@@ -160,7 +161,7 @@ class Labels:
     lists: dict[str, DeepfriLists] = field(default_factory=dict)
     """``ec`` and ``go`` → DeepFRI's split."""
     own: OwnLabels | None = None
-    """Own tasks and their labels; then these are the tasks."""
+    """Own tasks and their labels."""
 
     def release(self, code: str, header: str, record: Affinity | None) -> str:
         """Release of an entry: from the table, the structure file or the affinity file."""
@@ -176,7 +177,8 @@ def read_labels(
     Args:
         raw: The raw folder.
         settings: Which labels count, and how.
-        own: Own tasks and labels, for a folder of one's own structures.
+        own: Own tasks and labels: all that there are for a folder of one's own structures, beside
+            the six of the benchmark for another one.
 
     Raises:
         ValueError: A file of another form; or files that the labels' source needs are missing.
@@ -207,8 +209,12 @@ def read_labels(
     lists = _split_lists(raw, further, rows)
     if own is not None:
         rows += own.drops
-        tasks, counts = own.tasks, {**counts, **{name: {"rows": n} for name, n in own.rows.items()}}
-        about = {"source": "own tables", "tables": ", ".join(sorted(own.rows))}
+        counts |= {name: {"rows": number} for name, number in own.rows.items()}
+        names = ", ".join(sorted(own.rows))
+        if raw.own:
+            tasks, about = own.tasks, {"source": "own tables", "tables": names}
+        else:
+            tasks, about = (*tasks, *own.tasks), {**about, "own tables": names}
     return Labels(tasks, affinities, transfer, tuple(rows), counts, about, dates, lists, own)
 
 

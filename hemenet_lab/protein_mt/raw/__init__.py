@@ -1,5 +1,6 @@
 """Raw folders: what lies where, and structures read item by item."""
 
+from hemenet_lab.protein_mt.raw.archive import Archive
 from hemenet_lab.protein_mt.raw.dates import read_dates, year_of
 from hemenet_lab.protein_mt.raw.drops import (
     DROPS_FILE,
@@ -31,6 +32,7 @@ from hemenet_lab.protein_mt.raw.text import Problem, Row, number_text, read_line
 __all__ = [
     "BITS",
     "DROPS_FILE",
+    "Archive",
     "DropRow",
     "FurtherFiles",
     "Problem",

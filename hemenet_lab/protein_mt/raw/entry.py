@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hemenet_lab.protein_mt.raw.dates import read_date
 from hemenet_lab.protein_mt.raw.drops import DropRow
 from hemenet_lab.protein_mt.raw.fingerprint import read_fingerprint, read_smiles
+from hemenet_lab.protein_mt.raw.header import Header, agreement, read_header
 from hemenet_lab.protein_mt.raw.layout import Source
 from hemenet_lab.store import CONTACT, ContactError, Entry, entry_from_structure
 from hemenet_lab.structures import (
@@ -25,6 +26,8 @@ from hemenet_lab.structures import (
 
 OTHER_CHAIN = "other chain"
 """Kind of drop: the atoms of the chains that were not asked for."""
+MOST_PLDDT = 100.5
+"""A little above 100, for rounding."""
 MOST_SHOWN = 20
 """Chains that an error names."""
 ATOM_ARRAYS = ("coords", "element", "atom_name", "slot", "occupancy", "b_factor")
@@ -65,19 +68,55 @@ def select_chain(structure: Structure, chain: str, *, by_author_id: bool = False
         raise ChainNotFound(_not_found(structure, chain, names))
     index = structure.chain_id.index(chain if chain in names else names[0])
     residues = structure.residue_chain == index
+    kept = _with_residues(structure, residues, OTHER_CHAIN, "not the chain of this item")
+    return replace(
+        kept,
+        residue_chain=np.zeros(int(residues.sum()), dtype=np.int32),
+        chain_id=(chain,),
+        chain_label=(structure.chain_label[index],),
+    )
+
+
+def _with_residues(
+    structure: Structure, residues: NDArray[np.bool_], kind: str, reason: str
+) -> Structure:
+    """The structure with some of its residues [R] only; the atoms of the others are drops."""
     atoms = residues[structure.atom_residue]
     others = int((~atoms).sum())
-    drops = (Drop(OTHER_CHAIN, "not the chain of this item", others),) if others else ()
     return replace(
         structure,
         **{name: getattr(structure, name)[atoms] for name in ATOM_ARRAYS},
         **{name: getattr(structure, name)[residues] for name in RESIDUE_ARRAYS},
         atom_residue=(np.cumsum(residues, dtype=np.int32) - 1)[structure.atom_residue[atoms]],
-        residue_chain=np.zeros(int(residues.sum()), dtype=np.int32),
-        chain_id=(chain,),
-        chain_label=(structure.chain_label[index],),
-        drops=structure.drops + drops,
+        residue_chain=structure.residue_chain[residues],
+        drops=structure.drops + ((Drop(kind, reason, others),) if others else ()),
     )
+
+
+def mask_uncertain(structure: Structure, least: float) -> Structure:
+    """A predicted model without the residues of a low pLDDT, which is in its B-factors.
+
+    Args:
+        structure: The model; pLDDT is 0 to 100 (AlphaFold), or 0 to 1 (some other programs).
+        least: Lowest pLDDT that is kept, 0 to 100.
+
+    Raises:
+        StructureError: B-factors that are no pLDDT, or no residue that is kept.
+    """
+    counts = np.bincount(structure.atom_residue, minlength=structure.num_residues)
+    sums = np.bincount(structure.atom_residue, structure.b_factor, structure.num_residues)
+    plddt = sums / np.maximum(counts, 1)
+    found = plddt[structure.is_polymer]
+    low, high = float(found.min()), float(found.max())
+    if low < 0 or high > MOST_PLDDT or high == 0:
+        raise StructureError(
+            f"{structure.id}: B-factors of {low:.1f} to {high:.1f} are no pLDDT (0 to 100); build "
+            "predicted models apart from other structures, or leave out --min-plddt"
+        )
+    kept = ~structure.is_polymer | (plddt * (100 if high <= 1 else 1) >= least)
+    if not kept[structure.is_polymer].any():
+        raise StructureError(f"{structure.id}: no residue has a pLDDT of {least:g} or more")
+    return _with_residues(structure, kept, "uncertain", f"pLDDT below {least:g}")
 
 
 def _not_found(structure: Structure, chain: str, names: tuple[str, ...]) -> str:
@@ -97,6 +136,9 @@ UNCHECKED_LIGAND = "ligand read without chemistry checks"
 SECOND_LIGAND = "ligand read from its second file"
 RENAMED_CHAIN = "chain named by its file name"
 MISSING_PARTNER = "partner chain not in the structure"
+OTHER_SEQUENCE = "residues are not those of the sequence (SEQRES)"
+AGREEING, FEWEST_RESIDUES = 0.9, 10
+"""Share of a chain's residues that must lie in its declared sequence, of chains of this length."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +163,7 @@ def read_sources(
     *,
     keep_hetero: bool = False,
     contact: float = CONTACT,
+    min_plddt: float = 0.0,
 ) -> Iterator[ReadResult]:
     """Reads the items of one structure file, which is parsed once, with their ligands.
 
@@ -132,6 +175,7 @@ def read_sources(
             partner in a protein-protein complex.
         keep_hetero: Keep ions and cofactors.
         contact: Å within which a ligand or partner must touch the protein.
+        min_plddt: Residues of predicted models below it are left out; 0 keeps all.
 
     Yields:
         What became of each item, in their order.
@@ -140,16 +184,17 @@ def read_sources(
         return
     path = items[0][0].structure
     assert all(source.structure == path for source, _ in items)
-    parsed = _parsed(path, keep_hetero)
-    date = read_date(path) if isinstance(parsed, Structure) else ""
+    parsed = _parsed(path, keep_hetero, min_plddt)
+    header = read_header(path) if isinstance(parsed, Structure) else Header()
     for source, partners in items:
-        yield _result(source, parsed, partners, date, contact)
+        yield _result(source, parsed, partners, header, contact)
 
 
-def _parsed(path: Path, keep_hetero: bool) -> Structure | Exception:
+def _parsed(path: Path, keep_hetero: bool, min_plddt: float) -> Structure | Exception:
     """The structure, or what prevents it, which every item of the file is dropped for."""
     try:
-        return read_structure(path, keep_hetero=keep_hetero)
+        structure = read_structure(path, keep_hetero=keep_hetero)
+        return mask_uncertain(structure, min_plddt) if min_plddt else structure
     except Exception as error:
         return error
 
@@ -158,7 +203,7 @@ def _result(
     source: Source,
     parsed: Structure | Exception,
     partners: tuple[str, ...],
-    date: str,
+    header: Header,
     contact: float,
 ) -> ReadResult:
     rows: list[DropRow] = []
@@ -188,7 +233,22 @@ def _result(
         return ReadResult(None, tuple(rows), tuple(notes))
     fingerprint = read_fingerprint(source.ligands).hex()
     smiles = read_smiles(source.ligands)
-    return ReadResult(entry, tuple(rows), tuple(notes), date, fingerprint, smiles)
+    notes += _other_sequences(entry, header.sequences)
+    return ReadResult(entry, tuple(rows), tuple(notes), header.date, fingerprint, smiles)
+
+
+def _other_sequences(entry: Entry, declared: Mapping[str, str]) -> Iterator[str]:
+    """Notes on chains whose residues are not those of the sequence that the file's head gives."""
+    for chain, observed in zip(entry.chain_names, entry.sequences, strict=True):
+        sequence = declared.get(chain, next(iter(declared.values()), ""))
+        if chain not in declared and not (len(declared) == entry.num_chains == 1):
+            continue
+        known = len(observed.replace("X", ""))
+        share = agreement(sequence, observed)
+        if known >= FEWEST_RESIDUES and share < AGREEING:
+            yield (
+                f"{OTHER_SEQUENCE}: chain {chain}, {share * known:.0f} of {known} residues agree"
+            )
 
 
 def _read(

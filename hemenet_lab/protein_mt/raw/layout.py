@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hemenet_lab.protein_mt.raw.archive import Archive
 from hemenet_lab.protein_mt.raw.drops import csv_text
 from hemenet_lab.protein_mt.raw.ids import (
     chain_name,
@@ -73,6 +74,8 @@ CHAIN_FOLDERS = ("EnzymeCommission", "GeneOntology")
 PAIR_FOLDERS = ("PP", "P-P")
 OTHER_FOLDERS = (*CHAIN_FOLDERS, *PAIR_FOLDERS, "index", "readme", "sifts", "hard_cases")
 """Top-level folders that hold no protein-ligand complexes."""
+ARCHIVE_NAME = "pdb-dir"
+"""What stands for the folder of a local archive in names of its files."""
 SYNTHETIC_MARK = "SYNTHETIC"
 """A file of this name says that the raw folder holds no real data."""
 
@@ -116,9 +119,13 @@ class RawFolder:
     synthetic: bool = False
     own: bool = False
     """Whether it is a folder of one's own structures, whose labels are tables elsewhere."""
+    archive: Path | None = None
+    """Folder of a local copy of the PDB, of which only the files of sources matter."""
 
     def name(self, path: Path) -> str:
-        """A file's place in the folder, the same on every machine."""
+        """A file's place in the folder or the archive, the same on every machine."""
+        if self.archive is not None and not path.is_relative_to(self.path):
+            return f"{ARCHIVE_NAME}/{path.relative_to(self.archive).as_posix()}"
         return path.relative_to(self.path).as_posix()
 
     @property
@@ -128,7 +135,7 @@ class RawFolder:
         return (*(path for paths in self.affinities.values() for path in paths), *single)
 
 
-def find_raw(path: str | Path) -> RawFolder:
+def find_raw(path: str | Path, archive: Archive | None = None) -> RawFolder:
     """Finds structures and label files in a raw folder.
 
     Ids are told apart by `entry_code`, so that ``1ABC`` and ``pdb_00001abc`` are ``1abc``; in the
@@ -140,6 +147,11 @@ def find_raw(path: str | Path) -> RawFolder:
     entries, ``pp_affinity.csv``, ``pl_affinity.csv``,
     ``index/INDEX_general_*``, ``nrPDB-EC_*_annot.tsv``, ``nrPDB-GO_*_annot.tsv`` and
     ``sifts/pdb_chain_uniprot.csv``. Structures may be .pdb, .ent, .cif or .bcif, plain or .gz.
+
+    Args:
+        path: The folder.
+        archive: A local copy of the PDB, for the chains of the annotation tables that have no file
+            in the folder.
 
     Raises:
         ValueError: No folder, or no structure in it.
@@ -157,7 +169,8 @@ def find_raw(path: str | Path) -> RawFolder:
     }
     ec = newest([path / "EnzymeCommission", path], "nrPDB-EC_*annot.tsv*", unused)
     go = newest([path / "GeneOntology", path], "nrPDB-GO_*annot.tsv*", unused)
-    sources = _sources(path, affinities["ppa"], [table for table in (ec, go) if table])
+    tables = [table for table in (ec, go) if table]
+    sources = _sources(path, affinities["ppa"], tables, archive)
     if not sources:
         raise ValueError(
             f"{path} holds no structures; expected for example refined-set/1abc/1abc_protein.pdb, "
@@ -165,7 +178,10 @@ def find_raw(path: str | Path) -> RawFolder:
         )
     sifts = newest([path / "sifts", path], "pdb_chain_uniprot.csv*", unused)
     synthetic = (path / SYNTHETIC_MARK).exists()
-    return RawFolder(path, sources, affinities, ec, go, sifts, tuple(unused), synthetic)
+    place = archive.path if archive else None
+    return RawFolder(
+        path, sources, affinities, ec, go, sifts, tuple(unused), synthetic, archive=place
+    )
 
 
 def structure_stem(name: str) -> str | None:
@@ -178,12 +194,17 @@ def structure_stem(name: str) -> str | None:
 
 
 def _sources(
-    path: Path, pair_tables: Iterable[Path], chain_tables: Iterable[Path]
+    path: Path,
+    pair_tables: Iterable[Path],
+    chain_tables: Sequence[Path],
+    archive: Archive | None,
 ) -> tuple[Source, ...]:
     found: dict[tuple[str, str], list[Path]] = defaultdict(list)
     items = (*_ligand_complexes(path), *_pairs(path, pair_tables), *_chains(path, chain_tables))
     for kind, name, file in items:
         found[kind, name].append(file)
+    of_archive = _archived(archive, chain_tables, {name for _, name in found}) if archive else {}
+    found |= {("chain", name): [file] for name, file in of_archive.items()}
     codes = {kind: {name for this, name in found if this == kind} for kind in ("lba", "ppa")}
     both = codes["lba"] & codes["ppa"]
     sources = []
@@ -198,7 +219,8 @@ def _sources(
                 structure=files[0],
                 ligands=_ligands(files[0].parent) if kind == "lba" else (),
                 others=tuple(files[1:]),
-                whole_entry=kind == "chain" and files[0].parent == path / FOLDER,
+                whole_entry=kind == "chain"
+                and (files[0].parent == path / FOLDER or name in of_archive),
             )
         )
     return tuple(sorted(sources, key=lambda source: source.id))
@@ -252,6 +274,14 @@ def _chains(path: Path, tables: Iterable[Path]) -> Iterator[tuple[str, str, Path
             yield "chain", chain_name(*split_chain_name(stem)), file
     for chain, file in read_chain_list(path):
         yield "chain", chain_name(*split_chain_name(chain)), file
+
+
+def _archived(archive: Archive, tables: Iterable[Path], there: Collection[str]) -> dict[str, Path]:
+    """Chains of annotation tables that are not there yet → file of their entry in the archive."""
+    listed = filter(is_chain_name, _named(tables, str))
+    names = {chain_name(*split_chain_name(name)) for name in listed} - set(there)
+    found = ((name, archive.find(split_chain_name(name)[0])) for name in sorted(names))
+    return {name: file for name, file in found if file is not None}
 
 
 def _named(tables: Iterable[Path], spelling: Callable[[str], str]) -> Collection[str]:

@@ -36,7 +36,8 @@ def leftover_rows(raw: RawFolder, used: Iterable[Path]) -> Iterator[DropRow]:
     for source in raw.sources:
         known.update((source.structure, *source.ligands, *source.others))
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for path in _files(raw.path):
+    # of an archive of the whole PDB nobody wants to read what was not asked for
+    for path in () if raw.path == raw.archive else _files(raw.path):
         if path not in known:
             place = path.relative_to(raw.path)
             top = place.parts[0] if len(place.parts) > 1 else "."

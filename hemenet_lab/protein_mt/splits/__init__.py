@@ -14,6 +14,7 @@ from hemenet_lab.protein_mt.splits.inputs import SplitInputs, copy_sets
 from hemenet_lab.protein_mt.splits.leakage import leakage_reports, ligand_report
 from hemenet_lab.protein_mt.splits.mmseqs import Hits, find_mmseqs, mmseqs_version, search
 from hemenet_lab.protein_mt.splits.schemes import make_splits
+from hemenet_lab.protein_mt.splits.unlike import unlike_chains
 
 __all__ = [
     "LEVELS",
@@ -34,4 +35,5 @@ __all__ = [
     "mmseqs_version",
     "read_split_file",
     "search",
+    "unlike_chains",
 ]

@@ -12,7 +12,6 @@ from scipy.sparse.csgraph import connected_components
 
 from hemenet_lab.protein_mt.splits.mmseqs import Hits, cluster, search
 from hemenet_lab.store import Entry
-from hemenet_lab.structures import ONE_LETTER
 
 LEVELS = (30, 50, 70, 90, 95)
 """Sequence identities of the leakage report, in percent; the search must reach the lowest."""
@@ -68,12 +67,7 @@ class Clusters:
 
 def chain_sequences(entry: Entry) -> tuple[str, ...]:
     """[C], one-letter sequence of each chain's residues in the entry."""
-    letters = np.array(list(ONE_LETTER))
-    residues = entry.node_type < len(ONE_LETTER)
-    return tuple(
-        "".join(letters[entry.node_type[residues & (entry.node_chain == chain)]])
-        for chain in range(entry.num_chains)
-    )
+    return entry.sequences
 
 
 def item_of(entry: Entry, *, full_label: bool, date: str = "") -> Item:
@@ -82,7 +76,7 @@ def item_of(entry: Entry, *, full_label: bool, date: str = "") -> Item:
     return Item(
         entry.id,
         entry.chain_names,
-        chain_sequences(entry),
+        entry.sequences,
         tuple(tuple(names.split(";")) if names else () for names in uniprot),
         frozenset(
             {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hemenet_lab.protein_mt.raw import DropRow, entry_code, is_chain_name, read_table
+from hemenet_lab.protein_mt.raw import DropRow, entry_code, read_table
 from hemenet_lab.protein_mt.splits.inputs import Split
 from hemenet_lab.store import SPLIT_NAMES
 
@@ -20,6 +21,8 @@ PARTS = {name: name for name in SPLIT_NAMES} | {
     "": "unused",
 }
 """Words for the parts of a split."""
+_CHAIN = re.compile(r"^([0-9][a-z0-9]{3}|pdb_[0-9a-z]{8})_([a-z0-9]{1,4})$")
+"""A chain behind an underline; longer names, such as ``1abc__1__1.A__1.B``, are none."""
 GIVEN = "given"
 """Name of a split whose file names none."""
 RULE = "as the file {file} says; proteins may be on both sides: see the leakage report"
@@ -98,8 +101,7 @@ def read_split_file(path: str | Path) -> GivenSplits:
         if not name.isidentifier() or name == "default":
             raise ValueError(f"{path}, line {row.line}: {name!r} is no name of a split; use a word")
         code = entry_code(row["id"])
-        # 1abc_A and 1ABC-A are one chain
-        code = code.replace("_", "-", 1) if is_chain_name(code.replace("_", "-", 1)) else code
+        code = _CHAIN.sub(r"\1-\2", code)  # 1abc_A and 1ABC-A are one chain
         if splits.setdefault(name, {}).setdefault(code, part) != part:
             raise ValueError(f"{path}, line {row.line}: {code} is in two parts of split {name}")
     if not splits:

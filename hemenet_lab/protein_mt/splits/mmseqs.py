@@ -144,6 +144,30 @@ def search(
         return _read_hits(result)
 
 
+def best_segments(
+    sequences: Sequence[str], *, threads: int = 1
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """Pair of different sequences → identical residues and aligned residues of its best alignment.
+
+    Gaps do not count as aligned. Pairs without any alignment are not there.
+
+    Args:
+        sequences: Different sequences in sorted order.
+        threads: Does not change the answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="hemenet-segments-") as folder:
+        fasta, result = _write_fasta(Path(folder), sequences), Path(folder) / "segments.tsv"
+        options = [*_options(0, 0, cov_mode=2, threads=threads), *_PROTEIN, "-e", "10"]
+        options += ["--max-seqs", str(MAX_TARGETS), "-a"]
+        options += ["--format-output", "query,target,nident,mismatch"]
+        options += _ALL_PAIRS if len(sequences) <= SMALL else []
+        if Path(fasta).stat().st_size:
+            _run(["easy-search", fasta, fasta, str(result), f"{folder}/tmp", *options])
+        lines = result.read_text().split("\n") if result.is_file() else []
+    rows = sorted(tuple(map(int, line.split("\t"))) for line in lines if line)
+    return {(one, two): (same, same + other) for one, two, same, other in rows if one != two}
+
+
 def _read_hits(path: Path) -> Hits:
     """Hits between different sequences, read in blocks: a family of 1,000 has a million of them."""
     columns: list[list[NDArray[Any]]] = [[] for _ in _HIT_TYPES]

@@ -13,10 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from hemenet_lab.protein_mt.verify.doubts import kmers
 from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
 from hemenet_lab.structures import RESIDUE_ATOMS, RESIDUES
 
 NAME = "residues have the atoms that Biopython reads"
+SEQUENCES = "residues are those of SEQRES, which Biopython reads"
+LEAST, FEWEST = 0.5, 6
+"""Share of a chain's 5-mers that must lie in its SEQRES, of chains with this number: one changed
+residue and one gap take five or four of them."""
 MOST = 60
 """Entries that are looked at, spread evenly; Biopython takes a second for some."""
 STANDARD = 20
@@ -43,12 +48,15 @@ def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
         import_module("Bio.PDB")
     except ImportError:
         return  # a dependency, which an installation without its own dependencies may lack
-    from hemenet_lab.protein_mt.raw import find_raw  # slow to import
+    from hemenet_lab.protein_mt.raw import find_raw, find_structures  # slow to import
 
-    files = {source.id: source.structure for source in find_raw(raw).sources}
+    own = set(store.kinds) == {"user"}
+    found_raw = find_structures(raw, store.ids) if own else find_raw(raw)
+    files = {source.id: source.structure for source in found_raw.sources}
     chosen = np.unique(np.linspace(0, store.size - 1, min(MOST, store.size)).astype(int))
     faults: list[str] = []
-    looked_at = 0
+    doubts: list[str] = []
+    looked_at = sequences = 0
     for entry in chosen.tolist():
         path = files.get(store.ids[entry])
         if path is None or ".bcif" in path.name:
@@ -56,7 +64,46 @@ def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
         number, found = _compare(_stored(store, entry), _counted(path, path.stat().st_mtime_ns))
         looked_at += number
         faults += [f"entry {store.ids[entry]}: {fault}" for fault in found]
+        number, found = _other_sequences(store, entry, path)
+        sequences += number
+        doubts += [f"entry {store.ids[entry]}: {doubt}" for doubt in found]
     yield check("raw", NAME, looked_at, faults)
+    yield check("raw", SEQUENCES, sequences, (), doubts)
+
+
+def _other_sequences(store: RawStore, entry: int, path: Path) -> tuple[int, list[str]]:
+    """How many chains have a SEQRES, and those of which few 5-mers lie in it."""
+    declared = {name: kmers(text) for name, text in _seqres(path, path.stat().st_mtime_ns).items()}
+    first, last = store.offsets("chain")[entry : entry + 2].tolist()
+    looked_at, doubts = 0, []
+    for place in range(first, last):
+        name, words = store.chains[place][1], kmers(store.sequences[place])
+        if len(declared) == 1 == last - first:  # a file of one chain may call it as it likes
+            [name] = declared
+        if name not in declared or len(words) < FEWEST:
+            continue
+        looked_at += 1
+        common = len(words & declared[name])
+        if common < LEAST * len(words):
+            doubts.append(f"chain {name}: {common} of {len(words)} 5-mers lie in its SEQRES")
+    return looked_at, doubts
+
+
+@lru_cache(MOST)
+def _seqres(path: Path, changed: int) -> dict[str, str]:
+    """Author chain id → sequence that the file's head gives; nothing where it gives none."""
+    library: Any = import_module("Bio.SeqIO")
+    data = path.read_bytes()
+    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    text = data.decode("utf-8", "replace")
+    form = "cif-seqres" if "_atom_site." in text else "pdb-seqres"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            records = list(library.parse(StringIO(text), form))
+        except (ValueError, KeyError, IndexError):
+            return {}
+    return {record.annotations["chain"].strip(): str(record.seq) for record in records}
 
 
 def _stored(store: RawStore, entry: int) -> dict[Place, tuple[str, int]]:

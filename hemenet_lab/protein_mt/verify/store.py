@@ -21,6 +21,8 @@ CHUNK = 1_000
 """Entries that are read together, so that memory stays flat."""
 SHOWN, LONGEST = 3, 400
 """Faults of one check that are quoted, and characters of each."""
+SHOWN_DOUBTS = 30
+"""Doubts that are quoted: each is another chain."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,21 @@ class Check:
     looked_at: int
     """Number of things that were checked; none for a check that does not apply."""
     faults: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    """What may be right, but should be looked at; no fault of the store."""
 
     @property
     def state(self) -> str:
-        """``ok``, ``FAULT`` or ``nothing to check``."""
-        return "FAULT" if self.faults else "ok" if self.looked_at else "nothing to check"
+        """``ok``, ``FAULT``, ``look`` (there are doubts) or ``nothing to check``."""
+        state = "ok" if self.looked_at else "nothing to check"
+        return "FAULT" if self.faults else "look" if self.doubts else state
 
 
-def check(group: str, name: str, looked_at: int, faults: Iterable[str]) -> Check:
-    """Gathers all faults of a check."""
-    return Check(group, name, looked_at, tuple(faults))
+def check(
+    group: str, name: str, looked_at: int, faults: Iterable[str], doubts: Iterable[str] = ()
+) -> Check:
+    """Gathers all faults and doubts of a check."""
+    return Check(group, name, looked_at, tuple(faults), tuple(doubts))
 
 
 class RawStore:
@@ -181,15 +188,18 @@ def table(checks: Iterable[Check]) -> str:
     faulty = sum(bool(found.faults) for found in checks)
     done = sum(bool(found.looked_at or found.faults) for found in checks)
     verdict = f"{faulty} of {done} checks found faults" if faulty else f"{done} checks passed"
+    doubts = sum(len(found.doubts) for found in checks)
+    verdict += f"; {doubts:,} things to look at" if doubts else ""
     return "\n".join([*lines, "", verdict])
 
 
 def _lines(found: Check, width: int) -> Iterator[str]:
     number = f"{found.looked_at:,}"
     yield f"{found.group:<10}  {found.name:<{width}}  {number:>13}  {found.state}"
-    yield from (f"{'':<12}{_plain(fault)}" for fault in islice(found.faults, SHOWN))
-    if len(found.faults) > SHOWN:
-        yield f"{'':<12}… and {len(found.faults) - SHOWN:,} more"
+    for texts, shown in ((found.faults, SHOWN), (found.doubts, SHOWN_DOUBTS)):
+        yield from (f"{'':<12}{_plain(text)}" for text in islice(texts, shown))
+        if len(texts) > shown:
+            yield f"{'':<12}… and {len(texts) - shown:,} more"
 
 
 def _plain(fault: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hemenet_lab.protein_mt.verify.against_raw import check_raw
+from hemenet_lab.protein_mt.verify.doubts import check_doubts
 from hemenet_lab.protein_mt.verify.labels import check_labels
+from hemenet_lab.protein_mt.verify.own import check_own
 from hemenet_lab.protein_mt.verify.residues import check_residues
 from hemenet_lab.protein_mt.verify.splits import check_splits
 from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
@@ -20,7 +22,9 @@ CHECKSUM = "checksum"
 """Manifest field with the SHA-256 over all other fields; older stores do not have it."""
 
 
-def verify_store(path: str | Path, raw: str | Path | None = None) -> list[Check]:
+def verify_store(
+    path: str | Path, raw: str | Path | None = None, tables: Sequence[Path] = ()
+) -> list[Check]:
     """Checks a store with code of its own, which the build does not use.
 
     A damaged store ends in checks with faults, never in another error.
@@ -28,6 +32,7 @@ def verify_store(path: str | Path, raw: str | Path | None = None) -> list[Check]
     Args:
         path: Folder of the store.
         raw: Raw folder that it was built from; its labels are then derived once more and compared.
+        tables: Tables of own tasks' labels that it was built from; the same for these.
 
     Raises:
         ValueError: No store whose manifest can be read, or no raw folder.
@@ -42,11 +47,14 @@ def verify_store(path: str | Path, raw: str | Path | None = None) -> list[Check]
         return checks  # without them, no row can be told to belong to an entry
     checks += _guarded("structures", lambda: check_structures(store))
     checks += _guarded("labels", lambda: check_labels(store))
+    checks += _guarded("labels", lambda: check_doubts(store))
     checks += _guarded("splits", lambda: check_splits(store))
     if raw is not None:
         folder = Path(raw)
         checks += _guarded("raw", lambda: check_raw(store, folder))
         checks += _guarded("raw", lambda: check_residues(store, folder))
+    if tables:
+        checks += _guarded("raw", lambda: check_own(store, tables))
     return checks
 
 

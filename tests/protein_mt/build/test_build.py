@@ -130,6 +130,7 @@ def test_found_is_stored_and_dropped(store: Store) -> None:
         "lba": {"found": 8, "stored": 4, "dropped": 4},
         "ppa": {"found": 7, "stored": 7, "dropped": 0},
         "chain": {"found": 8, "stored": 7, "dropped": 1},
+        "user": {"found": 0, "stored": 0, "dropped": 0},
     }
     assert counts["label_files"]["lba"] == {
         "rows": 8,

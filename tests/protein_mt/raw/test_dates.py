@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hemenet_lab.protein_mt.labels.affinity import parse_index_line
-from hemenet_lab.protein_mt.raw.dates import read_date, read_dates, year_of
+from hemenet_lab.protein_mt.raw.dates import read_dates, year_of
+from hemenet_lab.protein_mt.raw.header import read_header
 from tests.shared import SAMPLE, needs_shared
 
 ATOM = "ATOM      1  N   ALA A   1      11.104   6.134  -6.504  1.00 20.00           N\n"
@@ -51,26 +52,30 @@ def written(folder: Path, text: str, name: str = "x.pdb") -> Path:
 )
 def test_header(tmp_path: Path, text: str, date: str) -> None:
     path = written(tmp_path, text)
-    assert read_date(path) == date
+    assert read_header(path).date == date
     packed = tmp_path / "x.gz"
     packed.write_bytes(gzip.compress(text.encode()))
-    assert read_date(packed) == date
+    assert read_header(packed).date == date
 
 
 def test_cut_file(tmp_path: Path) -> None:
     path = tmp_path / "x.pdb.gz"
     path.write_bytes(gzip.compress((HEADER + ATOM).encode())[:-9])
-    assert read_date(path) == ""
+    assert read_header(path).date == ""
 
 
 @needs_shared
 def test_real_files() -> None:
     assert SAMPLE is not None
     cases = SAMPLE / "hard_cases"
-    assert read_date(cases / "1gbt.bcif.gz") == "1994-01-31"
-    assert read_date(cases / "4ZHL.cif") == ""  # written before the archive had such a table
-    assert read_date(cases / "1LCD.pdb") == "1994-01-31"
-    assert read_date(cases / "truncated.pdb") == read_date(cases / "1A8O.pdb") == "1998-10-14"
+    assert read_header(cases / "1gbt.bcif.gz").date == "1994-01-31"
+    assert read_header(cases / "4ZHL.cif").date == ""  # written before the archive had such a table
+    assert read_header(cases / "1LCD.pdb").date == "1994-01-31"
+    assert (
+        read_header(cases / "truncated.pdb").date
+        == read_header(cases / "1A8O.pdb").date
+        == "1998-10-14"
+    )
 
 
 def test_table(tmp_path: Path) -> None:

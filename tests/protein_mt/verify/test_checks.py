@@ -17,7 +17,12 @@ from tests.protein_mt.verify.planted import edit, faults, put, reseal
 
 def test_a_sound_store_passes(sound: Path, full_raw: Path) -> None:
     checks = verify_store(sound, full_raw)
-    assert {found.state for found in checks} == {"ok"}
+    states = {found.name: found.state for found in checks if found.state != "ok"}
+    assert states == {
+        # 1aab and 3AAB-A share an id and nothing else; no file has a SEQRES
+        "chains of one UniProt id have a segment in common": "look",
+        "residues are those of SEQRES, which Biopython reads": "nothing to check",
+    }
     assert len(checks) > 35
     assert {found.group for found in checks} == {"files", "structures", "labels", "splits", "raw"}
     assert len(verify_store(sound)) < len(checks)
