@@ -91,11 +91,8 @@ def build(
         progress=sys.stderr.isatty(),
         own=own,
         split_file=split_file,
-<<<<<<< HEAD
         executor=executor,
-=======
         pdb_dir=pdb_dir or None,
->>>>>>> main
     )
     if not result.built:
         print(f"{result.path} is up to date: same raw files, same settings; nothing to do")

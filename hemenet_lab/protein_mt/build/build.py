@@ -69,11 +69,8 @@ def build_store(
     progress: bool = False,
     own: OwnData | None = None,
     split_file: str | Path | None = None,
-<<<<<<< HEAD
     executor: str = "",
-=======
     pdb_dir: str | Path | None = None,
->>>>>>> main
 ) -> BuildResult:
     """Builds a store from a folder of public raw files (see `layout.find_raw`).
 
@@ -91,13 +88,10 @@ def build_store(
             unless they are ``beside`` the benchmark's.
         split_file: Table with the columns id and split, and perhaps name; the first of its splits
             is the store's default.
-<<<<<<< HEAD
         executor: Address of a dask scheduler whose workers read the structures; they have to see
             ``raw`` and ``out`` under the same paths.
-=======
         pdb_dir: A local copy of the PDB (see `Archive`), for chains of the annotation tables, or
             for ids of own tables, that have no file in ``raw``.
->>>>>>> main
 
     Raises:
         ValueError: No raw files, wrong settings, MMseqs2 is missing, or ``out`` holds something
@@ -106,6 +100,7 @@ def build_store(
     out, settings = Path(out), settings or BuildSettings()
     if executor:  # its workers were started in other folders
         raw, out = Path(raw).absolute(), out.absolute()
+        pdb_dir = Path(pdb_dir).absolute() if pdb_dir else None
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be 1 or more")
     check_folder(out)

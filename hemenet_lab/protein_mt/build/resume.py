@@ -46,14 +46,9 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "smiles": result.smiles,
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
     }
-<<<<<<< HEAD
-    arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
+    arrays = {name: getattr(entry, name) for name in (*ARRAYS, "b_factor")} if entry else {}
     # machines that share the folder may be at the same item, if one of them was thought dead
     draft = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
-=======
-    arrays = {name: getattr(entry, name) for name in (*ARRAYS, "b_factor")} if entry else {}
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
->>>>>>> main
     with draft.open("wb") as file:
         np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
     os.replace(draft, path)
