@@ -99,7 +99,7 @@ def build_store(
     """
     out, settings = Path(out), settings or BuildSettings()
     if executor:  # its workers were started in other folders
-        raw, out = Path(raw).absolute(), out.absolute()
+        raw, out = None if raw is None else Path(raw).absolute(), out.absolute()
         pdb_dir = Path(pdb_dir).absolute() if pdb_dir else None
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be 1 or more")
