@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: env fit test check soak docs wheel wheel-check clean
+.PHONY: env fit test check soak cluster-check docs wheel wheel-check lowest lock audit clean
 
 env: $(STAMP)
 
@@ -30,6 +30,11 @@ check: env
 soak: env
 	$(BIN)/python -m tests.soak
 
+# a real SLURM of two nodes and a dask scheduler with three workers, on this machine; as root, with Debian's
+# packages slurmctld, slurmd, slurm-client and munge
+cluster-check: env
+	$(BIN)/python -m tests.soak.cluster
+
 docs: env
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -47,6 +52,27 @@ wheel-check: wheel
 	  --config experiments/multitask.yaml --config configs/trainer/smoke.yaml
 	cd build/wheel-check/work && ../venv/bin/hemenet init mine && cd mine && ../../venv/bin/hemenet \
 	  benchmark run experiments/table4.yaml --config configs/trainer/smoke.yaml --seeds 1
+
+# the lowest versions that pyproject.toml allows, torch's included (its CUDA build), under the fast tests
+LOWEST := build/lowest
+lowest: env
+	mkdir -p $(LOWEST)
+	$(BIN)/uv pip compile --quiet --python-version 3.11 --resolution lowest-direct --extra dev --no-header \
+	  --output-file $(LOWEST)/requirements.txt pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python python3.11 $(LOWEST)/venv
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/venv/bin/python --requirement $(LOWEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/venv/bin/python --no-deps .
+	$(LOWEST)/venv/bin/python -m pytest tests/basics tests/structures tests/store tests/metrics tests/cli tests/model
+
+# every version with its hashes, for: pip install --require-hashes --requirement requirements.lock
+lock: env
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
+	  --extra cluster --extra sweeps --custom-compile-command "make lock" \
+	  --no-emit-index-url --output-file requirements.lock pyproject.toml
+
+# known holes in these versions; "could not be audited" means that the service was not reached
+audit: env
+	$(BIN)/uv tool run pip-audit --requirement requirements.lock --require-hashes --disable-pip
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

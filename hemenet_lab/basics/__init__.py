@@ -1,5 +1,6 @@
 """Basics that any stage may use."""
 
+from hemenet_lab.basics.cluster import run_on_cluster
 from hemenet_lab.basics.csv_files import csv_cell, plain_cell, write_csv
 from hemenet_lab.basics.former_names import former_paths, install, present_name, present_names
 from hemenet_lab.basics.machine import usable_cores
@@ -25,6 +26,7 @@ __all__ = [
     "recipe_note",
     "recipe_path",
     "recipes_folder",
+    "run_on_cluster",
     "usable_cores",
     "write_csv",
 ]

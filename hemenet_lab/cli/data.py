@@ -47,6 +47,7 @@ def build(
     split_file: Path | None = None,
     pdb_dir: str = "",
     workers: int | None = None,
+    executor: str = "",
     force: bool = False,
 ) -> None:
     """Make a store from raw files, or from one's own tasks, tables and structures.
@@ -61,6 +62,8 @@ def build(
         split_file: Table of splits: id, split and perhaps name; the first is the default.
         pdb_dir: Local copy of the PDB, for chains and ids without a file of their own.
         workers: Processes; one per usable core if not given.
+        executor: Address of a dask scheduler, such as tcp://host:8786, whose workers read the
+            structures in place of processes of this machine.
         force: Replace a different store.
     """
     from hemenet_lab.basics import usable_cores
@@ -88,6 +91,7 @@ def build(
         progress=sys.stderr.isatty(),
         own=own,
         split_file=split_file,
+        executor=executor,
         pdb_dir=pdb_dir or None,
     )
     if not result.built:

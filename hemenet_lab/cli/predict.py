@@ -33,6 +33,7 @@ def predict(
     format: str = "",
     device: str = "",
     workers: int = -1,
+    executor: str = "",
     out: Path | None = None,
     overwrite: bool = False,
     against: Path | None = None,
@@ -67,6 +68,7 @@ def predict(
         device: Where to compute, such as cpu or cuda; a GPU if there is one.
         workers: Processes that read structures ahead; -1 for all cores but one where there are many
             structures, and none where there are few.
+        executor: Address of a dask scheduler whose workers read in place of them.
         out: Output file; standard output if not given.
         overwrite: Start --out anew, whatever is there.
         against: CSV table of labels (id, chain, a column per task) to compare with: metrics with
@@ -93,7 +95,7 @@ def predict(
         predictor = _predictor(checkpoints, ckpt, device, trust, options)
         if against is not None:
             comparison = Comparison(predictor.tasks, predictor.level).read(against)
-        failures = _run(predictor, asked, table, comparison, workers)
+        failures = _run(predictor, asked, table, comparison, workers, executor)
         complete = True
     finally:
         if table is not None:
@@ -242,6 +244,7 @@ def _run(
     table: Resumable | Streamed | None,
     comparison: Comparison | None,
     workers: int,
+    executor: str,
 ) -> int:
     """Predict what is not in the table yet; the number of failures."""
     from hemenet_lab.prediction import Failure, Result
@@ -266,9 +269,9 @@ def _run(
                     failures += 1
                 if comparison is not None:
                     comparison.restore(table.kept(each))
-        readers = _readers(workers, len(waiting))
+        readers = 0 if executor else _readers(workers, len(waiting))
         _share_cores(readers)
-        for answer in predictor.answers(waiting, workers=readers):
+        for answer in predictor.answers(waiting, workers=readers, executor=executor):
             if isinstance(answer.found, Failure):
                 wrong.append(str(answer.found))
                 tell(wrong[-1])

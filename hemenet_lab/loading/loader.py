@@ -63,7 +63,7 @@ class GraphDataset(Dataset[ProteinGraph]):
         return len(self.store)
 
     def __getitem__(self, index: int) -> ProteinGraph:
-        counted = index >= 0
+        counted = bool(index >= 0)
         entry = index if counted else ~index
         content = self.store[entry]
         rows = None if self.embeddings is None else self.embeddings.of(content)

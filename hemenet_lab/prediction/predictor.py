@@ -167,25 +167,28 @@ class Predictor:
         return result
 
     def predict_many(
-        self, complexes: Iterable[Any] | str | Path, *, workers: int = 0
+        self, complexes: Iterable[Any] | str | Path, *, workers: int = 0, executor: str = ""
     ) -> Iterator[Result | Failure]:
         """Predict for many, batch by batch; memory does not grow with their number.
 
         Args:
             complexes: A folder, or an iterable of `Complex` or of anything that `predict` takes.
             workers: Processes that read ahead.
+            executor: Address of a dask scheduler whose workers read ahead in place of them.
 
         Yields:
             A `Result` per complex in their order (several where all models or poses are asked for),
             or a `Failure` that says why there is none.
         """
-        yield from (answer.found for answer in self.answers(complexes, workers=workers))
+        yield from (
+            answer.found for answer in self.answers(complexes, workers=workers, executor=executor)
+        )
 
     def answers(
-        self, complexes: Iterable[Any] | str | Path, *, workers: int = 0
+        self, complexes: Iterable[Any] | str | Path, *, workers: int = 0, executor: str = ""
     ) -> Iterator[Answer]:
         """As `predict_many`, with the number of the request that each answer belongs to."""
-        for group in batches(self._read(complexes, workers)):
+        for group in batches(self._read(complexes, workers, executor)):
             results = iter(self._results([piece for piece in group if piece.found is not None]))
             for piece in group:
                 found = piece.failure if piece.found is None else next(results)
@@ -210,12 +213,14 @@ class Predictor:
 
     # --- details --------------------------------------------------------------------------------
 
-    def _read(self, complexes: Iterable[Any] | str | Path, workers: int) -> Iterator[Piece]:
+    def _read(
+        self, complexes: Iterable[Any] | str | Path, workers: int, executor: str = ""
+    ) -> Iterator[Piece]:
         if isinstance(complexes, (str, Path)):
             complexes = structure_files(Path(complexes))
         asked = (e if isinstance(e, (Complex, Failure)) else Complex(e) for e in complexes)
         views = tuple(dict.fromkeys(member.module.encoder.view for member in self.members))
-        return read_all(asked, replace(self.reading, views=views), workers)
+        return read_all(asked, replace(self.reading, views=views), workers, executor)
 
     def _results(self, pieces: Sequence[Piece]) -> list[Result | Failure]:
         """Predictions of a batch; what the models cannot take together they get one by one."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from hemenet_lab.basics import run_on_cluster
 from hemenet_lab.graphs import GraphView, view_edges
 from hemenet_lab.prediction.complexes import ReadComplex, read_complexes
 from hemenet_lab.prediction.formats import is_file, ligand_file, structure_file
@@ -205,8 +206,25 @@ def _sendable(asked: Complex | Failure) -> Complex | Failure:
     return replace(asked, **changes)
 
 
+def _anywhere(asked: Complex | Failure) -> Complex | Failure:
+    """The request with paths that hold in every folder, and its name as it was."""
+    if isinstance(asked, Failure):
+        return asked
+    changes: dict[str, Any] = {"path": asked.shown}
+    for name in ("structure", "ligand"):
+        value = getattr(asked, name)
+        if isinstance(value, (str, Path)):
+            changes[name] = Path(value).absolute()
+    return replace(asked, **changes)
+
+
+def _name_of(chunk: Sequence[tuple[int, Complex | Failure]]) -> str:
+    [(_, asked)] = chunk
+    return asked.path if isinstance(asked, Failure) else asked.shown
+
+
 def read_all(
-    asked: Iterable[Complex | Failure], reading: Reading, workers: int = 0
+    asked: Iterable[Complex | Failure], reading: Reading, workers: int = 0, executor: str = ""
 ) -> Iterator[Piece]:
     """What is read of each request, or why nothing is, in their order.
 
@@ -214,7 +232,17 @@ def read_all(
         asked: Requests; they are taken a little ahead of what is read.
         reading: How to read.
         workers: Processes that read ahead; 0 reads here.
+        executor: Address of a dask scheduler whose workers read ahead in place of them.
+
+    Raises:
+        ValueError: The executor is of no use.
     """
+    if executor:
+        chunks = _Chunks((_anywhere(each) for each in asked), 1)
+        read = _Reader(reading).__getitem__
+        for found in run_on_cluster(read, chunks, executor, name=_name_of):
+            yield from found
+        return
     loader: DataLoader[list[Piece]] = DataLoader(
         _Reader(reading),
         sampler=_Chunks(asked, CHUNK if workers else 1),  # type: ignore[arg-type]  # any iterable

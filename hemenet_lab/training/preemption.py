@@ -35,12 +35,13 @@ from hemenet_lab.training.record import (
 
 EXIT_STATUS = 143
 """128 + SIGTERM: what a shell calls a process that was asked to end."""
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""The last is submitit's, which reaches all processes of its job and puts the job back itself."""
 INTERRUPTED_TAG = "interrupted"
 
 
 class Preemption(Callback):
-    """Ends a run at SIGTERM or SIGUSR1, at the next place that it can be resumed from.
+    """Ends a run at SIGTERM, SIGUSR1 or SIGUSR2, at the next place that it can be resumed from.
 
     `RunCheckpoint` asks after each optimizer step and each batch of a validation, writes
     ``last.ckpt`` in the run's own folder and lets this leave with status 143. At SIGUSR1 under

@@ -22,6 +22,13 @@ POLL_SECONDS = 1.0
 """Time between two looks at a run that another process is at."""
 GRACE_SECONDS = 20.0
 """Time that processes have to end by themselves."""
+SAVE_SECONDS = 60.0
+"""Time that a training has to save when the cluster takes its machine; submitit's signal comes 90 s
+before the end."""
+TAKEN_SECONDS = 120.0
+"""Time that a cluster has to end a job whose training it has asked to end."""
+ASKED = 143
+"""Exit status of a training that was asked to end, and has saved."""
 
 
 class LauncherStopped(Exception):
@@ -84,6 +91,19 @@ class Processes:
         if self._stopping.wait(seconds):
             raise LauncherStopped
 
+    def ask_to_end(self) -> None:
+        """Ask all processes to save and end, and wait a while; for a signal's handler.
+
+        The frame that the signal interrupted may hold the locks of this object and of the
+        processes, so none is taken.
+        """
+        running = list(self._running)
+        for process in running:
+            _signal(process, signal.SIGTERM)
+        limit = time.monotonic() + SAVE_SECONDS
+        while time.monotonic() < limit and not all(_has_ended(each.pid) for each in running):
+            time.sleep(0.2)
+
     def stop(self) -> None:
         """End all processes: politely, then by force."""
         self._stopping.set()
@@ -106,6 +126,18 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
             os.killpg(process.pid, number)
         except ProcessLookupError:
             return  # it has ended just now
+
+
+def _has_ended(pid: int) -> bool:
+    """Check a child without taking its exit status from whoever waits for it."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
+
+
+CLUSTER_PROCESSES = Processes()
+"""Starts the one process of a cluster's job."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +182,7 @@ class GridJob:
         Waits while another process is at this run: one that an earlier launcher left, or a command
         that somebody typed.
         """
-        processes = processes or Processes()
+        processes = processes or CLUSTER_PROCESSES
         database = RunDatabase.make(self.tracker)
         first = os.environ.get("SLURM_PROCID", "0") == "0"  # further tasks of a job follow it
         while first and is_held(database.folder, self.identity):
@@ -163,12 +195,19 @@ class GridJob:
             words.append(f"--ckpt_path={before.checkpoint}")
         log = log_path(database.folder, self.run, self.identity)
         status = processes.run(words, log, environment or {})
+        if status == ASKED and processes is CLUSTER_PROCESSES:
+            processes.pause(TAKEN_SECONDS)  # no result is left if the cluster ends this job
         if self.status(database).state == "finished":
             return Outcome(self.run.name, True, "finished")
         return Outcome(self.run.name, False, f"FAILED (exit status {status}), see {log}")
 
     def checkpoint(self) -> Any:
-        """The job for submitit to queue again when the cluster takes the machine away."""
+        """The job for submitit to queue again when the cluster takes the machine away.
+
+        submitit calls this at its signal, and ends this process afterwards: what it trains has
+        to save first.
+        """
+        CLUSTER_PROCESSES.ask_to_end()
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)

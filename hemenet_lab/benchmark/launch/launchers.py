@@ -1,18 +1,15 @@
-"""Launchers of a grid's runs: processes of this machine, and SLURM jobs through submitit."""
+"""Runs of a grid as processes of this machine."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
-from typing import Any
 
 import torch
 
@@ -20,8 +17,6 @@ from hemenet_lab.basics import usable_cores
 from hemenet_lab.benchmark.launch.job import GridJob, LauncherStopped, Outcome, Processes
 from hemenet_lab.benchmark.launch.progress import Progress
 
-POLL_SECONDS = 2.0
-"""Time between two looks at a cluster's queue."""
 GPUS = "CUDA_VISIBLE_DEVICES"
 THREADS = "OMP_NUM_THREADS"
 
@@ -134,77 +129,3 @@ def _ending_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def run_slurm(
-    jobs: Sequence[GridJob],
-    progress: Progress,
-    folder: Path,
-    parameters: Mapping[str, Any],
-    parallel: int | None = None,
-    cluster: str = "slurm",
-) -> list[Outcome]:
-    """Submit all jobs as one array and follow them.
-
-    Args:
-        jobs: What is to be done.
-        progress: Is told of every start and end.
-        folder: Shared by all machines; takes submitit's files.
-        parameters: Of the jobs, as submitit names them (``timeout_min``, ``slurm_partition``, …).
-        parallel: Most jobs at a time; as many as the cluster gives if None.
-        cluster: submitit's name of the scheduler; ``local`` runs the jobs on this machine.
-
-    Raises:
-        ValueError: submitit is missing, or refuses the parameters.
-        KeyboardInterrupt: Ctrl-C; the jobs stay in the queue.
-    """
-    executor = _executor(folder, parameters, parallel, cluster)
-    with executor.batch():
-        handles = [executor.submit(job) for job in jobs]
-    waiting = {job.run.name: handle for job, handle in zip(jobs, handles, strict=True)}
-    for job in jobs:
-        progress.start(job.run.name, f"job {waiting[job.run.name].job_id}, {job.start}")
-    outcomes: dict[str, Outcome] = {}
-    try:
-        while len(outcomes) < len(waiting):
-            for name, handle in waiting.items():
-                if name not in outcomes and handle.done():
-                    outcomes[name] = outcome_of(name, handle)
-                    progress.end(name, outcomes[name].text, outcomes[name].finished)
-            if len(outcomes) < len(waiting):
-                time.sleep(POLL_SECONDS)
-    except KeyboardInterrupt:
-        left = [handle.job_id for name, handle in waiting.items() if name not in outcomes]
-        print(f"The jobs stay in the queue; to end them: scancel {' '.join(left)}")
-        raise
-    return [outcomes[name] for name in waiting]
-
-
-def _executor(
-    folder: Path, parameters: Mapping[str, Any], parallel: int | None, cluster: str
-) -> Any:
-    try:
-        import submitit
-    except ImportError as error:
-        raise ValueError(
-            "the slurm launcher needs submitit: pip install 'hemenet-lab[slurm]'"
-        ) from error
-    known = dict(parameters)
-    if parallel is not None:
-        known.setdefault("slurm_array_parallelism", parallel)
-    try:
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
-        executor.update_parameters(**known)
-    except (NameError, TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"submitit refuses cluster {cluster!r} with {known}: {error}") from error
-    return executor
-
-
-def outcome_of(name: str, handle: Any) -> Outcome:
-    """Outcome that the first task of a job returned; its error and log if it was cut off."""
-    error = handle.exception()
-    if error is None:
-        outcome: Outcome = handle.results()[0]
-        return outcome
-    first = str(error).strip().splitlines()[0]
-    return Outcome(name, False, f"FAILED ({first}), see {handle.paths.stderr}")

@@ -9,8 +9,10 @@ from typing import Any
 
 from hemenet_lab.benchmark.grids import Grid, GridOptions, GridRun, Identities
 from hemenet_lab.benchmark.launch.job import GridJob, Outcome, Processes, last_line
-from hemenet_lab.benchmark.launch.launchers import machine_slots, run_local, run_slurm
+from hemenet_lab.benchmark.launch.launchers import machine_slots, run_local
 from hemenet_lab.benchmark.launch.progress import Progress
+from hemenet_lab.benchmark.launch.queue import jobs_folder
+from hemenet_lab.benchmark.launch.slurm import run_slurm
 from hemenet_lab.benchmark.launch.status import (
     RunStatus,
     log_path,
@@ -116,7 +118,7 @@ def _launch(
         cluster = str(parameters.pop("cluster", "slurm"))
         parallel = launch.parallel
         progress = Progress(total, total - len(jobs), parallel or len(jobs), launch.say)
-        folder = database.folder / "jobs" / grid.name
+        folder = jobs_folder(database.folder, grid.name)
         return run_slurm(jobs, progress, folder, parameters, parallel, cluster)
     devices = [identities.config(job.run)["trainer"]["devices"] for job in jobs]
     slots = machine_slots(launch.parallel, all(str(each) in ("1", "auto") for each in devices))

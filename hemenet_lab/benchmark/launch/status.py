@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from hemenet_lab.benchmark.grids import GridRun, Identities
 from hemenet_lab.benchmark.launch.progress import duration
+from hemenet_lab.benchmark.launch.queue import jobs_folder, queue_states, submitted
 from hemenet_lab.tracking import RecordedRun, RunDatabase, best_run, is_held
 
-STATES = ("finished", "running", "stopped", "not begun")
+STATES = ("finished", "running", "queued", "stopped", "not begun")
+
+PENDING = "PENDING"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class RunStatus:
     """Its MLflow run, if there is one."""
     checkpoint: Path | None
     """The checkpoint from which a stopped run goes on."""
+    job: str = ""
+    """Its job in a cluster's queue."""
 
 
 def run_statuses(
@@ -37,10 +42,29 @@ def run_statuses(
     by_identity: dict[str, list[RecordedRun]] = defaultdict(list)
     for record in database.runs():
         by_identity[record.identity].append(record)
-    return [
+    found = [
         run_status(run, mark, by_identity[mark], database)
         for run, mark in ((run, identities.of(run)) for run in runs)
     ]
+    return _with_jobs(found, database.folder)
+
+
+def _with_jobs(found: Sequence[RunStatus], folder: Path) -> list[RunStatus]:
+    """The same, with the jobs that are in a cluster's queue.
+
+    A job may be at a run whose lock is not seen here, or have yet to begin it.
+    """
+    grids = {each.run.grid: submitted(jobs_folder(folder, each.run.grid)) for each in found}
+    states = (queue_states() or {}) if any(grids.values()) else {}
+    seen = []
+    for each in found:
+        job = grids[each.run.grid].get(each.identity)
+        if job is not None and job.id in states and each.state != "finished":
+            state = "queued" if states[job.id] == PENDING else "running"
+            text = f"job {job.id} {states[job.id].lower()}"
+            each = replace(each, state=state, job=text)
+        seen.append(each)
+    return seen
 
 
 def run_status(
@@ -98,11 +122,12 @@ def start_text(each: RunStatus, identities: Identities) -> str:
 def _detail(each: RunStatus, identities: Identities, folder: Path) -> str:
     record = each.record
     if record is None:
-        return ""
+        return each.job
     if each.state == "finished":
         took = "" if record.seconds is None else f"in {duration(record.seconds)}, "
         return f"{took}run {record.id}"
     text = f"{_epoch(record, identities.config(each.run))}, run {record.id}"
+    text += f", {each.job}" if each.job else ""
     log = log_path(folder, each.run, each.identity)
     return f"{text}, see {log}" if log.is_file() else text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,14 @@ from filelock import FileLock, Timeout
 
 from hemenet_lab.protein_mt import BuildSettings
 from hemenet_lab.protein_mt.build.origin import origin_of, source_digests
-from hemenet_lab.protein_mt.build.parallel import by_file, read_items, read_jobs, run_all
+from hemenet_lab.protein_mt.build.parallel import (
+    ReadJob,
+    by_file,
+    file_of,
+    read_items,
+    read_jobs,
+    run_all,
+)
 from hemenet_lab.protein_mt.build.resume import (
     PARTIAL,
     check_folder,
@@ -62,6 +69,7 @@ def build_store(
     progress: bool = False,
     own: OwnData | None = None,
     split_file: str | Path | None = None,
+    executor: str = "",
     pdb_dir: str | Path | None = None,
 ) -> BuildResult:
     """Builds a store from a folder of public raw files (see `layout.find_raw`).
@@ -80,6 +88,8 @@ def build_store(
             unless they are ``beside`` the benchmark's.
         split_file: Table with the columns id and split, and perhaps name; the first of its splits
             is the store's default.
+        executor: Address of a dask scheduler whose workers read the structures; they have to see
+            ``raw`` and ``out`` under the same paths.
         pdb_dir: A local copy of the PDB (see `Archive`), for chains of the annotation tables, or
             for ids of own tables, that have no file in ``raw``.
 
@@ -88,6 +98,9 @@ def build_store(
             else and ``force`` is not set.
     """
     out, settings = Path(out), settings or BuildSettings()
+    if executor:  # its workers were started in other folders
+        raw, out = None if raw is None else Path(raw).absolute(), out.absolute()
+        pdb_dir = Path(pdb_dir).absolute() if pdb_dir else None
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be 1 or more")
     check_folder(out)
@@ -103,7 +116,7 @@ def build_store(
     given_splits = read_split_file(split_file) if split_file else None
     given += [Path(split_file)] if split_file else []
     find_mmseqs()
-    digests = source_digests(found, workers=workers, progress=progress)
+    digests = source_digests(found, workers=workers, progress=progress, executor=executor)
     origin = origin_of(found, settings, digests, given)
     with _only_builder(out) as partial:
         if is_up_to_date(out, origin, force=force):
@@ -116,7 +129,10 @@ def build_store(
             workers=workers,
             title="Reading structures",
             progress=progress,
+            executor=executor,
+            name=file_of,
         )
+        _check_results(jobs.values(), executor)
         draft = _clear_drafts(partial)
         write_store(
             draft,
@@ -148,6 +164,16 @@ def _only_builder(out: Path) -> Iterator[Path]:
                     shutil.rmtree(partial)
     except Timeout as error:
         raise ValueError(f"another build is writing {out}; wait for it to end") from error
+
+
+def _check_results(jobs: Iterable[ReadJob], executor: str) -> None:
+    """Raise ValueError if what the workers of an executor wrote is not to be seen here."""
+    lost = [job.result for job in jobs if executor and not job.result.is_file()]
+    if lost:
+        raise ValueError(
+            f"the workers of {executor} wrote {len(lost)} results that are not here, such as "
+            f"{lost[0]}; the store has to be in a folder that all of them share"
+        )
 
 
 def _clear_drafts(partial: Path) -> Path:

@@ -13,12 +13,16 @@ from hemenet_lab.protein_mt.build.parallel import run_all
 from hemenet_lab.protein_mt.raw import RawFolder, Source, find_further
 
 
-def source_digests(raw: RawFolder, *, workers: int, progress: bool) -> list[str]:
+def source_digests(
+    raw: RawFolder, *, workers: int, progress: bool, executor: str = ""
+) -> list[str]:
     """SHA-256 over the files of each item, in the order of the items; each file is read once."""
     files = [_files(source) for source in raw.sources]
     paths = list(dict.fromkeys(path for of_item in files for path in of_item))
     title = "Checking raw files"
-    digests = run_all(file_digest, paths, workers=workers, title=title, progress=progress)
+    digests = run_all(
+        file_digest, paths, workers=workers, title=title, progress=progress, executor=executor
+    )
     digest_of = dict(zip(paths, digests, strict=True))
     return [_joined((raw.name(path), digest_of[path]) for path in of_item) for of_item in files]
 

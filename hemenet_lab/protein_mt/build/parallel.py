@@ -14,6 +14,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hemenet_lab.basics import run_on_cluster
 from hemenet_lab.protein_mt import BuildSettings
 from hemenet_lab.protein_mt.build.resume import is_current, result_file, save_result, signature_of
 from hemenet_lab.protein_mt.labels import Labels
@@ -30,6 +31,8 @@ def run_all(
     workers: int,
     title: str,
     progress: bool,
+    executor: str = "",
+    name: Callable[[Job], str] = str,
 ) -> list[Result]:
     """Results of a function for all jobs, in the order of the jobs.
 
@@ -39,16 +42,21 @@ def run_all(
         workers: Number of processes; 1 works in this one.
         title: What the progress bar says.
         progress: Show the bar (on the error stream).
+        executor: Address of a dask scheduler whose workers do it in place of processes.
+        name: What a job is called in messages.
 
     Raises:
-        ValueError: A worker process died.
+        ValueError: A worker process died, or the executor is of no use.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     bar = Progress(
         *columns, TimeRemainingColumn(), console=Console(stderr=True), disable=not progress
     )
     with bar:
-        results = _run(function, jobs, min(workers, len(jobs)))
+        if executor:
+            results = run_on_cluster(function, jobs, executor, name=name)
+        else:
+            results = _run(function, jobs, min(workers, len(jobs)))
         return list(bar.track(results, total=len(jobs), description=title))
 
 
@@ -125,6 +133,11 @@ def by_file(jobs: Iterable[ReadJob]) -> list[tuple[ReadJob, ...]]:
     for job in jobs:
         groups[job.source.structure].append(job)
     return [tuple(group) for group in groups.values()]
+
+
+def file_of(jobs: Sequence[ReadJob]) -> str:
+    """Path of the structure file of jobs that `by_file` has grouped."""
+    return str(jobs[0].source.structure)
 
 
 def read_items(jobs: Sequence[ReadJob]) -> list[bool]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import astuple
 from functools import cache
@@ -46,7 +47,8 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
     }
     arrays = {name: getattr(entry, name) for name in (*ARRAYS, "b_factor")} if entry else {}
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # machines that share the folder may be at the same item, if one of them was thought dead
+    draft = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     with draft.open("wb") as file:
         np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
     os.replace(draft, path)
