@@ -70,9 +70,14 @@ class Predictor:
     """Predicts with a trained model, or with several as an ensemble.
 
     >>> from hemenet_lab import Predictor
-    >>> predictor = Predictor("runs/1f2e")  # doctest: +SKIP
-    >>> result = predictor.predict("1abc.cif.gz", ligand="lig.sdf")  # doctest: +SKIP
-    >>> result.affinity["lba"].value, result.terms("A", "mf")  # doctest: +SKIP
+    >>> predictor = Predictor("best.ckpt")
+    >>> result = predictor.predict("complex.pdb", ligand="ligand.sdf")
+    >>> print(f"pKd {result.affinity['lba'].value:.1f}")
+    pKd ...
+    >>> list(result.terms("A", "mf", top=2)["term"])
+    ['GO:...', 'GO:...']
+    >>> result.embedding("residue").shape
+    (..., ...)
 
     Args:
         checkpoints: A checkpoint, a run's folder, the id of an MLflow run or

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import json
+import shutil
 from pathlib import Path
 
 import gemmi
@@ -25,6 +27,22 @@ from tests.prediction.small import checkpoint
 def numbers(result: Result | Failure) -> dict[tuple[str, str, str], float]:
     assert isinstance(result, Result)
     return {(row.chain, row.task, row.term): row.value for row in result.rows()}
+
+
+def test_the_example_of_the_docstring(
+    folder: Path, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(folder / "best.ckpt", tmp_path)
+    shutil.copy(files[2], tmp_path / "complex.pdb")
+    ligand = files[2].with_name(files[2].name.replace("_protein.pdb", "_ligand.sdf"))
+    shutil.copy(ligand, tmp_path / "ligand.sdf")
+    monkeypatch.chdir(tmp_path)
+    [example] = doctest.DocTestFinder(recurse=False).find(Predictor, "Predictor", globs={})
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    said: list[str] = []
+    found = runner.run(example, out=said.append)
+    assert found.attempted > 4
+    assert not found.failed, "".join(said)
 
 
 def test_predictions_depend_on_their_own_input_only(folder: Path, files: list[Path]) -> None:
