@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from hemenet_lab.prediction.complexes import ReadComplex, structure_files
-from hemenet_lab.prediction.inside import embeddings, look
 from hemenet_lab.prediction.members import (
     Floats,
     Member,
     dropout_passes,
+    embeddings,
     load_members,
+    look,
     raw_outputs,
     sees_partners,
 )

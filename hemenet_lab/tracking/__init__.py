@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hemenet_lab.tracking.address import checkpoint_folder
     from hemenet_lab.tracking.artifacts import Artifact, Predictions, Result, results_csv
     from hemenet_lab.tracking.identity import (
         VOLATILE,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     )
     from hemenet_lab.tracking.registry import register_model
     from hemenet_lab.tracking.resolve import best_checkpoint, resolve_checkpoint
-    from hemenet_lab.tracking.runs import RecordedRun, RunDatabase, Tag, best_run, checkpoint_folder
+    from hemenet_lab.tracking.runs import RecordedRun, RunDatabase, Tag
     from hemenet_lab.tracking.tracker import NoRecord, Tracker, tracker_of
 
 __all__ = [
@@ -37,7 +38,6 @@ __all__ = [
     "Tag",
     "Tracker",
     "best_checkpoint",
-    "best_run",
     "checkpoint_folder",
     "hold",
     "is_held",
@@ -50,13 +50,14 @@ __all__ = [
 ]
 
 _MODULES = {
+    "address": ("checkpoint_folder",),
     "artifacts": ("Artifact", "Predictions", "Result", "results_csv"),
     "identity": (
         *("VOLATILE", "RecordIdentity", "hold", "is_held", "plain_config", "run_identity"),
     ),
     "registry": ("register_model",),
     "resolve": ("best_checkpoint", "resolve_checkpoint"),
-    "runs": ("RecordedRun", "RunDatabase", "Tag", "best_run", "checkpoint_folder"),
+    "runs": ("RecordedRun", "RunDatabase", "Tag"),
     "tracker": ("NoRecord", "Tracker", "tracker_of"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,4 +1,4 @@
-"""Addresses of tracking databases and servers, and how long one waits for them."""
+"""Where runs are kept: folders, databases and servers, and how long one waits for those."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ the run is seen is said once, at the end of a fit."""
 def database_uri(folder: Path) -> str:
     """Address of the database in the folder of the runs."""
     return f"sqlite:///{folder / 'mlruns.db'}"
+
+
+def checkpoint_folder(folder: Path, run_id: str) -> Path:
+    """Folder of a run's checkpoints, below the folder of all runs."""
+    return folder / run_id / "checkpoints"
 
 
 def is_remote(uri: str) -> bool:

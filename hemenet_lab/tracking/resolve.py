@@ -7,8 +7,13 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from hemenet_lab.tracking.address import cause, database_uri, wait_shortly
-from hemenet_lab.tracking.runs import Tag, checkpoint_folder
+from hemenet_lab.tracking.address import (
+    cause,
+    checkpoint_folder,
+    database_uri,
+    wait_shortly,
+)
+from hemenet_lab.tracking.runs import Tag
 
 MODELS = "models:/"
 FORMS = (

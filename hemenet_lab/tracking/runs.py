@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hemenet_lab.tracking.address import database_uri
+from hemenet_lab.tracking.address import checkpoint_folder, database_uri
 from hemenet_lab.tracking.artifacts import (
     Artifact,
     Predictions,
@@ -344,18 +344,3 @@ def _counts(params: Mapping[str, str]) -> dict[str, float]:
         for name, value in params.items()
         if name.startswith("parameters/") and value.isdecimal()
     }
-
-
-def checkpoint_folder(folder: Path, run_id: str) -> Path:
-    """Folder of a run's checkpoints, below the folder of all runs."""
-    return folder / run_id / "checkpoints"
-
-
-def best_run(
-    runs: list[RecordedRun], resumable: Callable[[RecordedRun], Any]
-) -> RecordedRun | None:
-    """The run to look at among those of one identity: finished, or furthest with a checkpoint."""
-    ranked = sorted(
-        runs, key=lambda run: (run.finished, bool(resumable(run)), run.epochs, run.start)
-    )
-    return ranked[-1] if ranked else None

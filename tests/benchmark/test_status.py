@@ -12,10 +12,17 @@ import pytest
 
 from hemenet_lab.benchmark.grids.grid import load_grid
 from hemenet_lab.benchmark.grids.identities import Identities
-from hemenet_lab.benchmark.launch.status import RunStatus, lines, log_path, start_text, summary
+from hemenet_lab.benchmark.launch.status import (
+    RunStatus,
+    best_run,
+    lines,
+    log_path,
+    start_text,
+    summary,
+)
 from hemenet_lab.cli import benchmark, hemenet
 from hemenet_lab.cli.benchmark import Selection
-from hemenet_lab.tracking import RecordedRun, best_run
+from hemenet_lab.tracking import RecordedRun
 from tests.benchmark.commands import NARROW, ROOT, Bench
 from tests.test_docs import commands
 
@@ -173,8 +180,18 @@ def test_documented_commands_are_understood(
 
         return note
 
+    def noting_store(function: Callable[..., object]) -> Callable[..., int]:
+        @wraps(function)
+        def note(store: str, **others: object) -> int:
+            grids.append(Path(store))
+            return 0
+
+        return note
+
     for name in ("run", "status", "table", "figures", "report"):
         monkeypatch.setattr(benchmark, name, noting(getattr(benchmark, name)))
+    for name in ("baselines", "llm"):
+        monkeypatch.setattr(benchmark, name, noting_store(getattr(benchmark, name)))
     assert hemenet(shlex.split(command)[1:]) == 0, capsys.readouterr().err
     assert len(grids) == 1
 

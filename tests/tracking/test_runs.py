@@ -68,6 +68,8 @@ def test_names_of_tags_are_those_of_runs_that_are_there() -> None:
         "AXIS": "axis.",
         "SETTINGS": "benchmark_settings",
         "COMMAND": "benchmark_command",
+        "FURTHER": "benchmark_further",
+        "OWN_TASKS": "own_tasks",
     }
     assert Tag.AXIS.of("encoder") == "axis.encoder"
     assert Tag.GRID.of("table4") == "benchmark_grid.table4"

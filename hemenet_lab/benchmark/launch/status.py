@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -12,7 +12,7 @@ from typing import Any
 from hemenet_lab.benchmark.grids import GridRun, Identities
 from hemenet_lab.benchmark.launch.progress import duration
 from hemenet_lab.benchmark.launch.queue import jobs_folder, queue_states, submitted
-from hemenet_lab.tracking import RecordedRun, RunDatabase, best_run, is_held
+from hemenet_lab.tracking import RecordedRun, RunDatabase, is_held
 
 STATES = ("finished", "running", "queued", "stopped", "not begun")
 
@@ -152,3 +152,13 @@ def _epochs(config: Mapping[str, Any]) -> int | None:
     """Epochs of a training; None where something else ends it."""
     epochs = config["trainer"].get("max_epochs")
     return epochs if epochs and epochs > 0 else None
+
+
+def best_run(
+    runs: list[RecordedRun], resumable: Callable[[RecordedRun], Any]
+) -> RecordedRun | None:
+    """The run to look at among those of one identity: finished, or furthest with a checkpoint."""
+    ranked = sorted(
+        runs, key=lambda run: (run.finished, bool(resumable(run)), run.epochs, run.start)
+    )
+    return ranked[-1] if ranked else None

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined, Template
 from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.splits import chain_sequences
 from hemenet_lab.store import PARTNER, SPLIT_NAMES, Entry, Store
 from hemenet_lab.tasks import LBA, Task
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 VERSION = "affinity_v1"
 """Name of the template; a changed one gets another."""
@@ -177,6 +179,8 @@ def _render(item: Shown, examples: Sequence[tuple[Shown, float]]) -> tuple[Messa
 
 @cache
 def _templates() -> tuple[str, Template]:
+    from jinja2 import Environment, StrictUndefined
+
     text = (_PROMPTS / f"{VERSION}.txt").read_text(encoding="utf-8")
     system, _, question = text.partition("=== question\n")
     environment = Environment(undefined=StrictUndefined, autoescape=False)
