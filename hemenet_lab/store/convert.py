@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from scipy.spatial import cKDTree
 
 from hemenet_lab.store.entry import LIGAND, PARTNER, PROTEIN, WHOLE, Entry
 from hemenet_lab.structures import (
@@ -125,6 +124,8 @@ def _free_atoms(
     if ligand is None:
         return coords, _classes(elements)
     if len(coords):
+        from scipy.spatial import cKDTree  # slow to import
+
         distance, _ = cKDTree(ligand.coords).query(coords)
         coords, elements = coords[distance > SAME_PLACE], elements[distance > SAME_PLACE]
     classes = np.append(_classes(elements), _classes(ligand.element))
@@ -137,6 +138,8 @@ def _check_contact(
     """Raises `ContactError` if the two sets of atoms, [A, 3] and [B, 3], are apart."""
     if not np.isfinite(most):
         return
+    from scipy.spatial import cKDTree  # slow to import
+
     distance = float(cKDTree(protein).query(other)[0].min())
     if distance > most:
         raise ContactError(

@@ -41,6 +41,11 @@ def modules_after(words: list[str], lightning: bool = False) -> set[str]:
     return {*done.stderr.split()}
 
 
+@pytest.mark.parametrize("action", ["fetch", "build", "inspect", "verify"])
+def test_data_commands_are_explained_without_scipy(action: str) -> None:
+    assert "scipy" not in modules_after(["data", action, "--help"])
+
+
 @pytest.mark.parametrize(
     "words",
     [
