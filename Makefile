@@ -67,7 +67,7 @@ lowest: env
 # every version with its hashes, for: pip install --require-hashes --requirement requirements.lock
 lock: env
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
-	  --extra cluster --extra sweeps --custom-compile-command "make lock" \
+	  --extra cluster --extra llm --extra plm --extra sweeps --custom-compile-command "make lock" \
 	  --no-emit-index-url --output-file requirements.lock pyproject.toml
 
 # known holes in these versions; "could not be audited" means that the service was not reached
