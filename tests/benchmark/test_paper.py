@@ -91,7 +91,7 @@ def test_numbers_are_those_of_the_paper() -> None:
     for grid, names in keys.items():
         with (SHARED / "paper" / f"{grid}.csv").open(newline="", encoding="utf-8") as stream:
             for line in csv.DictReader(stream):
-                row = [line[name] for name in names]
+                row = [{"gpt4": "llm"}.get(line[name], line[name]) for name in names]
                 for column, text in line.items():
                     if column in (*names, "printed_name") or not text:
                         continue
