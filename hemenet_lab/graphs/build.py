@@ -1,21 +1,21 @@
-"""From an entry to the graph that a view asks for."""
+"""From an entry, cut to its binding site where asked, to the graph that a view asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
 
-from hemenet_lab.graphs.crop import crop_entry, site_nodes
 from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store import WHOLE, Entry
+from hemenet_lab.store import ATOM_FIELDS, LIGAND, NODE_FIELDS, PARTNER, WHOLE, Entry
 from hemenet_lab.tasks import Task
 
 Ints = NDArray[np.int64]
@@ -38,7 +38,8 @@ def build_graph(
         residue_embedding: Vectors of all the entry's residues, in the order of its nodes, for
             models that read them.
     """
-    whole, entry = entry, crop_entry(entry, view.crop)
+    kept = _site_nodes(entry, view.crop)
+    whole, entry = entry, _with_nodes(entry, kept)
     nodes = _view_nodes(entry, view)
     edge_index, edge_type = edges if edges is not None else _edges(entry, nodes, view)
     chain = entry.node_chain[nodes.node]
@@ -59,7 +60,7 @@ def build_graph(
     )
     if residue_embedding is not None:
         residue = np.cumsum(whole.node_chain >= 0) - 1
-        residue = residue[site_nodes(whole, view.crop)][nodes.node[polymer]]
+        residue = residue[kept][nodes.node[polymer]]
         seen, rows = np.unique(residue, return_inverse=True)
         graph.residue_embedding = torch.from_numpy(residue_embedding[seen])
         graph.polymer_residue = _tensor(rows)
@@ -74,6 +75,63 @@ def view_edges(entry: Entry, view: GraphView) -> tuple[Ints, Ints]:
     """Edges of the entry's graph in this view, as `build_edges` gives them."""
     entry = crop_entry(entry, view.crop)
     return _edges(entry, _view_nodes(entry, view), view)
+
+
+def crop_entry(entry: Entry, distance: float) -> Entry:
+    """The entry with the nodes of its binding site only; labels and chains stay.
+
+    With a partner these are the residues of each side with an atom closer than ``distance`` to one
+    of the other side, and the hetero atoms closer than that to both. With a ligand only, they are
+    the ligand and the residues closer than that to it. An entry with neither, or where nothing is
+    that close, stays whole.
+
+    Args:
+        entry: A complex or a chain.
+        distance: Å between heavy atoms; 0 keeps everything.
+    """
+    return _with_nodes(entry, _site_nodes(entry, distance))
+
+
+def _with_nodes(entry: Entry, kept: NDArray[np.bool_]) -> Entry:
+    """The entry with the nodes that are kept, [N]."""
+    if kept.all():
+        return entry
+    atoms = np.repeat(kept, entry.node_atoms)
+    of_nodes = {field.name: getattr(entry, field.name)[kept] for field in NODE_FIELDS}
+    of_atoms = {field.name: getattr(entry, field.name)[atoms] for field in ATOM_FIELDS}
+    b_factor = None if entry.b_factor is None else entry.b_factor[kept]
+    return replace(entry, **of_nodes, **of_atoms, b_factor=b_factor)
+
+
+def _site_nodes(entry: Entry, distance: float) -> NDArray[np.bool_]:
+    """[N], True for the nodes of an entry's binding site, as `crop_entry` describes it."""
+    whole = np.ones(entry.num_nodes, dtype=np.bool_)
+    if not distance:
+        return whole
+    partner = entry.entity == PARTNER
+    ligand = entry.entity == LIGAND
+    protein = ~partner & ~ligand
+    if partner.any():
+        near_partner, near_protein = (_near(entry, side, distance) for side in (partner, protein))
+        kept = (protein & near_partner) | (partner & near_protein)
+        kept |= ligand & near_partner & near_protein
+    else:
+        kept = ligand | (protein & _near(entry, ligand, distance))
+    return kept if (kept & ~ligand).any() else whole
+
+
+def _near(entry: Entry, side: NDArray[np.bool_], distance: float) -> NDArray[np.bool_]:
+    """[N], nodes with an atom closer than ``distance`` to an atom of the nodes in ``side`` [N]."""
+    node = np.repeat(np.arange(entry.num_nodes), entry.node_atoms)
+    of_side = side[node]
+    if not of_side.any():
+        return np.zeros(entry.num_nodes, dtype=np.bool_)
+    coords = entry.coords.astype(np.float64)
+    # the bound speeds the search up and gives infinity beyond it
+    found, _ = cKDTree(coords[of_side]).query(coords, distance_upper_bound=distance)
+    near = np.zeros(entry.num_nodes, dtype=np.bool_)
+    near[node[np.isfinite(found)]] = True
+    return near
 
 
 def _edges(entry: Entry, nodes: _ViewNodes, view: GraphView) -> tuple[Ints, Ints]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hemenet_lab.graphs import GraphView, build_graph
-from hemenet_lab.graphs.crop import crop_entry
+from hemenet_lab.graphs.build import crop_entry
 from hemenet_lab.store import LIGAND, PARTNER, Entry
 from hemenet_lab.tasks import LBA
 from tests.store.entries import random_entry
