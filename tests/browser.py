@@ -46,3 +46,24 @@ def requests(browser: Any) -> list[str]:
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     sent = [each["params"]["request"]["url"] for each in events if "requestWillBeSent" in str(each)]
     return [address for address in sent if not address.startswith(("data:", "blob:"))]
+
+
+def assert_readable(browser: Any, width: int, texts: str, least: float) -> None:
+    """The open page fits into a window of a width, and its texts have ``least`` pixels or more.
+
+    Args:
+        browser: With the page.
+        width: Of the window, in CSS pixels.
+        texts: Selectors of the elements that hold text.
+        least: Size of their letters.
+    """
+    inner, whole = browser.execute_script(
+        "return [innerWidth, document.documentElement.scrollWidth]"
+    )
+    assert (inner, whole <= width) == (width, True)
+    sizes = browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])]"
+        ".map(one => parseFloat(getComputedStyle(one).fontSize))",
+        texts,
+    )
+    assert min(sizes) >= least

@@ -15,7 +15,7 @@ from hemenet_lab.benchmark.results.grid import read_grid
 from hemenet_lab.benchmark.tables import Scores, tabulate
 from hemenet_lab.calibration import fit_terms, fit_values
 from hemenet_lab.store.reader import Store
-from tests.browser import chromium, open_page
+from tests.browser import assert_readable, chromium, open_page
 from tests.tracking.fake_runs import FakeRuns, Scored
 
 TARGET = np.linspace(4.0, 9.0, 12)
@@ -180,15 +180,7 @@ def test_sorting_and_filtering(browser: Any, page: Path) -> None:
 @pytest.mark.parametrize("width", [375, 1440])
 def test_readable_at_both_widths(browser: Any, page: Path, width: int) -> None:
     open_page(browser, page, width)
-    inner, whole = browser.execute_script(
-        "return [innerWidth, document.documentElement.scrollWidth]"
-    )
-    assert (inner, whole <= width) == (width, True)
-    sizes = browser.execute_script(
-        "return [...document.querySelectorAll('p, li, td, th, figcaption')]"
-        ".map(one => parseFloat(getComputedStyle(one).fontSize))"
-    )
-    assert min(sizes) >= 12
+    assert_readable(browser, width, "p, li, td, th, figcaption", 12)
     figures = browser.execute_script(
         "return [...document.querySelectorAll('svg')].map(one => one.getBoundingClientRect().width)"
     )

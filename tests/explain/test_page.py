@@ -20,7 +20,7 @@ from hemenet_lab.prediction import Estimate, Result
 from hemenet_lab.store import Entry
 from hemenet_lab.structures import ELEMENT_CLASS_INDEX, ELEMENT_CLASSES, RESIDUE_ATOMS, RESIDUES
 from hemenet_lab.tasks import EC, LBA, MF, Task
-from tests.browser import chromium, open_page, requests
+from tests.browser import assert_readable, chromium, open_page, requests
 from tests.store.entries import random_entry
 
 TERMS = EC.with_terms(["1.1.1.1", "2.7.11.-", "own term"])
@@ -264,15 +264,7 @@ def test_residues_are_named_by_pointing_and_by_the_table(browser: Any, page: Pat
 @pytest.mark.parametrize("width", [375, 1440])
 def test_readable_at_both_widths(browser: Any, page: Path, width: int) -> None:
     visit(browser, page, width)
-    inner, whole = browser.execute_script(
-        "return [innerWidth, document.documentElement.scrollWidth]"
-    )
-    assert (inner, whole <= width) == (width, True)
-    sizes = browser.execute_script(
-        "return [...document.querySelectorAll('p, li, td, th, label, button, summary, output')]"
-        ".map(one => parseFloat(getComputedStyle(one).fontSize))"
-    )
-    assert min(sizes) >= 13
+    assert_readable(browser, width, "p, li, td, th, label, button, summary, output", 13)
     assert browser.find_element("css selector", "#viewer canvas").size["width"] >= 300
     quiet(browser, page)
 

@@ -299,22 +299,16 @@ def _coverage(
     target: Floats,
     halves: Sequence[float | None],
 ) -> Iterator[Score]:
-    """Share of labels inside their intervals, where there are any, with its 95 % interval."""
+    """Share of labels inside their intervals, if there are any, and its 95 % interval (Wilson)."""
     if any(half is None for half in halves):
         return
+    from scipy.stats import binomtest  # slow to import
+
     inside = np.abs(prediction - target)[:, 0] <= np.array(halves, np.float64) + 1e-6
     n = len(inside)
-    low, high = _wilson(int(inside.sum()), n)
-    yield Score(name, f"interval_{level:.0%}_coverage", float(inside.mean()), low, high, n)
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    z = 1.959964
-    share, scale = hits / n, 1 + z * z / n
-    centre = (share + z * z / (2 * n)) / scale
-    half = z / scale * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
-    return centre - half, centre + half
+    known = binomtest(int(inside.sum()), n).proportion_ci(0.95, "wilson")
+    share = float(inside.mean())
+    yield Score(name, f"interval_{level:.0%}_coverage", share, known.low, known.high, n)
 
 
 def _list(names: Sequence[str]) -> str:
