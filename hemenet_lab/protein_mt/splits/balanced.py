@@ -6,14 +6,12 @@ move any group. The demo is split so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.protein_mt.splits.clusters import Item
-from hemenet_lab.protein_mt.splits.inputs import Groups, Split, SplitInputs
+from hemenet_lab.protein_mt.splits.inputs import Split, SplitInputs, count_labels, kept_copies
 
 SHARES = {"test": 0.15, "val": 0.10}
 """Shares of the groups that a task has labels in."""
@@ -50,8 +48,8 @@ def balanced_split(inputs: SplitInputs) -> Split:
     rng = np.random.default_rng(inputs.settings.seed)
     tasks = sorted({task for item in items for task in item.labelled})
     draw = rng.permutation(int(groups.max(initial=-1)) + 1)
-    kept = _kept_copies(items, inputs.copies, inputs.settings.max_copies, rng)
-    counts = _count_labels(items, groups, tasks, kept)
+    kept = kept_copies(inputs, rng.permutation(len(items)))
+    counts = count_labels(items, groups, tasks, kept)
     labelled = counts > 0
     part = np.full(len(counts), "train", dtype="<U6")
     for task in sorted(range(len(tasks)), key=lambda column: (labelled[:, column].sum(), column)):
@@ -71,32 +69,6 @@ def balanced_split(inputs: SplitInputs) -> Split:
             "unused_near_copies": too_many,
         },
     )
-
-
-def _kept_copies(
-    items: Sequence[Item], copies: Groups, most: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """[items], True for those that a held-out set keeps: up to ``most`` of each set of copies."""
-    full = np.array([item.full_label for item in items], dtype=bool)
-    order = np.lexsort((rng.permutation(len(items)), ~full, copies))
-    starts = np.flatnonzero(np.diff(copies[order], prepend=-1))
-    sizes = np.diff(np.append(starts, len(items)))
-    rank = np.arange(len(items)) - np.repeat(starts, sizes)
-    kept = np.empty(len(items), dtype=bool)
-    kept[order] = rank < most
-    return kept
-
-
-def _count_labels(
-    items: Sequence[Item], groups: Groups, tasks: list[str], kept: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """[K, T], labelled items of each group and task, without surplus copies."""
-    counts = np.zeros((int(groups.max(initial=-1)) + 1, len(tasks)), dtype=np.int64)
-    column = {task: index for index, task in enumerate(tasks)}
-    for item, group, keep in zip(items, groups, kept, strict=True):
-        if keep:
-            counts[group, [column[task] for task in item.labelled]] += 1
-    return counts
 
 
 def _quota(counts: NDArray[np.int64], name: str) -> _Quota:

@@ -70,3 +70,33 @@ def copy_sets(
     ]
     number = {name: index for index, name in enumerate(sorted(set(names)))}
     return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def kept_copies(inputs: SplitInputs, order: NDArray[Any]) -> NDArray[np.bool_]:
+    """[items], True for those that a held-out set keeps: up to max_copies of each set of copies.
+
+    Args:
+        inputs: Items, their copies and the settings.
+        order: [items], numbers that decide between copies, below whether all their labels are
+            there.
+    """
+    items, copies = inputs.items, inputs.copies
+    full = np.array([item.full_label for item in items], dtype=bool)
+    order = np.lexsort((order, ~full, copies))
+    starts = np.flatnonzero(np.diff(copies[order], prepend=-1))
+    sizes = np.diff(np.append(starts, len(items)))
+    kept = np.empty(len(items), dtype=bool)
+    kept[order] = np.arange(len(items)) - np.repeat(starts, sizes) < inputs.settings.max_copies
+    return kept
+
+
+def count_labels(
+    items: Sequence[Item], groups: Groups, tasks: list[str], kept: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """[K, T], labelled items of each group and task, without surplus copies."""
+    counts = np.zeros((int(groups.max(initial=-1)) + 1, len(tasks)), dtype=np.int64)
+    column = {task: index for index, task in enumerate(tasks)}
+    for item, group, keep in zip(items, groups, kept, strict=True):
+        if keep:
+            counts[group, [column[task] for task in item.labelled]] += 1
+    return counts

@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.splits.clusters import Item
-from hemenet_lab.protein_mt.splits.inputs import Groups, Split, SplitInputs
+from hemenet_lab.protein_mt.splits.inputs import (
+    Groups,
+    Split,
+    SplitInputs,
+    count_labels,
+    kept_copies,
+)
 
 SHARES = {"test": 0.15, "val": 0.10}
 LARGE, LARGE_ENTRIES = 0.25, 64
@@ -61,9 +67,9 @@ def split_by_hash(inputs: SplitInputs, groups: Groups, keys: Sequence[str], rule
         rule: The rule in words, for the manifest.
     """
     items, most = inputs.items, inputs.settings.max_copies
-    kept = _kept_copies(items, inputs.copies, most)
+    kept = kept_copies(inputs, np.array([_place(item.id) for item in items]))
     tasks = sorted({task for item in items for task in item.labelled})
-    counts = _count_labels(items, groups, tasks, kept)
+    counts = count_labels(items, groups, tasks, kept)
     entries = np.bincount(groups, minlength=len(keys))
     draw = np.array([_place(f"{inputs.settings.seed}/{key}") for key in keys])
     part, large = _by_hash(draw, counts, entries)
@@ -142,26 +148,3 @@ def _stand_in(
 def _can_leave(part: NDArray[np.int64], has: NDArray[np.bool_], group: int) -> bool:
     """Check that each task of a group has another group in the same part."""
     return bool((has[part == part[group]].sum(axis=0)[has[group]] > 1).all())
-
-
-def _kept_copies(items: Sequence[Item], copies: Groups, most: int) -> NDArray[np.bool_]:
-    """[items], True for those that a held-out set keeps: up to ``most`` of each set of copies."""
-    full = np.array([item.full_label for item in items], dtype=bool)
-    order = np.lexsort((np.array([_place(item.id) for item in items]), ~full, copies))
-    starts = np.flatnonzero(np.diff(copies[order], prepend=-1))
-    sizes = np.diff(np.append(starts, len(items)))
-    kept = np.empty(len(items), dtype=bool)
-    kept[order] = np.arange(len(items)) - np.repeat(starts, sizes) < most
-    return kept
-
-
-def _count_labels(
-    items: Sequence[Item], groups: Groups, tasks: list[str], kept: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """[K, T], labelled items of each group and task, without surplus copies."""
-    counts = np.zeros((int(groups.max(initial=-1)) + 1, len(tasks)), dtype=np.int64)
-    column = {task: index for index, task in enumerate(tasks)}
-    for item, group, keep in zip(items, groups, kept, strict=True):
-        if keep:
-            counts[group, [column[task] for task in item.labelled]] += 1
-    return counts
