@@ -2,8 +2,10 @@
 
 from hemenet_lab.basics.cluster import run_on_cluster
 from hemenet_lab.basics.csv_files import csv_cell, plain_cell, write_csv
+from hemenet_lab.basics.files import are_recorded, file_digest, record_files
 from hemenet_lab.basics.former_names import former_paths, install, present_name, present_names
 from hemenet_lab.basics.machine import usable_cores
+from hemenet_lab.basics.messages import first_line
 from hemenet_lab.basics.recipes import (
     all_recipes,
     copy_recipes,
@@ -15,8 +17,11 @@ from hemenet_lab.basics.recipes import (
 
 __all__ = [
     "all_recipes",
+    "are_recorded",
     "copy_recipes",
     "csv_cell",
+    "file_digest",
+    "first_line",
     "former_paths",
     "included_path",
     "install",
@@ -26,6 +31,7 @@ __all__ = [
     "recipe_note",
     "recipe_path",
     "recipes_folder",
+    "record_files",
     "run_on_cluster",
     "usable_cores",
     "write_csv",

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.basics import first_line
+
 LINE = 80
 COLUMNS = (
     *("name", "id", "status", "date", "encoder", "readout", "tasks", "seed"),
@@ -61,8 +63,9 @@ def _rows(folder: Path, tracking_uri: str) -> list[dict[str, Any]]:
     try:
         found = list(database.runs())
     except Exception as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"the runs at {database.uri} cannot be read ({text})") from error
+        raise ValueError(
+            f"the runs at {database.uri} cannot be read ({first_line(error, None)})"
+        ) from error
     return [_row(run, database.folder) for run in found]
 
 

@@ -229,7 +229,8 @@ def _table(
     against: Path | None,
 ) -> Resumable | Streamed | None:
     """Where predictions go; nowhere if only the comparison is wanted."""
-    from hemenet_lab.prediction.output import Resumable, Streamed, file_digest
+    from hemenet_lab.basics import file_digest
+    from hemenet_lab.prediction.output import Resumable, Streamed
 
     if out is None:
         return None if against is not None else Streamed(sys.stdout, form)

@@ -16,6 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from hemenet_lab.basics import are_recorded, record_files
 from hemenet_lab.embeddings.language_model import OVERLAP, WINDOW, LanguageModel
 from hemenet_lab.embeddings.names import ModelName
 from hemenet_lab.embeddings.texts import LONGEST_GAP, chain_texts, residue_rows, text_key
@@ -256,8 +257,7 @@ def _finish(draft: Path, store: Store, model: LanguageModel, texts: Sequence[str
         "overlap": OVERLAP,
         "longest_gap": LONGEST_GAP,
         "libraries": {"torch": torch.__version__, "transformers": transformers.__version__},
-        "bytes": {name: (draft / name).stat().st_size for name in (VECTORS, *SMALL)},
-        "sha256": {name: _digest(draft / name) for name in SMALL},
+        **record_files(draft, (VECTORS, *SMALL), SMALL),
     }
     _write_json(draft / MANIFEST, manifest)
 
@@ -265,13 +265,8 @@ def _finish(draft: Path, store: Store, model: LanguageModel, texts: Sequence[str
 def _is_whole(folder: Path, name: ModelName) -> bool:
     """Check that a folder has the files of its manifest, by this model and this program."""
     found = _manifest(folder)
-    try:
-        sizes = {each: (folder / each).stat().st_size for each in found["bytes"]}
-        small = {each: _digest(folder / each) for each in found["sha256"]}
-    except (OSError, KeyError, TypeError):
-        return False
     of_now = found.get("version") == VERSION and found.get("identity") == name.identity
-    return of_now and sizes == found["bytes"] and small == found["sha256"]
+    return of_now and are_recorded(folder, found)
 
 
 def _manifest(folder: Path) -> Mapping[str, Any]:
@@ -330,7 +325,3 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.write_text(json.dumps(content))
     draft.replace(path)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hemenet_lab.basics import first_line
 from hemenet_lab.embeddings.names import READ, REVISIONS, ModelName, own_digest
 from hemenet_lab.embeddings.texts import chain_texts, residue_rows
 from hemenet_lab.store import Entry
@@ -165,7 +166,7 @@ def _load(name: ModelName, device: str, fetch: bool) -> tuple[Any, dict[str, int
         )
         vocabulary = EsmTokenizer.from_pretrained(folder).get_vocab()
     except OSError as error:
-        raise ValueError(f"{name.name} could not be read ({_line(error)})") from error
+        raise ValueError(f"{name.name} could not be read ({first_line(error)})") from error
     finally:
         if bars:
             logging.enable_progress_bar()
@@ -201,15 +202,11 @@ def _folder(name: ModelName, fetch: bool) -> Path:
     except (OSError, ValueError) as error:
         how = f"hf download {name.name} --revision {name.revision} --local-dir FOLDER"
         raise ValueError(
-            f"the weights of {name.name} are not here ({_line(error)}); on a machine without a "
-            f"network, fetch them elsewhere with `{how}` and copy them here as --model FOLDER, or "
-            "copy the hub's cache"
+            f"the weights of {name.name} are not here ({first_line(error)}); on a machine without "
+            f"a network, fetch them elsewhere with `{how}` and copy them here as --model FOLDER, "
+            "or copy the hub's cache"
         ) from error
     return Path(found)
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 @lru_cache(maxsize=2)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from hemenet_lab.basics import file_digest
+
 REVISIONS = {
     "facebook/esm2_t6_8M_UR50D": "c731040fcd8d73dceaa04b0a8e6329b345b0f5df",
     "facebook/esm2_t12_35M_UR50D": "6fbf070e65b0b7291e7bbcd451118c216cff79d8",
@@ -48,9 +50,7 @@ def own_digest(folder: Path) -> str:
 def _digest(files: tuple[Path, ...], stats: tuple[tuple[int, int], ...]) -> str:
     whole = hashlib.sha256()
     for file in files:
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        whole.update(f"{file.name} {content}\n".encode())
+        whole.update(f"{file.name} {file_digest(file)}\n".encode())
     return whole.hexdigest()
 
 

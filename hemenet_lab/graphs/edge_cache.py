@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,10 +17,10 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from rich.progress import track
 
-from hemenet_lab.basics import usable_cores
+from hemenet_lab.basics import are_recorded, record_files, usable_cores
 from hemenet_lab.graphs.build import view_edges
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder, open_array
+from hemenet_lab.store import GrowingArray, Store, StoreError, cache_folder, open_current
 
 VERSION = 2
 """Raised when edges of the same view come out differently; older caches are then made anew."""
@@ -88,27 +87,15 @@ class EdgeCache:
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
-            found: NDArray[Any] | None = None
-            try:
-                found = open_array(self.path / f"{name}.npy")
-            except (FileNotFoundError, StoreError):
-                if self._is_unchanged():
-                    raise
-            # after opening: of a new one this file comes last, of an old one it goes first
-            if found is None or not self._is_unchanged():
-                raise StoreError(
-                    f"the edges in {self.path} were computed anew or removed while they were read; "
-                    "start again, and build into another folder while a run goes on"
-                )
-            self._arrays[name] = found
+            self._arrays[name] = open_current(
+                self.path,
+                name,
+                INFO,
+                ("store", self._store_hash),
+                f"the edges in {self.path} were computed anew or removed while they were read; "
+                "start again, and build into another folder while a run goes on",
+            )
         return self._arrays[name]
-
-    def _is_unchanged(self) -> bool:
-        """Whether what lies in the folder now is what was opened."""
-        try:
-            return bool(json.loads((self.path / INFO).read_text())["store"] == self._store_hash)
-        except (FileNotFoundError, KeyError, ValueError):
-            return False
 
 
 def _checksum(edges: NDArray[np.int32], kinds: NDArray[np.int8]) -> int:
@@ -135,18 +122,14 @@ def _folder(store: Store, view: GraphView) -> Path:
 def _is_current(path: Path, store: Store) -> bool:
     try:
         info = json.loads((path / INFO).read_text())
-        sizes = {name: (path / name).stat().st_size for name in info["bytes"]}
-        small = {name: _digest(path / name) for name in info["sha256"]}
+        of_now = (info["version"], info["store"], {*info["sha256"]}) == (
+            VERSION,
+            store.hash,
+            {*SMALL},
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    if small != info["sha256"] or set(small) != {*SMALL}:
-        return False
-    expected = (VERSION, store.hash, info["bytes"])
-    return (info.get("version"), info.get("store"), sizes) == expected
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return of_now and are_recorded(path, info)
 
 
 def _compute(store: Store, view: GraphView, path: Path, workers: int) -> None:
@@ -182,8 +165,7 @@ def _write(store: Store, view: GraphView, draft: Path, workers: int) -> None:
         "version": VERSION,
         "store": store.hash,
         "view": asdict(view),
-        "bytes": {file.name: file.stat().st_size for file in sorted(draft.iterdir())},
-        "sha256": {name: _digest(draft / name) for name in SMALL},
+        **record_files(draft, sorted(file.name for file in draft.iterdir()), SMALL),
     }
     (draft / INFO).write_text(json.dumps(info, indent=1))
 

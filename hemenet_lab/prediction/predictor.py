@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from hemenet_lab.basics import first_line
 from hemenet_lab.prediction.complexes import ReadComplex, structure_files
 from hemenet_lab.prediction.members import (
     Floats,
@@ -238,7 +239,9 @@ class Predictor:
         except RuntimeError as error:  # out of memory, above all
             if len(pieces) > 1:
                 return [each for one in pieces for each in self._results([one])]
-            return [replace(pieces[0].failure, error=f"the model cannot take it ({_line(error)})")]
+            return [
+                replace(pieces[0].failure, error=f"the model cannot take it ({first_line(error)})")
+            ]
         return [
             self._result(piece, [each[place] for each in outputs])
             for place, piece in enumerate(pieces)
@@ -254,7 +257,7 @@ class Predictor:
                 for each in group:
                     yield from self._embeddings([each], level)
                 return
-            text = f"the model cannot take it ({_line(error)})"
+            text = f"the model cannot take it ({first_line(error)})"
             yield Embedded(group[0].number, group[0].last, replace(group[0].failure, error=text))
             return
         found = iter(rows)
@@ -309,7 +312,3 @@ class Predictor:
 def _entry(piece: Piece) -> Entry:
     assert piece.found is not None
     return piece.found.entry
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

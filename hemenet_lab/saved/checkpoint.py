@@ -12,7 +12,7 @@ import torch
 from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningModule
 
-from hemenet_lab.basics import present_names
+from hemenet_lab.basics import first_line, present_names
 from hemenet_lab.saved.plugins import load_encoders
 from hemenet_lab.saved.settings import ADVICE, Refused, checked_settings
 
@@ -39,10 +39,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise Refused(
             f"{path} is not a checkpoint of tensors and plain data; a pickle with other objects "
-            f"can run code and is not opened ({_first_line(error)})"
+            f"can run code and is not opened ({first_line(error)})"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint ({_first_line(error)})") from error
+        raise ValueError(f"{path} cannot be read as a checkpoint ({first_line(error)})") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     _check_places(content, path)
@@ -138,7 +138,3 @@ def _check_places(content: Mapping[str, Any], path: Path) -> None:
         for place in places:
             if isinstance(place, str) and (".." in Path(place).parts or "://" in place):
                 raise Refused(f"{path} names {place!r} as one of its run's checkpoints")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

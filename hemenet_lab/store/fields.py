@@ -64,6 +64,40 @@ def open_array(path: Path) -> NDArray[Any]:
     return mapped.view(np.ndarray)
 
 
+def open_current(
+    folder: Path, name: str, record: str, mark: tuple[str, str], replaced: str
+) -> NDArray[Any]:
+    """An array of a folder, if what lies there is still what was opened.
+
+    Args:
+        folder: The folder.
+        name: The array's name.
+        record: The folder's JSON record; of a new content it comes last, of an old one it goes
+            first.
+        mark: A field of the record, and its value when the folder was opened.
+        replaced: The message where it is another now.
+
+    Raises:
+        StoreError: Something else lies there now, or the array is missing or damaged.
+    """
+
+    def is_current() -> bool:
+        try:
+            return bool(json.loads((folder / record).read_text())[mark[0]] == mark[1])
+        except (FileNotFoundError, KeyError, ValueError):
+            return False
+
+    found: NDArray[Any] | None = None
+    try:
+        found = open_array(folder / f"{name}.npy")
+    except StoreError:
+        if is_current():
+            raise
+    if found is None or not is_current():
+        raise StoreError(replaced)
+    return found
+
+
 @dataclass(frozen=True)
 class Field:
     """One array of the store; its rows are cut into entries by ``<level>_offset``."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.basics import file_digest
 from hemenet_lab.store.fields import (
     CHECKSUM,
     FORMAT,
@@ -106,15 +106,12 @@ def check_small(path: Path, manifest: dict[str, Any]) -> None:
     tables = tables if isinstance(tables, dict) else {}
     wanted |= {name: digest for name, digest in tables.items() if name in TABLES_READ}
     for name, digest in wanted.items():
-        if name not in large and _digest(path / name) != digest:
+        if name not in large and _digest_of(path / name) != digest:
             raise StoreError(
                 f"{path / name} was changed or is damaged: its SHA-256 is not that of the "
                 "manifest; copy the store again, or build it again"
             )
 
 
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        return "missing"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest_of(path: Path) -> str:
+    return file_digest(path) if path.is_file() else "missing"

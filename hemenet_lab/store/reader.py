@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,7 @@ from hemenet_lab.store.fields import (
     SPLIT_NAMES,
     StoreError,
     entry_checksum,
-    open_array,
+    open_current,
 )
 from hemenet_lab.store.folds import fold_of, fold_split, parse_fold, read_groups
 from hemenet_lab.store.frames import frame_of
@@ -104,27 +103,15 @@ class Store:
             StoreError: Another store has taken the place of this one since it was opened.
         """
         if name not in self._arrays:
-            found: NDArray[Any] | None = None
-            try:
-                found = open_array(self.path / f"{name}.npy")
-            except (FileNotFoundError, StoreError):
-                if self._is_unchanged():
-                    raise
-            # after opening: of a new one this file comes last, of an old one it goes first
-            if found is None or not self._is_unchanged():
-                raise StoreError(
-                    f"{self.path} was built anew or removed while it was read; start again, and "
-                    "build into another folder while a run goes on"
-                )
-            self._arrays[name] = found
+            self._arrays[name] = open_current(
+                self.path,
+                name,
+                MANIFEST,
+                ("hash", self.hash),
+                f"{self.path} was built anew or removed while it was read; start again, and build "
+                "into another folder while a run goes on",
+            )
         return self._arrays[name]
-
-    def _is_unchanged(self) -> bool:
-        """Whether what lies in the folder now is what was opened."""
-        try:
-            return bool(json.loads((self.path / MANIFEST).read_text())["hash"] == self.hash)
-        except (FileNotFoundError, KeyError, ValueError):
-            return False
 
     @property
     def hash(self) -> str:

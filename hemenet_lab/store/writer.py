@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hemenet_lab.basics import file_digest
 from hemenet_lab.store.entry import WHOLE, Entry, check_entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
@@ -230,9 +230,7 @@ class StoreWriter:
     def _manifest(self) -> dict[str, Any]:
         files = {}
         for path in sorted(self._folder.iterdir()):
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            files[path.name] = {"bytes": path.stat().st_size, "sha256": digest}
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": file_digest(path)}
         record = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlparse
 
+from hemenet_lab.basics import first_line
+
 SHORT_WAITS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "4",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
@@ -40,7 +42,7 @@ def wait_shortly(uri: str) -> None:
 
 def cause(error: BaseException) -> str:
     """What went wrong, without the chain of objects that requests and urllib3 print."""
-    text = (str(error).splitlines() or [type(error).__name__])[0]
+    text = first_line(error, None)
     known = "Connection refused|timed out|Name or service not known|No route to host"
     found = re.search(known, text)
     return found[0] if found else text

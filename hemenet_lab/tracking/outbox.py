@@ -15,6 +15,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.basics import first_line
 from hemenet_lab.tracking.records import Record, Spool
 
 log = logging.getLogger(__name__)
@@ -263,5 +264,5 @@ def _is_refusal(error: Exception) -> bool:
 
 def _short(error: Exception) -> str:
     """The first line of a message, without what libraries wrap around it."""
-    text = (str(error).splitlines() or [type(error).__name__])[0]
+    text = first_line(error, None)
     return text if len(text) <= 160 else f"{text[:157]}..."

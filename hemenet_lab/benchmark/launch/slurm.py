@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.basics import first_line
 from hemenet_lab.benchmark.launch.job import GridJob, Outcome
 from hemenet_lab.benchmark.launch.progress import Progress
 from hemenet_lab.benchmark.launch.queue import (
@@ -188,8 +189,7 @@ def outcome_of(name: str, handle: Any) -> Outcome | None:
     if error is None:
         outcome: Outcome = handle.results()[0]
         return outcome
-    first = str(error).strip().splitlines()[0]
-    return Outcome(name, False, f"FAILED ({first}), see {handle.paths.stderr}")
+    return Outcome(name, False, f"FAILED ({first_line(error, None)}), see {handle.paths.stderr}")
 
 
 def _lost(name: str, how: str, handle: Any) -> Outcome:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hemenet_lab.basics import first_line
 from hemenet_lab.benchmark.llm.questions import Message, Question
 
 LOWEST, HIGHEST = 0.0, 15.0
@@ -216,11 +217,11 @@ class Client:
             reply = create(model=self.model, messages=list(messages), **options)
         except (self._openai.OpenAIError, ValueError) as error:
             if isinstance(error, self._openai.BadRequestError) and _TOO_LONG.search(str(error)):
-                return "", f"the server refuses the prompt ({_line(error)})", (0, 0)
+                return "", f"the server refuses the prompt ({first_line(error)})", (0, 0)
             raise ServerRefuses(
-                f"{self.base_url} does not answer for {self.model} ({_line(error)}); see to the "
-                "server, the key and the model's name, then start the same command again: what was "
-                "answered is kept"
+                f"{self.base_url} does not answer for {self.model} ({first_line(error)}); see to "
+                "the server, the key and the model's name, then start the same command again: what "
+                "was answered is kept"
             ) from error
         usage = getattr(reply, "usage", None)
         tokens = tuple(
@@ -253,7 +254,3 @@ def read_answer(text: str) -> tuple[float | None, str]:
     if not LOWEST <= value <= HIGHEST:
         return None, f"pKd must be between {LOWEST:g} and {HIGHEST:g}, not {value:g}"
     return float(value), ""
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

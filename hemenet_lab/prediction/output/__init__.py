@@ -2,7 +2,7 @@
 
 from hemenet_lab.prediction.output.against import Comparison, Score, show_scores
 from hemenet_lab.prediction.output.embedded import EMBEDDING_FORMS, EmbeddingFile, columns_of
-from hemenet_lab.prediction.output.resumable import Resumable, Streamed, file_digest
+from hemenet_lab.prediction.output.resumable import Resumable, Streamed
 from hemenet_lab.prediction.output.written import FORMS, Form
 
 __all__ = [
@@ -15,6 +15,5 @@ __all__ = [
     "Score",
     "Streamed",
     "columns_of",
-    "file_digest",
     "show_scores",
 ]

@@ -259,12 +259,6 @@ class Resumable:
         self._journal.flush()
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, for what a table is made with."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _line(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, separators=(",", ":")) + "\n").encode()
 

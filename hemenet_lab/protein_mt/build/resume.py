@@ -16,6 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from hemenet_lab.basics import file_digest
 from hemenet_lab.protein_mt.build.write import TABLE_FILES
 from hemenet_lab.protein_mt.raw import DropRow, ReadResult
 from hemenet_lab.store import ATOM_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST, NODE_FIELDS, Entry
@@ -200,9 +201,4 @@ def _is_whole(out: Path) -> bool:
     if not all((out / name).is_file() for name in (*files, *TABLE_FILES)):
         return False
     sizes = all((out / name).stat().st_size == file["bytes"] for name, file in files.items())
-    return sizes and all(_digest(out / name) == tables.get(name) for name in TABLE_FILES)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sizes and all(file_digest(out / name) == tables.get(name) for name in TABLE_FILES)

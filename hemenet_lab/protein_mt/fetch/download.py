@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from urllib3.exceptions import MaxRetryError
 from urllib3.util import Retry
 
+from hemenet_lab.basics import file_digest
 from hemenet_lab.protein_mt.fetch.checks import check_file
 from hemenet_lab.protein_mt.fetch.report import CHANGED, Record
 from hemenet_lab.protein_mt.fetch.request import (
@@ -152,8 +153,7 @@ def download(job: Job, session: Session) -> Record:
 
 def measure(path: Path) -> tuple[int, str]:
     """Size in bytes and SHA-256 of a file."""
-    with path.open("rb") as file:
-        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+    return path.stat().st_size, file_digest(path)
 
 
 def _until_whole(job: Job, session: Session) -> tuple[int, str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections import defaultdict
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hemenet_lab.protein_mt.verify.against_raw import label_digest
 from hemenet_lab.protein_mt.verify.derive import code_of, rows_of_table
 from hemenet_lab.protein_mt.verify.labels import AFFINITIES, OF_CHAINS, rows_of
 from hemenet_lab.protein_mt.verify.splits import pdb_code
@@ -34,7 +34,7 @@ def check_own(store: RawStore, tables: Iterable[Path]) -> Iterator[Check]:
     faults = [
         f"{path.name} is not a file that the store was built from"
         for path in tables
-        if said.get(path.name) != _digest(path)
+        if said.get(path.name) != label_digest(path)
     ]
     yield check("raw", "own tables are those of the build", len(tables), faults)
     own = {
@@ -168,10 +168,3 @@ def _shown(label: Label | None) -> str:
     if label is None:
         return "nothing"
     return ", ".join(sorted(label)) if isinstance(label, frozenset) else f"{label:g}"
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    content = hashlib.sha256(path.read_bytes()).digest()
-    return hashlib.sha256(b"\0" + content).hexdigest()
