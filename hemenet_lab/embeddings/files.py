@@ -20,7 +20,7 @@ from hemenet_lab.basics import are_recorded, record_files
 from hemenet_lab.embeddings.language_model import OVERLAP, WINDOW, LanguageModel
 from hemenet_lab.embeddings.names import ModelName
 from hemenet_lab.embeddings.texts import LONGEST_GAP, chain_texts, residue_rows, text_key
-from hemenet_lab.store import Entry, Store, StoreError, cache_folder
+from hemenet_lab.store import Entry, Store, StoreError, cache_folder, open_array
 
 VERSION = 1
 """Raised when the same model and sequence get other embeddings; older files are then made anew."""
@@ -108,8 +108,7 @@ class StoredEmbeddings:
 
     def _array(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
-            mapped = np.load(self.path / f"{name}.npy", mmap_mode="r")
-            self._arrays[name] = mapped.view(np.ndarray)
+            self._arrays[name] = open_array(self.path / f"{name}.npy")
         return self._arrays[name]
 
 

@@ -13,6 +13,7 @@ from hemenet_lab.store.fields import (
     SPLIT_NAMES,
     GrowingArray,
     StoreError,
+    open_array,
     open_current,
 )
 from hemenet_lab.store.folds import fold_names
@@ -42,6 +43,7 @@ __all__ = [
     "entry_from_structure",
     "export_store",
     "fold_names",
+    "open_array",
     "open_current",
     "store_folder",
 ]
