@@ -13,7 +13,7 @@ from torch import Tensor
 from hemenet_lab.calibration.tasks import TermCalibration, ValueCalibration, fit_terms, fit_values
 from hemenet_lab.calibration.training_set import TrainingSet
 from hemenet_lab.graphs import EdgeCache, ProteinGraph, build_graph
-from hemenet_lab.loading import collate
+from hemenet_lab.loading import collate, groups_within
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.store import SPLIT_NAMES, Store
 from hemenet_lab.tasks import Task
@@ -21,8 +21,6 @@ from hemenet_lab.tasks import Task
 CALIBRATION_KEY = "calibration"
 """Where a checkpoint keeps it."""
 VERSION = 1
-_ATOMS, _GRAPHS = 60_000, 16
-"""Most atoms and structures of a batch."""
 
 
 @dataclass(frozen=True)
@@ -146,19 +144,14 @@ def _joined(task: Task, rows: list[tuple[Tensor, Tensor]]) -> tuple[Any, Any]:
 
 
 def _batches(module: MultiTaskModule, store: Store, entries: list[int]) -> Iterator[ProteinGraph]:
-    """The entries as batches for the module's encoder, within a budget."""
+    """The entries as batches for the module's encoder."""
     view, edges = module.encoder.view, EdgeCache(store, module.encoder.view)
     vectors = None if module.node_input is None else module.node_input.stored(store)
-    waiting: list[ProteinGraph] = []
-    atoms = 0
     sizes = store.num_atoms
-    for index in entries:
-        if waiting and (atoms + sizes[index] > _ATOMS or len(waiting) == _GRAPHS):
-            yield module.encoder.prepare(collate(waiting))
-            waiting, atoms = [], 0
-        entry = store[index]
-        rows = None if vectors is None else vectors.of(entry)
-        waiting.append(build_graph(entry, view, module.tasks, edges[index], rows))
-        atoms += int(sizes[index])
-    if waiting:
-        yield module.encoder.prepare(collate(waiting))
+    for group in groups_within(entries, lambda index: int(sizes[index])):
+        graphs = []
+        for index in group:
+            entry = store[index]
+            rows = None if vectors is None else vectors.of(entry)
+            graphs.append(build_graph(entry, view, module.tasks, edges[index], rows))
+        yield module.encoder.prepare(collate(graphs))

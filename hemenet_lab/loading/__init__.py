@@ -2,5 +2,6 @@
 
 from hemenet_lab.loading.datamodule import ProteinMTDataModule
 from hemenet_lab.loading.loader import collate
+from hemenet_lab.loading.plan import groups_within
 
-__all__ = ["ProteinMTDataModule", "collate"]
+__all__ = ["ProteinMTDataModule", "collate", "groups_within"]

@@ -1,15 +1,17 @@
 """Plans of batches: pure functions of (seed, epoch), alike on all ranks.
 
 A training plan is made in two steps. Once, items are packed into batches that respect every bound
-and hold a labelled item of every task (`sampler_packing`). In each epoch, items then change places
-with items that have the same set of labels, as far as each place has room for. All bounds hold in
-every epoch by construction, and the number of batches never varies (Lightning reads it once).
+and hold a labelled item of every task (`hemenet_lab.loading.packing`). In each epoch, items then
+change places with items that have the same set of labels, as far as each place has room for. All
+bounds hold in every epoch by construction, and the number of batches never varies (Lightning reads
+it once).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,12 @@ from numpy.typing import NDArray
 from hemenet_lab.loading.packing import Items, Limits, Packing, pack
 
 Ints = NDArray[np.int64]
+T = TypeVar("T")
 
 ORDER_GROUP = 8
 """Batches of similar cost stay together in groups of this many, so that ranks wait little."""
+MOST_ATOMS, MOST_GRAPHS = 60_000, 16
+"""Of a group of `groups_within`."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,28 @@ def evaluation_batches(items: Items, limits: Limits, world_size: int = 1) -> lis
         padding = ~batches[-1][-1]  # the smallest item
         batches += [[padding]] * (-len(batches) % world_size)
     return batches
+
+
+def groups_within(items: Iterable[T], atoms: Callable[[T], int]) -> Iterator[list[T]]:
+    """Items in their order, in groups that a model takes at once without training.
+
+    A group has at most `MOST_GRAPHS` items and `MOST_ATOMS` atoms, unless one item has more.
+
+    Args:
+        items: They are taken as they are needed.
+        atoms: Number of atoms of an item.
+    """
+    waiting: list[T] = []
+    held = 0
+    for item in items:
+        size = atoms(item)
+        if waiting and (held + size > MOST_ATOMS or len(waiting) == MOST_GRAPHS):
+            yield waiting
+            waiting, held = [], 0
+        waiting.append(item)
+        held += size
+    if waiting:
+        yield waiting
 
 
 def _classes(items: Items, packing: Packing) -> list[_Class]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 
@@ -73,9 +74,10 @@ def complex_key(asked: Complex) -> tuple[object, ...]:
 def _of_word(word: str, base: Complex) -> Iterator[Complex | Failure]:
     path = Path(word)
     if word == STDIN:
-        yield _with(base, sys.stdin.buffer.read(), STDIN, "input")
+        yield replace(base, structure=sys.stdin.buffer.read(), path=STDIN, id="input")
     elif path.is_dir():
-        yield from (_with(base, str(each), str(each)) for each in structure_files(path))
+        for each in map(str, structure_files(path)):
+            yield replace(base, structure=each, path=each)
     elif any(sign in word for sign in "*?[") and not path.exists():
         matches = sorted(glob(word, recursive=True))
         if not matches:
@@ -85,20 +87,7 @@ def _of_word(word: str, base: Complex) -> Iterator[Complex | Failure]:
     elif path.suffix.lower() in TABLE_ENDS:
         yield from _of_table(path, base)
     else:
-        yield _with(base, word, word)
-
-
-def _with(base: Complex, structure: str | bytes, shown: str, id: str = "") -> Complex:
-    return Complex(
-        structure,
-        base.ligand,
-        base.partner_chains,
-        id,
-        shown,
-        base.model,
-        base.pose,
-        base.receptor_chains,
-    )
+        yield replace(base, structure=word, path=word)
 
 
 def _of_table(path: Path, base: Complex) -> Iterator[Complex | Failure]:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from hemenet_lab.basics import run_on_cluster
 from hemenet_lab.graphs import GraphView, view_edges
+from hemenet_lab.loading import groups_within
 from hemenet_lab.prediction.complexes import ReadComplex, read_complexes
 from hemenet_lab.prediction.formats import is_file, ligand_file, structure_file
 from hemenet_lab.prediction.members import Edges
@@ -21,9 +22,6 @@ from hemenet_lab.store import CONTACT
 
 CHUNK = 8
 """Complexes per job of a reading process."""
-MAX_ATOMS = 60_000
-"""Atoms per batch, at most, unless one structure has more."""
-MAX_GRAPHS = 16
 Number = int | Literal["all"]
 
 
@@ -255,14 +253,6 @@ def read_all(
 
 def batches(pieces: Iterable[Piece]) -> Iterator[Sequence[Piece]]:
     """Pieces in groups that a model takes at once, in their order."""
-    waiting: list[Piece] = []
-    atoms = 0
-    for piece in pieces:
-        size = 0 if piece.found is None else piece.found.entry.num_atoms
-        if waiting and (atoms + size > MAX_ATOMS or len(waiting) == MAX_GRAPHS):
-            yield waiting
-            waiting, atoms = [], 0
-        waiting.append(piece)
-        atoms += size
-    if waiting:
-        yield waiting
+    return groups_within(
+        pieces, lambda piece: 0 if piece.found is None else piece.found.entry.num_atoms
+    )

@@ -19,7 +19,7 @@ from hemenet_lab.benchmark.llm.answers import (
     Client,
     Prices,
 )
-from hemenet_lab.benchmark.llm.questions import VERSION, Question, questions
+from hemenet_lab.benchmark.llm.questions import EXAMPLES, VERSION, Question, questions
 from hemenet_lab.store import SPLIT_NAMES, Store, store_folder
 from hemenet_lab.tasks import LBA, PPA, Task
 
@@ -203,7 +203,7 @@ def _record(
             "base_url": client.base_url,
             "temperature": options.temperature,
             "prompt": VERSION,
-            "examples": 3,
+            "examples": EXAMPLES,
         },
         "model": {"tasks": [part.task.name]},
         "data": {"split": options.split},
