@@ -53,7 +53,8 @@ class Outbox:
         self._pause = FIRST_PAUSE
         self._retry_at = 0.0
         self._refused = 0
-        self._failures = 0
+        self._attempts = 0
+        self._failed_attempt = 0
         self._gave_up = -TRY_AGAIN
         self._files = 0
         self._closing = False
@@ -86,14 +87,14 @@ class Outbox:
         end = time.monotonic() + seconds
         with self._change:
             tried = self._away and time.monotonic() < self._gave_up + TRY_AGAIN
-            if not tried:
-                self._retry_at = 0.0  # one more attempt, whatever the pause
-            self._change.notify_all()
-            before = self._failures
+            before = self._attempts  # one that is under way began before this call: it does not count
             while self._left() and time.monotonic() < end:
-                failed = tried or self._failures > before
+                failed = tried or self._failed_attempt > before
                 if self._away and failed and not self._busy and not self._waiting:
                     break
+                if not failed:
+                    self._retry_at = 0.0  # one more attempt, whatever the pause
+                self._change.notify_all()
                 self._change.wait(0.1)
             left = self._left()
         if left and not tried:
@@ -173,6 +174,7 @@ class Outbox:
 
     def _send(self, records: list[Record]) -> list[Record]:
         """Send records; those from the first one on that the server was not there for are left."""
+        self._attempts += 1
         queue = deque(records)
         alone = 0  # records to send one by one, to find the one that was refused
         while queue:
@@ -208,7 +210,7 @@ class Outbox:
                 f"what it records waits in {self._spool.folder}"
             )
         self._away = True
-        self._failures += 1
+        self._failed_attempt = self._attempts
         self._retry_at = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
