@@ -231,7 +231,7 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.state.fn == TrainerFn.FITTING:
             metrics = trainer.callback_metrics
             checkpoint[METRICS_KEY] = {name: value.detach() for name, value in metrics.items()}
-            set_counters(checkpoint["loops"]["fit_loop"], self._place)
+            set_counters(checkpoint["loops"]["fit_loop"], self._place, trainer.validating)
             if self._place in (Place.BATCH_DONE, Place.BEFORE_VALIDATION) and trainer.training:
                 checkpoint[UNLOGGED_KEY] = to_be_logged(trainer)
 
