@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -16,6 +18,8 @@ from filelock import FileLock, Timeout
 MOST_AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
 LOCKED_ATTEMPTS = 4
+HELD_SECONDS, MOST_HELD = 1.0, 500
+"""For how long metrics that follow others at once are held, and how many."""
 RUNNING = "RUNNING"
 IDLE = "idle_seconds"
 """Tag of resumed runs: seconds from each last sign of life to the next start, together."""
@@ -72,10 +76,18 @@ class Record:
             try:
                 self.send(client, run_id)
             except Exception as error:
-                if "database is locked" not in str(error) or attempt == LOCKED_ATTEMPTS - 1:
-                    raise
-            else:
-                return
+                if "database is locked" in str(error) and attempt < LOCKED_ATTEMPTS - 1:
+                    continue
+                if len(self.metrics) > 1 and is_refusal(error):
+                    self._send_each(client, run_id)
+                raise
+            return
+
+    def _send_each(self, client: Any, run_id: str) -> None:
+        """Lose that metric only that is refused."""
+        for metric in self.metrics:
+            with suppress(Exception):  # the caller tells
+                Record(metrics=[metric]).send(client, run_id)
 
     def _send_values(self, client: Any, run_id: str) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -100,6 +112,18 @@ class Record:
         )
         fits = all(len(getattr(both, name)) <= most for name, most in MOST_AT_ONCE.items())
         return both if fits else None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Check that a server has answered and does not want this, so that trying again is no use."""
+    from mlflow.exceptions import MlflowException
+
+    if not isinstance(error, MlflowException):
+        return isinstance(error, (TypeError, ValueError, FileNotFoundError))
+    return 400 <= error.get_http_status_code() < 500 and error.get_http_status_code() not in (
+        408,
+        429,
+    )
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -150,6 +174,33 @@ def _tell_data(client: Any, run_id: str, data: dict[str, str]) -> None:
     found = Dataset(source_type="local", **data)
     tag = InputTag("mlflow.data.context", "training")
     client.log_inputs(run_id, [DatasetInput(found, [tag])])
+
+
+class Held:
+    """Metrics that come faster than once a second: each transaction costs, whatever is in it."""
+
+    def __init__(self) -> None:
+        self._values: list[tuple[str, float, int, int]] = []
+        self._taken = -HELD_SECONDS
+        self._lock = threading.Lock()
+
+    def add(self, values: list[tuple[str, float, int, int]]) -> list[tuple[str, float, int, int]]:
+        """Hold values; returns all that are to be sent now, none a moment after the last ones."""
+        with self._lock:
+            self._values += values
+            soon = time.monotonic() < self._taken + HELD_SECONDS
+        return [] if soon and len(self._values) < MOST_HELD else self.take()
+
+    def take(self) -> list[tuple[str, float, int, int]]:
+        """All that are held."""
+        with self._lock:
+            values, self._values = self._values, []
+            if values:
+                self._taken = time.monotonic()
+        return values
+
+    def __reduce__(self) -> tuple[type[Held], tuple[()]]:
+        return Held, ()  # a spawned process has values of its own
 
 
 class Spool:
