@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEMES = (
-    *("taskwise", "taskwise_30", "balanced", "scaffold"),
+    *("taskwise", "taskwise_30", "balanced", "scaffold", "within_targets"),
     *("published", "time", "deepfri_ec", "deepfri_go"),
 )
-"""Ours (by sequence, stable; at 30 % identity; by quotas; by ligand scaffold), the paper's, by
-release date, and DeepFRI's two lists."""
+"""Ours (by sequence, stable; at 30 % identity; by quotas; by ligand scaffold, over all or
+in each target), the paper's, by release date, and DeepFRI's two lists."""
 
 
 EVIDENCE = ("all", "curated", "experimental")
