@@ -7,7 +7,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +18,12 @@ from filelock import FileLock, Timeout
 MOST_AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
 LOCKED_ATTEMPTS = 4
-HELD_SECONDS, MOST_HELD = 1.0, 500
-"""For how long metrics that follow others at once are held, and how many."""
+HELD_SECONDS, LONGEST_HELD, MOST_HELD = 1.0, 30.0, 500
+"""For how long metrics that follow others are held, and how many."""
+LARGEST_SHARE = 0.02
+"""Share of the time that sending metrics may take."""
+Value = tuple[str, float, int, int]
+"""Name, value, time in milliseconds, step."""
 RUNNING = "RUNNING"
 IDLE = "idle_seconds"
 """Tag of resumed runs: seconds from each last sign of life to the next start, together."""
@@ -33,8 +37,7 @@ class Record:
     waits for an answer.
     """
 
-    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
-    """Name, value, time in milliseconds, step."""
+    metrics: list[Value] = field(default_factory=list)
     params: list[tuple[str, str]] = field(default_factory=list)
     tags: list[tuple[str, str]] = field(default_factory=list)
     only_new: bool = False
@@ -177,27 +180,35 @@ def _tell_data(client: Any, run_id: str, data: dict[str, str]) -> None:
 
 
 class Held:
-    """Metrics that come faster than once a second: each transaction costs, whatever is in it."""
+    """Metrics that come fast, held so that sending takes a small share of the time.
+
+    A transaction costs about the same whatever is in it; on a busy machine or disk it costs more,
+    and more are held.
+    """
 
     def __init__(self) -> None:
-        self._values: list[tuple[str, float, int, int]] = []
-        self._taken = -HELD_SECONDS
+        self._values: list[Value] = []
+        self._until = 0.0
         self._lock = threading.Lock()
 
-    def add(self, values: list[tuple[str, float, int, int]]) -> list[tuple[str, float, int, int]]:
-        """Hold values; returns all that are to be sent now, none a moment after the last ones."""
+    def add(self, values: list[Value], send: Callable[[list[Value]], None]) -> None:
+        """Take values; send all that are held unless the last ones went just before."""
         with self._lock:
             self._values += values
-            soon = time.monotonic() < self._taken + HELD_SECONDS
-        return [] if soon and len(self._values) < MOST_HELD else self.take()
+            due = time.monotonic() >= self._until or len(self._values) >= MOST_HELD
+        if due:
+            self.send(send)
 
-    def take(self) -> list[tuple[str, float, int, int]]:
-        """All that are held."""
+    def send(self, send: Callable[[list[Value]], None]) -> None:
+        """Send all that are held."""
         with self._lock:
             values, self._values = self._values, []
-            if values:
-                self._taken = time.monotonic()
-        return values
+        if values:
+            begun = time.monotonic()
+            send(values)
+            now = time.monotonic()
+            pause = max(HELD_SECONDS, (now - begun) / LARGEST_SHARE)
+            self._until = now + min(pause, LONGEST_HELD)
 
     def __reduce__(self) -> tuple[type[Held], tuple[()]]:
         return Held, ()  # a spawned process has values of its own

@@ -77,10 +77,10 @@ def test_metrics_in_quick_succession_are_written_together(
     tracker.send_held()
     assert requests == [2, 78]
     tracker.log_metrics({"a": 40.0}, step=40)
+    monkeypatch.setattr(records, "LONGEST_HELD", 0.0)
     tracker.set_tags({"x": 1})  # what comes after metrics is told after them
     points = client.get_metric_history(run_id, "a")
     assert [(point.step, point.value) for point in points] == [(n, float(n)) for n in range(41)]
-    monkeypatch.setattr(records, "HELD_SECONDS", 0.0)
     tracker.log_metrics({"a": 41.0}, step=41)
     assert client.get_run(run_id).data.metrics["a"] == 41.0
 
