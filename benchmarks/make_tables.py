@@ -46,6 +46,7 @@ SECTIONS = {
         "benchmarks/data.md", "bench_data.py --entries 60 --median 120 --workers 0 2 --limit 20"
     ),
     "splits": section("benchmarks/build.md", "bench_search.py splits --sequences 5000"),
+    "ddp": section("docs/performance.md", "bench_ddp.py --steps 6"),
     "hemenet": section("benchmarks/hemenet.md", "bench_hemenet.py --small"),
     "encoders": section(
         "benchmarks/encoders.md",
