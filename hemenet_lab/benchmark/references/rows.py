@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from hemenet_lab.benchmark.references.function import (
 )
 from hemenet_lab.benchmark.references.items import Ints, Items, Values, items_of
 from hemenet_lab.metrics import Resampled, bootstrap, mean_interval, resample
-from hemenet_lab.store import WHOLE, Store, fold_names, store_folder
+from hemenet_lab.store import WHOLE, Store, fold_names
 
 Predict = Callable[[Ints, Ints], Values]
 """Training and test items to predictions [test, out]."""
@@ -82,9 +81,7 @@ class Predicted:
         if name.endswith("_centred"):
             system = self.items.system[self.tested]
             kept = np.flatnonzero(_sizes(system) > 1)
-            values, target = (
-                centred(x[kept, 0], system[kept])[:, None] for x in (values, target)
-            )
+            values, target = (centred(x[kept, 0], system[kept])[:, None] for x in (values, target))
             groups = groups[kept]
         metric = self.metrics[name]
         # rounding leaves constant predictions that differ in their last bits
@@ -113,7 +110,7 @@ def reference_rows(
         ValueError: Fewer than 3 folds, or a split that the store does not have.
     """
     found = reference_predictions(store, split, folds, seed)
-    return [_row(predicted, name) for predicted in found for name in predicted.metrics]
+    return [scored(predicted, name) for predicted in found for name in predicted.metrics]
 
 
 def reference_predictions(
@@ -190,7 +187,8 @@ def _methods(store: Store, items: Items, seed: int) -> Iterator[tuple[str, Predi
     )
 
 
-def _row(predicted: Predicted, name: str) -> ReferenceRow:
+def scored(predicted: Predicted, name: str) -> ReferenceRow:
+    """A score with its interval."""
     value, resampled, n = predicted.score(name)
     low, high = mean_interval([resampled]) if resampled is not None else (None, None)
     return ReferenceRow(predicted.items.task.name, predicted.method, name, value, low, high, n)
@@ -236,36 +234,20 @@ def rows_text(rows: Iterable[ReferenceRow]) -> str:
     )
 
 
+def differences_text(rows: Iterable[ReferenceRow]) -> str:
+    """A line per row that has a difference."""
+    lines = []
+    for row in rows:
+        if row.difference is not None:
+            gap = f"{row.difference:+.3f}"
+            if row.difference_low is not None:
+                gap += f" ({row.difference_low:+.3f} to {row.difference_high:+.3f})"
+            lines.append(f"{row.task}  {row.method}  {row.metric}  {gap}  against {row.against}")
+    return "\n".join(lines)
+
+
 def _cell(row: ReferenceRow | None) -> str:
     if row is None or row.value is None:
         return ""
     interval = f" ({row.low:.3f} to {row.high:.3f})" if row.low is not None else ""
     return f"{row.value:.3f}{interval}"
-
-
-def run_baselines(
-    store: str,
-    split: str = "default",
-    folds: int = 0,
-    seed: int = 0,
-    out: Path | None = None,
-) -> None:
-    """Print `reference_rows` of a store.
-
-    Args:
-        store: Folder of a store, or the name of an installed one such as ``demo``.
-        split: See `reference_rows`.
-        folds: See `reference_rows`.
-        seed: See `reference_rows`.
-        out: CSV file for the rows with all digits.
-    """
-    opened = Store(store_folder(store))
-    rows = reference_rows(opened, split, folds, seed)
-    chosen = f"{folds} folds of whole groups, seed {seed}" if folds else f"split {split}"
-    synthetic = ", SYNTHETIC data" if opened.manifest.get("synthetic") else ""
-    print(f"Store {opened.path} (hash {opened.hash[:12]}{synthetic}), {chosen}")
-    print(rows_text(rows))
-    print("In brackets: 95 % intervals when whole groups of test items are drawn again.")
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(rows_csv(rows), encoding="utf-8")
