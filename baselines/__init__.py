@@ -17,6 +17,7 @@ from baselines.gat import GAT
 from baselines.gcn import GCN
 from baselines.gearnet import GearNet, GearNetFullAtom, GearNetStack
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
+from baselines.get import GET
 from baselines.gvp import GVP
 from baselines.gvp_layer import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
 from baselines.proteinmpnn import ProteinMPNN
@@ -27,6 +28,7 @@ __all__ = [
     "EGNN",
     "GAT",
     "GCN",
+    "GET",
     "GVP",
     "SQUARE_FLOOR",
     "Activation",

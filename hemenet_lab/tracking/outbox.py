@@ -87,7 +87,9 @@ class Outbox:
         end = time.monotonic() + seconds
         with self._change:
             tried = self._away and time.monotonic() < self._gave_up + TRY_AGAIN
-            before = self._attempts  # one that is under way began before this call: it does not count
+            before = (
+                self._attempts
+            )  # one that is under way began before this call: it does not count
             while self._left() and time.monotonic() < end:
                 failed = tried or self._failed_attempt > before
                 if self._away and failed and not self._busy and not self._waiting:

@@ -13,7 +13,7 @@ from tests.benchmark.commands import NARROW, ROOT, Bench
 WIDTH = "model.encoder.init_args.hidden_dim=8"
 CHANNELS = "model.encoder.init_args.channels=[8, 8, 8, 8]"
 TINY = ("model.node_input.init_args.model=ESM2", "model.node_input.init_args.revision=null")
-OTHERS = "gcn,gat,schnet,gearnet,gearnet_fullatom,egnn,gvp,dymean"
+OTHERS = "gcn,gat,schnet,gearnet,gearnet_fullatom,egnn,gvp,dymean,get"
 PARTS = [
     ("table1", (CHANNELS,), ("encoder=cdconv", "setting=multi")),
     ("table1", (WIDTH,), (f"encoder={OTHERS}", "setting=multi")),
@@ -53,7 +53,7 @@ def test_all_grids_run_to_the_end(bench: Bench, esm2: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("table1", 93),
+        ("table1", 100),
         ("table2", 5),
         ("table3", 10),
         ("table4", 5),
