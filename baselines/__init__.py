@@ -22,6 +22,7 @@ from baselines.gvp import GVP
 from baselines.gvp_layer import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
 from baselines.proteinmpnn import ProteinMPNN
 from baselines.schnet import SchNet
+from baselines.schnetpack import SchNetPack
 from baselines.se3set import SE3Set
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "RelationalEdges",
     "SE3Set",
     "SchNet",
+    "SchNetPack",
     "VectorPerceptron",
     "average_pool",
     "line_graph",
