@@ -12,7 +12,12 @@ from hemenet_lab.encoders.multichannel import (
     first_linear,
     pooling_table,
 )
-from hemenet_lab.encoders.node_input import EntryVectors, NodeInput, ResidueEmbedding
+from hemenet_lab.encoders.node_input import (
+    EntryVectors,
+    LigandChemistry,
+    NodeInput,
+    ResidueEmbedding,
+)
 from hemenet_lab.encoders.sequence_only import SequenceOnly
 from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 
@@ -25,6 +30,7 @@ __all__ = [
     "HeMeNet",
     "HeMeNetLayer",
     "HeMeNetStack",
+    "LigandChemistry",
     "MultichannelEncoder",
     "NodeInput",
     "Preparation",

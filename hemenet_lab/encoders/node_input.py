@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,8 +16,8 @@ from torch import Tensor, nn
 from hemenet_lab.embeddings import LanguageModel, ModelName, StoredEmbeddings, load_language_model
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.graphs import ProteinGraph
-from hemenet_lab.store import Entry, Store
-from hemenet_lab.structures import NUM_NODE_TYPES
+from hemenet_lab.store import Entry, Store, StoreError
+from hemenet_lab.structures import CHEMISTRY, NUM_NODE_TYPES
 
 Rows = NDArray[np.float16]
 
@@ -85,8 +86,8 @@ class NodeInput(nn.Module, ABC):
         """Vectors [R, width], and the row of each node [N]."""
 
     @abstractmethod
-    def stored(self, store: Store, shown: str = "") -> EntryVectors:
-        """Vectors of a store's entries.
+    def stored(self, store: Store, shown: str = "") -> EntryVectors | None:
+        """Vectors of a store's entries; None where graphs have all that is needed.
 
         Args:
             store: The entries.
@@ -97,7 +98,7 @@ class NodeInput(nn.Module, ABC):
         """
 
     @abstractmethod
-    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[Rows]:
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> Sequence[Rows | None]:
         """Vectors of entries that are in no store, [residues, width] each."""
 
     def attach(self, encoder: Encoder) -> None:
@@ -203,3 +204,52 @@ class ResidueEmbedding(NodeInput):
     def language_model(self, device: str = "cpu") -> LanguageModel:
         """The language model itself, loaded once in a process."""
         return load_language_model(self.name, device)
+
+
+class LigandChemistry(NodeInput):
+    """Node types, and of ligand atoms what RDKit tells of them beyond the element.
+
+    Hybridisation, sign of the formal charge, aromatic, in a ring, donor and acceptor of hydrogen
+    bonds, as yes or no; all no for residues, cofactors and molecules that RDKit does not accept.
+    The store must be built with ``--ligand-chemistry``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NUM_NODE_TYPES + len(CHEMISTRY))
+
+    @property
+    def identity(self) -> str:
+        """The facts that it reads, in their order."""
+        return f"chemistry of ligand atoms: {', '.join(CHEMISTRY)}"
+
+    def attach(self, encoder: Encoder) -> None:
+        """Take the place of the tables of node types; see `NodeInput.attach`."""
+        super().attach(encoder)
+        encoder.view = replace(encoder.view, chemistry=True)
+
+    def vectors(
+        self, graph: ProteinGraph
+    ) -> tuple[Float[Tensor, "rows width"], Int64[Tensor, " nodes"]]:
+        """Node types as one of 30, then the facts, [N, width]; see `NodeInput.vectors`."""
+        bits = getattr(graph, "chemistry", None)
+        if bits is None:
+            raise ValueError(
+                "the graph has no chemistry of ligand atoms, which this model reads; make it in "
+                "the view of its encoder"
+            )
+        kinds = nn.functional.one_hot(graph.node_type, NUM_NODE_TYPES)
+        facts = (bits.unsqueeze(1) >> torch.arange(len(CHEMISTRY), device=bits.device)) & 1
+        told = torch.cat([kinds, facts], dim=1).to(torch.get_default_dtype())
+        return told, torch.arange(len(bits), device=bits.device)
+
+    def stored(self, store: Store, shown: str = "") -> None:
+        """Nothing: the store's own graphs have it; see `NodeInput.stored`."""
+        if not store.has_chemistry:
+            raise StoreError(
+                f"{shown or store.path} does not keep the chemistry of ligand atoms, which "
+                "node_input LigandChemistry reads; build it with --ligand-chemistry"
+            )
+
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[None]:
+        """Nothing: every structure's own graph has it."""
+        return [None] * len(entries)
