@@ -75,7 +75,7 @@ def test_a_ligand_that_is_held_out_trains_for_no_other_target() -> None:
 
 def test_proteins_with_few_ligands_have_no_such_split() -> None:
     inputs = inputs_of(FEW)
-    with pytest.raises(ValueError, match="5 complexes .* of 1 proteins, none with 10"):
+    with pytest.raises(ValueError, match=r"5 complexes .* of 1 proteins, none with 10"):
         make_splits(inputs)
     assert "within_targets" not in make_splits(inputs_with(inputs, "taskwise"))
 
