@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: env fit test check soak cluster-check docs wheel wheel-check lowest lock audit clean
+.PHONY: env fit test check bench soak cluster-check docs wheel wheel-check lowest lock audit clean
 
 env: $(STAMP)
 
@@ -26,6 +26,10 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# every benchmark at a size for 2 cores and 20 minutes; writes the tables of benchmarks/*.md anew
+bench: env
+	$(BIN)/python benchmarks/make_tables.py $(BENCH)
 
 soak: env
 	$(BIN)/python -m tests.soak

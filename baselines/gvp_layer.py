@@ -2,7 +2,8 @@
 
 Jing et al., "Learning from Protein Structure with Geometric Vector Perceptrons", ICLR 2021; the
 vector gate: Jing et al., "Equivariant Graph Neural Networks for 3D Macromolecular Structure", 2021,
-arXiv 2106.03843. Features are pairs of scalars [..., s] and vectors [..., v, 3].
+arXiv 2106.03843. Features are pairs of scalars [..., s] and vectors [..., v, 3]; along edges the
+components of vectors come first, [..., 3, v], so that linear maps are plain matrix products.
 """
 
 from __future__ import annotations
@@ -31,6 +32,16 @@ CHUNK = 2**16
 def clamped_square(v: Tensor) -> Tensor:
     """``max(‖v‖², 1e-8)`` of vectors [..., 3]."""
     return v.square().sum(-1).clamp(min=SQUARE_FLOOR)
+
+
+def components_first(v: Tensor) -> Tensor:
+    """Vectors [..., v, 3] as [..., 3, v] in memory."""
+    return v.transpose(-1, -2).contiguous()
+
+
+def lengths(v: Tensor) -> Tensor:
+    """Lengths [..., v] of vectors [..., 3, v], clamped as in `clamped_square`."""
+    return v.square().sum(-2).clamp(min=SQUARE_FLOOR).sqrt()
 
 
 def drop_pair(x: Pair, rate: float, training: bool) -> Pair:
@@ -74,28 +85,31 @@ class VectorPerceptron(nn.Module):
 
     def forward(self, x: Pair) -> Pair:
         """([..., s], [..., v, 3]) → the same with the output's numbers."""
+        s, v = self.turned((x[0], components_first(x[1])))
+        return s, v.transpose(-1, -2)
+
+    def turned(self, x: Pair) -> Pair:
+        """As `forward`, with the components of vectors first: [..., 3, v]."""
         s, v = x
         if self.wh is None:
             return self.finish(self.ws(s), v)
-        hidden = torch.matmul(self.wh.weight, v)
-        length = clamped_square(hidden).sqrt()
-        return self.finish(self.ws(torch.cat([s, length], dim=-1)), hidden)
+        hidden = self.wh(v)
+        return self.finish(self.ws(torch.cat([s, lengths(hidden)], dim=-1)), hidden)
 
     def finish(self, s: Tensor, hidden: Tensor) -> Pair:
-        """The output of ``s_0`` and ``V_h``."""
+        """The output of ``s_0`` and ``V_h`` [..., 3, hidden], with components first too."""
         if self.wv is None:
-            v = s.new_zeros(*s.shape[:-1], self.out_dims[1], 3)
+            v = s.new_zeros(*s.shape[:-1], 3, self.out_dims[1])
         else:
-            v = torch.matmul(self.wv.weight, hidden)
-            v = v * self._scale(s, v).unsqueeze(-1)
+            v = self._scaled(s, self.wv(hidden))
         return (self.scalar_activation(s) if self.scalar_activation else s), v
 
-    def _scale(self, s: Tensor, v: Tensor) -> Tensor:
-        """Factor of each output vector."""
+    def _scaled(self, s: Tensor, v: Tensor) -> Tensor:
+        """Output vectors times their factors."""
         activation = self.vector_activation
         if self.wsv is not None:
-            return self.wsv(activation(s) if activation else s).sigmoid()
-        return activation(clamped_square(v).sqrt()) if activation else torch.ones_like(v[..., 0])
+            return v * self.wsv(activation(s) if activation else s).sigmoid().unsqueeze(-2)
+        return v * activation(lengths(v)).unsqueeze(-2) if activation else v
 
 
 class PairNorm(nn.Module):
@@ -158,7 +172,8 @@ class GVPConv(nn.Module):
     def forward(self, x: Pair, edge_index: Tensor, edge: Pair) -> Pair:
         """Means ([N, s], [N, v, 3]) of the messages; zero for a node without incoming edges."""
         num_nodes, num_edges = len(x[0]), edge_index.shape[1]
-        s, v = x[0].new_zeros(x[0].shape), x[1].new_zeros(x[1].shape)
+        x, edge = (x[0], components_first(x[1])), (edge[0], components_first(edge[1]))
+        s, v = torch.zeros_like(x[0]), torch.zeros_like(x[1])
         if torch.compiler.is_compiling() or num_edges <= CHUNK:
             # a compiled graph must not depend on the number of edges
             s, v = self._sums(x, edge_index, edge)
@@ -169,14 +184,16 @@ class GVPConv(nn.Module):
                 ds, dv = checkpoint(self._sums, *run, use_reentrant=False, preserve_rng_state=False)
                 s, v = s + ds, v + dv
         count = segment_count(edge_index[1], num_nodes).clamp(min=1).unsqueeze(-1)
-        return s / count, v / count.unsqueeze(-1)
+        return s / count, (v / count.unsqueeze(-1)).transpose(-1, -2)
 
     def _sums(self, x: Pair, edge_index: Tensor, edge: Pair) -> Pair:
         message = self._first(x, edge_index, edge)
         for perceptron in self.message_func[1:]:
-            message = perceptron(message)
-        s, v = (segment_sum(part, edge_index[1], len(x[0])) for part in message)
-        return s, v
+            assert isinstance(perceptron, VectorPerceptron)
+            message = perceptron.turned(message)
+        s, v = message
+        total = segment_sum(_side_by_side(s, v), edge_index[1], len(x[0]))
+        return total[:, : s.shape[1]], total[:, s.shape[1] :].unflatten(1, v.shape[1:])
 
     def _first(self, x: Pair, edge_index: Tensor, edge: Pair) -> Pair:
         """The first GVP on the concatenation of source, edge and target."""
@@ -185,15 +202,23 @@ class GVPConv(nn.Module):
         assert gvp.wh is not None
         source, target = edge_index
         of_source, of_edge, of_target = gvp.wh.weight.split(self.vector_parts, dim=1)
-        # not x[source]: its gradient is summed one by one
-        hidden = (of_source @ x[1]).index_select(0, source) + of_edge @ edge[1]
-        hidden = hidden + (of_target @ x[1]).index_select(0, target)
-        parts = (*self.scalar_parts, hidden.shape[-2])
-        of_source, of_edge, of_target, of_length = gvp.ws.weight.split(parts, dim=1)
-        s = F.linear(x[0], of_source).index_select(0, source)
-        s = s + F.linear(x[0], of_target, gvp.ws.bias).index_select(0, target)
-        s = s + F.linear(edge[0], of_edge) + F.linear(clamped_square(hidden).sqrt(), of_length)
-        return gvp.finish(s, hidden)
+        parts = (*self.scalar_parts, len(gvp.wh.weight))
+        from_source, from_edge, from_target, from_length = gvp.ws.weight.split(parts, dim=1)
+        # scalars and vectors of a node side by side: one copy to its edges, one sum back
+        tables = (
+            _side_by_side(F.linear(x[0], from_source), F.linear(x[1], of_source)),
+            _side_by_side(F.linear(x[0], from_target, gvp.ws.bias), F.linear(x[1], of_target)),
+        )
+        # not table[source]: its gradient is summed one by one
+        both = tables[0].index_select(0, source) + tables[1].index_select(0, target)
+        s, hidden = both.split([gvp.out_dims[0], 3 * len(gvp.wh.weight)], dim=1)
+        hidden = hidden.unflatten(1, (3, -1)) + F.linear(edge[1], of_edge)
+        known = torch.cat([edge[0], lengths(hidden)], dim=1)
+        return gvp.finish(s + F.linear(known, torch.cat([from_edge, from_length], 1)), hidden)
+
+
+def _side_by_side(s: Tensor, v: Tensor) -> Tensor:
+    return torch.cat([s, v.flatten(1)], dim=1)
 
 
 class GVPConvLayer(nn.Module):

@@ -27,12 +27,13 @@ import numpy as np
 import torch
 import yaml
 from bench_data import single_chain
-from bench_hemenet import best_of, memory, reset_peak
 from jsonargparse import ArgumentParser
 from matrix_products import MatrixProducts
+from meters import Meter
 
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.graphs.build import build_graph
+from hemenet_lab.loading import collate
 from hemenet_lab.store.entry import Entry
 from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS
 from hemenet_lab.testing.largest_tensor import LargestTensor
@@ -82,9 +83,10 @@ def worker(options: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     entry = protein(options.protein, options.residues)
-    before = reset_peak()
-    encoder = make_encoder(options.worker, options.size).train()
-    graph = build_graph(entry, encoder.view)
+    meter = Meter.on(options.device)
+    meter.reset()
+    encoder = make_encoder(options.worker, options.size).train().to(meter.device)
+    graph = encoder.prepare(collate([build_graph(entry, encoder.view)])).to(meter.device)
     optimizer = torch.optim.Adam(encoder.parameters())
 
     def step() -> None:
@@ -93,7 +95,7 @@ def worker(options: argparse.Namespace) -> dict[str, Any]:
 
     step()
     optimizer.step()
-    peak = memory("VmHWM") - before
+    peak = meter.peak()
     with LargestTensor() as largest:
         step()
     found = []
@@ -101,7 +103,7 @@ def worker(options: argparse.Namespace) -> dict[str, Any]:
         with MatrixProducts() as products:
             step()
         found.append(products.seconds)
-    wall, cpu = best_of(step, options.repeat)
+    wall, cpu = meter.best_of(step, options.repeat)
     return {
         "parameters": sum(parameter.numel() for parameter in encoder.parameters()),
         "nodes": len(graph.pos),
@@ -117,12 +119,12 @@ def worker(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measure(name: str, size: str, kind: str, repeat: int) -> dict[str, Any] | str:
+def measure(name: str, size: str, kind: str, repeat: int, device: str) -> dict[str, Any] | str:
     """Runs `worker` in a fresh process; a text says why there are no numbers."""
     done = subprocess.run(
         [
             *(sys.executable, __file__, f"--worker={name}", f"--size={size}"),
-            *(f"--protein={kind}", f"--repeat={repeat}"),
+            *(f"--protein={kind}", f"--repeat={repeat}", f"--device={device}"),
         ],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -178,6 +180,7 @@ def compare(options: argparse.Namespace) -> None:
     """Prints a table per protein."""
     print(f"{os.cpu_count()} CPUs, {platform.machine()}, torch {torch.__version__}")
     for kind in options.proteins:
+        repeats = options.repeat if kind == "residues" else 1
         entry = protein(kind)
         print(f"\n## {entry.num_nodes} residues, {entry.num_atoms} atoms\n")
         print(HEADER)
@@ -185,8 +188,7 @@ def compare(options: argparse.Namespace) -> None:
         for name in options.only:
             for size in options.sizes:
                 results = [
-                    measure(name, size, kind, repeat=options.repeat if kind == "residues" else 1)
-                    for _ in range(options.tries)
+                    measure(name, size, kind, repeats, options.device) for _ in range(options.tries)
                 ]
                 print(row(name, size, best(results)), flush=True)
 
@@ -202,6 +204,7 @@ def argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", choices=FOLDERS, default="published")
     parser.add_argument("--protein", choices=PROTEINS, default="residues")
     parser.add_argument("--residues", type=int, default=500)
+    parser.add_argument("--device", default="", help="such as cuda; the CPU if not given")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--tries", type=int, default=1, help="processes per row, the best counts")
     return parser

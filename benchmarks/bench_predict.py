@@ -129,27 +129,40 @@ class Measure:
     """Seconds, of all its processes."""
     memory: float
     """MB, most of all processes together (shared pages counted once each)."""
+    course: tuple[float, float, float]
+    """MB at a tenth of the predictions, at half of them, and at the end."""
 
 
-def measure(folder: Path, ckpt: str, workers: int, out: Path) -> Measure:
+def demo_checkpoint(folder: Path) -> str:
+    """A checkpoint of the embedded demo's recipe after two batches: the time is that of any."""
+    folder.mkdir()
+    words = ["fit", "--config", "experiments/multitask.yaml"]
+    words += ["--config", "configs/trainer/smoke.yaml"]
+    run = [sys.executable, "-m", "hemenet_lab", *words]
+    subprocess.run(run, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+    return str(next(folder.glob("runs/*/checkpoints/last.ckpt")))
+
+
+def measure(folder: Path, ckpt: str, workers: int, out: Path, device: str) -> Measure:
     """Run the command on a folder, and watch it."""
     words = [sys.executable, "-m", "hemenet_lab", "predict", str(folder), "--ckpt", ckpt]
     words += ["--workers", str(workers), "--out", str(out), "--overwrite", "--top", "5"]
+    words += ["--device", device]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     run = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    most = 0.0
+    seen: list[tuple[int, float]] = []  # size of the table, and MB
     done = threading.Event()
 
     def watch() -> None:
-        nonlocal most
         while not done.wait(0.5):
             try:
                 process = psutil.Process(run.pid)
                 family = [process, *process.children(recursive=True)]
-                most = max(most, sum(each.memory_full_info().pss for each in family) / 1e6)
+                used = sum(each.memory_full_info().pss for each in family) / 1e6
             except psutil.Error:
                 continue
+            seen.append((out.stat().st_size if out.exists() else 0, used))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -160,7 +173,11 @@ def measure(folder: Path, ckpt: str, workers: int, out: Path) -> Measure:
     if status:
         raise SystemExit(f"the command failed with status {status}: {' '.join(words)}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Measure(time.perf_counter() - start, cpu, most)
+    most = max((used for _, used in seen), default=0.0)
+    whole = out.stat().st_size
+    course = [next((m for size, m in seen if size >= part * whole), most) for part in (0.1, 0.5)]
+    last = [used for size, used in seen if size >= 0.9 * whole] or [most]
+    return Measure(time.perf_counter() - start, cpu, most, (*course, max(last)))
 
 
 def profile(folder: Path, ckpt: str) -> None:
@@ -177,7 +194,8 @@ def profile(folder: Path, ckpt: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--ckpt", required=True)
+    parser.add_argument("--ckpt", help="an untrained model of demo size is made if not given")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--structures", type=int, nargs="+", default=[250, 1000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1])
     parser.add_argument(
@@ -188,26 +206,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-predict-") as place:
         top = Path(place)
         write_structures(top / "one", 1, args.helices)
+        ckpt = args.ckpt or demo_checkpoint(top / "demo")
         if args.profile:
             write_structures(top / "some", args.structures[0], args.helices)
-            profile(top / "some", args.ckpt)
+            profile(top / "some", ckpt)
             return
         cores = len(os.sched_getaffinity(0))
         print(f"{platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}\n")
         print(
             "| structures | workers | wall, s | CPU, s | start, CPU s | CPU ms per structure "
-            "| structures/s | memory, MB |\n|--:|--:|--:|--:|--:|--:|--:|--:|"
+            "| structures/s | memory, MB | at 1/10, 1/2, end |\n" + "|--:" * 9 + "|"
         )
         for count in args.structures:
             write_structures(top / str(count), count, args.helices)
             for workers in args.workers:
-                start = measure(top / "one", args.ckpt, workers, top / "one.csv")
-                found = measure(top / str(count), args.ckpt, workers, top / "all.csv")
+                start = measure(top / "one", ckpt, workers, top / "one.csv", args.device)
+                found = measure(top / str(count), ckpt, workers, top / "all.csv", args.device)
                 each = 1000 * (found.cpu - start.cpu) / (count - 1)
                 print(
                     f"| {count} | {workers} | {found.wall:.1f} | {found.cpu:.1f} | "
                     f"{start.cpu:.1f} | {each:.1f} | {count / found.wall:.1f} | "
-                    f"{found.memory:.0f} |",
+                    f"{found.memory:.0f} | {', '.join(f'{used:.0f}' for used in found.course)} |",
                     flush=True,
                 )
 

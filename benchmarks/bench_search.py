@@ -155,10 +155,11 @@ def bench_splits(number: int, seed: int) -> None:
     split_at = _cpu()
     parts = {name: split.parts for name, split in splits.items()}
     leakage_reports(items, clusters, parts, coverage=0.3)
+    print("| entries | hits | splits | their CPU time | leakage reports, CPU time | peak memory |")
+    print("|--:|--:|--:|--:|--:|--:|")
     print(
-        f"{len(items):,} entries, {len(query):,} hits; {len(splits)} splits "
-        f"{split_at - start:.1f} s, leakage reports {_cpu() - split_at:.1f} s; "
-        f"peak memory {_peak():,.0f} MB"
+        f"| {len(items):,} | {len(query):,} | {len(splits)} | {split_at - start:.1f} s | "
+        f"{_cpu() - split_at:.1f} s | {_peak():,.0f} MB |"
     )
 
 

@@ -4,7 +4,7 @@ from hemenet_lab.basics.cluster import run_on_cluster
 from hemenet_lab.basics.csv_files import csv_cell, plain_cell, write_csv
 from hemenet_lab.basics.files import are_recorded, file_digest, record_files
 from hemenet_lab.basics.former_names import former_paths, install, present_name, present_names
-from hemenet_lab.basics.machine import usable_cores
+from hemenet_lab.basics.machine import keep_freed_memory, usable_cores
 from hemenet_lab.basics.messages import first_line
 from hemenet_lab.basics.recipes import (
     all_recipes,
@@ -25,6 +25,7 @@ __all__ = [
     "former_paths",
     "included_path",
     "install",
+    "keep_freed_memory",
     "plain_cell",
     "present_name",
     "present_names",

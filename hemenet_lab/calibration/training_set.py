@@ -109,9 +109,9 @@ class TrainingSet:
         words, chain = self._index
         mine = np.unique(_words(sequence))
         first, last = (np.searchsorted(words, mine, side=side) for side in ("left", "right"))
-        rows = np.concatenate(
-            [np.zeros(0, np.int64), *(np.arange(a, b) for a, b in zip(first, last, strict=True))]
-        )
+        count = last - first
+        within = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
+        rows = np.repeat(first, count) + within
         shared = np.bincount(chain[rows], minlength=len(self.sequences))
         best = np.argsort(-shared, kind="stable")[:CANDIDATES]
         return [place for place in best.tolist() if shared[place]]

@@ -212,8 +212,10 @@ def _checkpoints(text: str, several: bool = True) -> list[Path]:
 def _predictor(
     checkpoints: Sequence[Path], shown: str, device: str, trust: bool, options: dict[str, Any]
 ) -> Predictor:
+    from hemenet_lab.basics import keep_freed_memory
     from hemenet_lab.prediction import Predictor
 
+    keep_freed_memory()
     made = Predictor(checkpoints, device=device or None, trust=trust, **options)
     for note in made.notes:
         print(f"hemenet: {shown}: {note}", file=sys.stderr)

@@ -112,7 +112,7 @@ def _sequence(nodes: NodeArrays, offset: int, same_slot: bool) -> tuple[Ints, In
     return polymer[np.repeat(first, count) + within], target
 
 
-START_RADIUS = {"residue": 6.0, "alpha": 8.5, "atom": 4.5}
+START_RADIUS = {"residue": 6.5, "alpha": 8.5, "atom": 4.5}
 """First search radius of each kind of node, Å; matters for speed only."""
 GROWTH = 1.3
 """Factor by which the radius grows for nodes that have not found their neighbours yet."""
@@ -148,19 +148,16 @@ def close_pairs(nodes: NodeArrays, view: GraphView) -> Pairs:
     radius = max(START_RADIUS[view.nodes] if view.k else 0.0, view.radius)
     coords = nodes.coords.astype(np.float64)
     found = cKDTree(coords).query_pairs(radius, output_type="ndarray")
-    atom, other = np.ascontiguousarray(found.T)
+    rules = [_choice_separation(view)] * bool(view.k)
+    rules += [view.radius_min_separation] * bool(view.radius)
+    atom, other = _pairs_apart(nodes, found[:, 0], found[:, 1], min(rules))
     low, high = nodes.atom_node[atom], nodes.atom_node[other]
     low, high = np.minimum(low, high), np.maximum(low, high)
-    separation = min(
-        _choice_separation(view) if view.k else np.inf,
-        view.radius_min_separation if view.radius else np.inf,
-    )
-    keep = np.flatnonzero((low != high) & _apart(nodes, low, high, separation))
-    offset = coords[atom[keep]] - coords[other[keep]]
-    distance = np.sqrt(np.einsum("ij,ij->i", offset, offset))
-    low, high = low[keep], high[keep]
+    offset = coords[atom] - coords[other]
+    distance = np.einsum("ij,ij->i", offset, offset)
     if len(nodes) < len(coords):
         low, high, distance = _smallest(low, high, distance, len(nodes))
+    distance = np.sqrt(distance)
     both = (np.concatenate([low, high]), np.concatenate([high, low]), np.tile(distance, 2))
     return _sorted_pairs(*both, radius)
 
@@ -185,20 +182,24 @@ def nearest(nodes: NodeArrays, pairs: Pairs, k: int, separation: int) -> tuple[I
         if not len(open_nodes):
             return np.concatenate(sources), np.concatenate(targets)
         tree = tree or cKDTree(nodes.coords.astype(np.float64))
-        pairs = _pairs_of(nodes, tree, open_nodes, pairs.radius * GROWTH)
+        pairs = _pairs_of(nodes, tree, open_nodes, pairs.radius * GROWTH, separation)
 
 
-def _pairs_of(nodes: NodeArrays, tree: cKDTree, targets: Ints, radius: float) -> Pairs:
-    """All pairs of some targets within the radius."""
+def _pairs_of(
+    nodes: NodeArrays, tree: cKDTree, targets: Ints, radius: float, separation: int
+) -> Pairs:
+    """All allowed pairs of some targets within the radius."""
     chosen = np.zeros(len(nodes), dtype=bool)
     chosen[targets] = True
     atoms = np.flatnonzero(chosen[nodes.atom_node])
     coords = nodes.coords[atoms].astype(np.float64)
     found = cKDTree(coords).sparse_distance_matrix(tree, radius, output_type="ndarray")
+    place = _places(nodes, separation)[nodes.atom_node]
+    apart = np.abs(place[atoms][found["i"]] - place[found["j"]]) >= max(separation, 1)
+    found = found[apart]
     target, source = nodes.atom_node[atoms[found["i"]]], nodes.atom_node[found["j"]]
-    other = target != source
-    pairs = _smallest(target[other], source[other], found["v"][other], len(nodes))
-    return _sorted_pairs(pairs[1], pairs[0], pairs[2], radius)
+    target, source, distance = _smallest(target, source, found["v"], len(nodes))
+    return _sorted_pairs(source, target, distance, radius)
 
 
 def _smallest(
@@ -208,11 +209,14 @@ def _smallest(
     if not len(first):
         return first, second, distance
     key = first * num_nodes + second
+    if num_nodes**2 < 2**31:
+        key = key.astype(np.int32)  # sorted in half the time
     order = np.argsort(key)
     key = key[order]
     start = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
     smallest = np.minimum.reduceat(distance[order], start)
-    return key[start] // num_nodes, key[start] % num_nodes, smallest
+    key = key[start].astype(np.int64)
+    return key // num_nodes, key % num_nodes, smallest
 
 
 def _sorted_pairs(
@@ -220,6 +224,25 @@ def _sorted_pairs(
 ) -> Pairs:
     order = np.lexsort((source, distance, target))
     return Pairs(source[order], target[order], distance[order], radius)
+
+
+def _places(nodes: NodeArrays, separation: int) -> Ints:
+    """[N], numbers that are nearer than ``separation`` for the pairs that `_apart` refuses only.
+
+    For a separation of 0, which refuses none, they are different for all nodes.
+    """
+    if separation < 1:
+        return np.arange(len(nodes))
+    position = nodes.sequence_index - nodes.sequence_index.min(initial=0)
+    place = nodes.chain * (position.max(initial=0) + 1 + separation) + position
+    return np.where(nodes.chain < 0, -separation * np.arange(1, len(nodes) + 1), place)
+
+
+def _pairs_apart(nodes: NodeArrays, atom: Ints, other: Ints, separation: int) -> tuple[Ints, Ints]:
+    """The pairs of atoms whose nodes are different, and not neighbours in sequence."""
+    place = _places(nodes, separation)[nodes.atom_node]
+    keep = np.flatnonzero(np.abs(place[atom] - place[other]) >= max(separation, 1))
+    return atom[keep], other[keep]
 
 
 def _apart(nodes: NodeArrays, source: Ints, target: Ints, separation: float) -> NDArray[np.bool_]:

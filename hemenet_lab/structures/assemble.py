@@ -97,11 +97,10 @@ def _check_places(table: AtomTable, rows: NDArray[np.intp]) -> None:
             f"{_shown(coords[0])}; coordinates are missing: give a file that has them"
         )
     bits = np.ascontiguousarray(coords + 0.0).view(np.int32)  # + 0.0: -0 is 0
-    codes = join_codes(table.chain.take(rows), *bits.T)
-    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    crowded = _at_one_place(table.chain.take(rows), bits)
     huge = (coords == coords[:, :1]).all(axis=1) & (np.abs(coords[:, 0]) >= _PLACEHOLDER)
     residue = join_codes(table.chain.take(rows), table.number[rows], table.insertion.take(rows))
-    bad = np.flatnonzero((counts[inverse] > 2) | huge | _strays_at_zero(coords, residue))
+    bad = np.flatnonzero(crowded | huge | _strays_at_zero(coords, residue))
     if len(bad):
         raise StructureError(
             f"{table.source}: {len(bad)} of {len(rows)} atoms of the proteins have placeholders "
@@ -110,6 +109,20 @@ def _check_places(table: AtomTable, rows: NDArray[np.intp]) -> None:
             "these atoms or model them"
         )
     _check_scale(table, rows, residue)
+
+
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+"""Odd numbers that spread bits."""
+
+
+def _at_one_place(chain: Text, bits: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Mask of the atoms that share their place with two or more of their chain."""
+    mixed = np.sort((bits.astype(np.uint64) * _MIX).sum(axis=1, dtype=np.uint64))
+    if not (mixed[2:] == mixed[:-2]).any():  # no three places are the same: almost always
+        return np.zeros(len(bits), np.bool_)
+    codes = join_codes(chain, *bits.T)
+    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    return counts[inverse] > 2
 
 
 def _strays_at_zero(coords: NDArray[np.float32], residue: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -153,7 +153,7 @@ def _read_table(path: Path, limits: ReadLimits | None) -> AtomTable:
     check_text(data, path.name, StructureError)
     if _MMCIF.match(data):
         return read_mmcif(data, path.name, budget)
-    if _ATOM_SITE.search(data):
+    if b"_atom_site." in data.lower() and _ATOM_SITE.search(data):
         raise StructureError(
             f"{path.name}: an mmCIF file that begins with {data[:30].decode('latin-1')!r} and not "
             "with data_; remove what stands before it, or fetch the file again"

@@ -17,6 +17,7 @@ from hemenet_lab.training.preemption import (
     finish_run,
     join_run,
 )
+from hemenet_lab.training.recompute import Recompute
 from hemenet_lab.training.record import RunRecord, git_revision, run_folder
 from hemenet_lab.training.results import ResultsTable, scored_values
 
@@ -26,6 +27,7 @@ __all__ = [
     "CannotWrite",
     "NonFiniteGuard",
     "Preemption",
+    "Recompute",
     "ReproducibleSteps",
     "ResultsTable",
     "RunCheckpoint",

@@ -240,3 +240,16 @@ def test_evaluation_counts_each_item_once(seed, count, graphs, atoms, world):
 
 def test_evaluation_of_nothing():
     assert evaluation_batches(make_items([], np.zeros((0, 6))), LOOSE, 2) == []
+
+
+@pytest.mark.parametrize("world_size", [2, 4, 8])
+def test_ranks_have_the_same_work_and_wait_little(world_size):
+    # sizes spread as widely as those of proteins: the largest has 36 times the smallest
+    rng = np.random.default_rng(0)
+    atoms = np.clip(2000 * rng.lognormal(0.0, 0.6, 1500), 333, 12_000).astype(int)
+    items = make_items(atoms, [{"ec", "mf"} if number % 9 else {"lba"} for number in range(1500)])
+    batches = plan_batches(items, Limits(8, 60_000, 10**9), 0, 1, world_size)
+    work = np.array([items.atoms[batch - 100].sum() for batch in batches]).reshape(-1, world_size)
+    ranks = work.sum(axis=0)
+    assert ranks.max() < 1.1 * ranks.mean()
+    assert work.max(axis=1).sum() < 1.1 * work.mean(axis=1).sum()  # the slowest of each step counts
