@@ -17,16 +17,19 @@ from baselines.gat import GAT
 from baselines.gcn import GCN
 from baselines.gearnet import GearNet, GearNetFullAtom, GearNetStack
 from baselines.gearnet_layer import RelationalConv, RelationalEdges, line_graph
+from baselines.get import GET
 from baselines.gvp import GVP
 from baselines.gvp_layer import SQUARE_FLOOR, Activation, GVPConvLayer, Pair, VectorPerceptron
 from baselines.proteinmpnn import ProteinMPNN
 from baselines.schnet import SchNet
+from baselines.schnetpack import SchNetPack
 from baselines.se3set import SE3Set
 
 __all__ = [
     "EGNN",
     "GAT",
     "GCN",
+    "GET",
     "GVP",
     "SQUARE_FLOOR",
     "Activation",
@@ -48,6 +51,7 @@ __all__ = [
     "RelationalEdges",
     "SE3Set",
     "SchNet",
+    "SchNetPack",
     "VectorPerceptron",
     "average_pool",
     "line_graph",

@@ -162,21 +162,23 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS[1:], default=KINDS[1:])
     parser.add_argument("--entries", type=int, default=120)
     parser.add_argument("--median", type=int, default=80, help="median chain length")
     parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    times: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in KINDS}
+    kinds = (KINDS[0], *options.kinds)
+    times: dict[str, list[tuple[float, float, float]]] = {kind: [] for kind in kinds}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_store(folder / "store", options.entries, options.median)
         server = Server(folder)
         try:
-            for kind in KINDS[:3]:
+            for kind in KINDS[:3] if any("server" in kind for kind in kinds) else KINDS[:2]:
                 fit(kind, folder / "store", folder, server, 1)  # imports, edges, caches
             for number in range(options.repeats):
-                for kind in KINDS:
+                for kind in kinds:
                     times[kind].append(fit(kind, folder / "store", folder, server, options.epochs))
                     print(number, kind, times[kind][-1], file=sys.stderr, flush=True)
         finally:
@@ -184,7 +186,7 @@ def main() -> None:
     print(f"{platform.machine()}, torch {torch.__version__}, {options.repeats} repeats\n")
     print("| records | wall (s) | CPU (s) | CPU, ratio of each round | in the record (s) | share |")
     print("|---|---|---|---|---|---|")
-    for kind in KINDS:
+    for kind in kinds:
         wall, cpu, inside = (statistics.median(each[i] for each in times[kind]) for i in range(3))
         ratios = [
             mine[1] / bare[1] for mine, bare in zip(times[kind], times[KINDS[0]], strict=True)

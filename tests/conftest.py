@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import shape_checks
+from tests import shape_checks, tracking_tables
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; before torch is imported
 shape_checks.install()
 
 
@@ -18,6 +16,13 @@ shape_checks.install()
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test writes into the user's cache or tracking database."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_databases() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        tracking_tables.copy_after_the_first(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,15 @@ annotations are plain text.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, get_args
 
 import torch
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, config, install_import_hook
 
+LARGE = ("torch._dynamo", "torch_geometric.nn", "lightning.pytorch")
+"""What checked packages import: loaded before, or all its sources would be compiled anew."""
 CHECKED = ("hemenet_lab.nn", "hemenet_lab.encoders", "hemenet_lab.model.readout")
 
 
@@ -21,6 +24,8 @@ _BEARTYPE = beartype(conf=BeartypeConf(is_pep484_tower=True))
 
 def install() -> None:
     """Has every function of `CHECKED` packages compare its tensors with its annotations."""
+    for name in LARGE:
+        import_module(name)
     install_import_hook(CHECKED, "tests.shape_checks.check")
     # torch.compile cannot trace the checks
     vars(config).pop("jaxtyping_disable", None)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.house import (
     ROOT,
@@ -107,3 +109,7 @@ def test_files_can_be_read_at_a_sitting(path: Path) -> None:
 def test_baselines_come_in_by_the_public_door(path: Path) -> None:
     for found in imports_in(dotted(path), path.read_text("utf-8")):
         assert folder_of(found.module).startswith(BASELINES_MAY_USE), found
+
+
+def test_tests_that_run_side_by_side_take_one_thread_each() -> None:
+    assert torch.get_num_threads() == int(os.environ["OMP_NUM_THREADS"])

@@ -2,6 +2,7 @@
 
 from baselines.common.features import (
     ATOM_VIEW,
+    NUM_ENTITIES,
     LoopedEdges,
     NodeEmbedding,
     edge_lengths,
@@ -15,6 +16,7 @@ from baselines.common.ranges import Block, expand_ranges, target_blocks
 
 __all__ = [
     "ATOM_VIEW",
+    "NUM_ENTITIES",
     "Block",
     "LoopedEdges",
     "NodeEmbedding",

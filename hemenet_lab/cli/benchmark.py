@@ -189,6 +189,8 @@ def baselines(
     folds: int = 0,
     seed: int = 0,
     out: Path | None = None,
+    grid: Path | None = None,
+    folder: str = RUNS,
 ) -> None:
     """Print what plain methods reach on a store's tasks: what any model must beat.
 
@@ -201,10 +203,13 @@ def baselines(
         folds: Folds of whole groups instead of the split, such as 5.
         seed: Of the folds and of what is random in the methods.
         out: CSV file for the rows with all digits.
+        grid: Grid file whose finished runs are judged on the same items, with the interval of
+            their difference to the best plain method.
+        folder: Where the runs are recorded.
     """
     from hemenet_lab.benchmark.references import run_baselines
 
-    run_baselines(store, split, folds, seed, out)
+    run_baselines(store, split, folds, seed, out, grid, folder)
 
 
 def llm(store: str, *, options: LLMOptions, yes: bool = False) -> int:

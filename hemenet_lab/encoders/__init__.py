@@ -12,8 +12,14 @@ from hemenet_lab.encoders.multichannel import (
     first_linear,
     pooling_table,
 )
-from hemenet_lab.encoders.node_input import EntryVectors, NodeInput, ResidueEmbedding
+from hemenet_lab.encoders.node_input import (
+    EntryVectors,
+    LigandChemistry,
+    NodeInput,
+    ResidueEmbedding,
+)
 from hemenet_lab.encoders.sequence_only import SequenceOnly
+from hemenet_lab.encoders.tuned_language_model import TunedLanguageModel
 from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 
 __all__ = [
@@ -25,11 +31,13 @@ __all__ = [
     "HeMeNet",
     "HeMeNetLayer",
     "HeMeNetStack",
+    "LigandChemistry",
     "MultichannelEncoder",
     "NodeInput",
     "Preparation",
     "ResidueEmbedding",
     "SequenceOnly",
+    "TunedLanguageModel",
     "channel_graph",
     "check_aggregation",
     "coordinate_change",

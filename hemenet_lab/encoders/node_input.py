@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from hemenet_lab.embeddings import LanguageModel, ModelName, StoredEmbeddings, load_language_model
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.graphs import ProteinGraph
-from hemenet_lab.store import Entry, Store
-from hemenet_lab.structures import NUM_NODE_TYPES
+from hemenet_lab.store import Entry, Store, StoreError
+from hemenet_lab.structures import CHEMISTRY, NUM_NODE_TYPES
 
-Rows = NDArray[np.float16]
+Rows = NDArray[Any]
 
 
 class EntryVectors(Protocol):
@@ -85,8 +85,8 @@ class NodeInput(nn.Module, ABC):
         """Vectors [R, width], and the row of each node [N]."""
 
     @abstractmethod
-    def stored(self, store: Store, shown: str = "") -> EntryVectors:
-        """Vectors of a store's entries.
+    def stored(self, store: Store, shown: str = "") -> EntryVectors | None:
+        """Vectors of a store's entries; None where graphs have all that is needed.
 
         Args:
             store: The entries.
@@ -97,7 +97,7 @@ class NodeInput(nn.Module, ABC):
         """
 
     @abstractmethod
-    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[Rows]:
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> Sequence[Rows | None]:
         """Vectors of entries that are in no store, [residues, width] each."""
 
     def attach(self, encoder: Encoder) -> None:
@@ -172,7 +172,14 @@ class ResidueEmbedding(NodeInput):
         self, graph: ProteinGraph
     ) -> tuple[Float[Tensor, "rows width"], Int64[Tensor, " nodes"]]:
         """Embeddings of the residues, then the table of ligand atoms; see `NodeInput.vectors`."""
-        rows = getattr(graph, "residue_embedding", None)
+        rows, table = self.residues(graph), self.ligand.weight
+        row = len(rows) + graph.node_type
+        row = row.index_copy(0, graph.polymer_node, graph.polymer_residue)
+        return torch.cat([rows.to(table.dtype), table]), row
+
+    def residues(self, graph: ProteinGraph) -> Float[Tensor, "residues width"]:
+        """Embeddings of the graph's residues, [R, width]."""
+        rows: Tensor | None = getattr(graph, "residue_embedding", None)
         if rows is None:
             raise ValueError(
                 f"the graph has no embeddings by {self.name.name}, which this model reads; make it "
@@ -183,12 +190,9 @@ class ResidueEmbedding(NodeInput):
                 f"the graph has embeddings of {rows.shape[1]} numbers, {self.name.name} gives "
                 f"{self.width}"
             )
-        table = self.ligand.weight
-        row = len(rows) + graph.node_type
-        row = row.index_copy(0, graph.polymer_node, graph.polymer_residue)
-        return torch.cat([rows.to(table.dtype), table]), row
+        return rows
 
-    def stored(self, store: Store, shown: str = "") -> StoredEmbeddings:
+    def stored(self, store: Store, shown: str = "") -> EntryVectors:
         """Embeddings by ``hemenet data embed``; see `NodeInput.stored`."""
         return StoredEmbeddings(store, self.name, shown)
 
@@ -203,3 +207,52 @@ class ResidueEmbedding(NodeInput):
     def language_model(self, device: str = "cpu") -> LanguageModel:
         """The language model itself, loaded once in a process."""
         return load_language_model(self.name, device)
+
+
+class LigandChemistry(NodeInput):
+    """Node types, and of ligand atoms what RDKit tells of them beyond the element.
+
+    Hybridisation, sign of the formal charge, aromatic, in a ring, donor and acceptor of hydrogen
+    bonds, as yes or no; all no for residues, cofactors and molecules that RDKit does not accept.
+    The store must be built with ``--ligand-chemistry``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NUM_NODE_TYPES + len(CHEMISTRY))
+
+    @property
+    def identity(self) -> str:
+        """The facts that it reads, in their order."""
+        return f"chemistry of ligand atoms: {', '.join(CHEMISTRY)}"
+
+    def attach(self, encoder: Encoder) -> None:
+        """Take the place of the tables of node types; see `NodeInput.attach`."""
+        super().attach(encoder)
+        encoder.view = replace(encoder.view, chemistry=True)
+
+    def vectors(
+        self, graph: ProteinGraph
+    ) -> tuple[Float[Tensor, "rows width"], Int64[Tensor, " nodes"]]:
+        """Node types as one of 30, then the facts, [N, width]; see `NodeInput.vectors`."""
+        bits = getattr(graph, "chemistry", None)
+        if bits is None:
+            raise ValueError(
+                "the graph has no chemistry of ligand atoms, which this model reads; make it in "
+                "the view of its encoder"
+            )
+        kinds = nn.functional.one_hot(graph.node_type, NUM_NODE_TYPES)
+        facts = (bits.unsqueeze(1) >> torch.arange(len(CHEMISTRY), device=bits.device)) & 1
+        told = torch.cat([kinds, facts], dim=1).to(torch.get_default_dtype())
+        return told, torch.arange(len(bits), device=bits.device)
+
+    def stored(self, store: Store, shown: str = "") -> None:
+        """Nothing: the store's own graphs have it; see `NodeInput.stored`."""
+        if not store.has_chemistry:
+            raise StoreError(
+                f"{shown or store.path} does not keep the chemistry of ligand atoms, which "
+                "node_input LigandChemistry reads; build it with --ligand-chemistry"
+            )
+
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[None]:
+        """Nothing: every structure's own graph has it."""
+        return [None] * len(entries)

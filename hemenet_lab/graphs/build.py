@@ -26,7 +26,7 @@ def build_graph(
     view: GraphView,
     tasks: Iterable[Task] = (),
     edges: tuple[NDArray[Any], NDArray[Any]] | None = None,
-    residue_embedding: NDArray[np.float16] | None = None,
+    residue_embedding: NDArray[Any] | None = None,
 ) -> ProteinGraph:
     """The graph of an entry, with the attributes listed in `hemenet_lab.graphs.graph`.
 
@@ -58,6 +58,13 @@ def build_graph(
         num_chains=entry.num_chains,
         chain_graph=torch.zeros(entry.num_chains, dtype=torch.long),
     )
+    if view.chemistry:
+        if entry.chemistry is None:
+            raise ValueError(
+                f"{entry.id} has no chemistry of ligand atoms, which this model reads; build its "
+                "store with --ligand-chemistry"
+            )
+        graph.chemistry = _tensor(entry.chemistry[nodes.node].astype(np.int64))
     if residue_embedding is not None:
         residue = np.cumsum(whole.node_chain >= 0) - 1
         residue = residue[kept][nodes.node[polymer]]
@@ -99,8 +106,10 @@ def _with_nodes(entry: Entry, kept: NDArray[np.bool_]) -> Entry:
     atoms = np.repeat(kept, entry.node_atoms)
     of_nodes = {field.name: getattr(entry, field.name)[kept] for field in NODE_FIELDS}
     of_atoms = {field.name: getattr(entry, field.name)[atoms] for field in ATOM_FIELDS}
-    b_factor = None if entry.b_factor is None else entry.b_factor[kept]
-    return replace(entry, **of_nodes, **of_atoms, b_factor=b_factor)
+    for name in ("b_factor", "chemistry"):
+        found = getattr(entry, name)
+        of_nodes[name] = None if found is None else found[kept]
+    return replace(entry, **of_nodes, **of_atoms)
 
 
 def _site_nodes(entry: Entry, distance: float) -> NDArray[np.bool_]:

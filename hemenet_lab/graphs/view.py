@@ -38,6 +38,7 @@ class GraphView:
             residues, or ``all_pairs`` of their atoms (GearNet between atoms).
         crop: Of a complex, only the ligand and residues closer than this to it, or the residues of
             each partner closer than this to the other, Å; 0 for all. Single chains stay whole.
+        chemistry: Nodes have the chemistry of ligand atoms, which the store must keep.
     """
 
     nodes: Literal["residue", "alpha", "atom"] = "residue"
@@ -50,6 +51,7 @@ class GraphView:
     sequence_offsets: tuple[int, ...] = (-2, -1, 0, 1, 2)
     atom_offsets: Literal["same_slot", "all_pairs"] = "same_slot"
     crop: float = 0.0
+    chemistry: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sequence_offsets", tuple(sorted(self.sequence_offsets)))
@@ -86,6 +88,7 @@ class GraphView:
     def key(self) -> str:
         """Short hash of the settings, the name of a cache of this view's edges."""
         settings = asdict(self)
+        del settings["chemistry"]  # edges do not depend on it
         for name, before in LATER.items():  # edges computed before there were these stay good
             if settings[name] == before:
                 del settings[name]

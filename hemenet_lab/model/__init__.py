@@ -4,13 +4,14 @@ from hemenet_lab.model.checkpoint_notes import SYNTHETIC_DATA, training_data_not
 from hemenet_lab.model.entry_graphs import entry_graphs
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
-from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.model.readout import Counting, Mean, Readout, Sum, TaskAware, Weighted
 from hemenet_lab.model.schedule import WarmUp, WarmupCosine
 from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit
 
 __all__ = [
     "SYNTHETIC_DATA",
     "TASKS_KEY",
+    "Counting",
     "DoesNotFit",
     "Mean",
     "MultiTaskModule",

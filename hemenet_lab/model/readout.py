@@ -182,6 +182,43 @@ class TaskAware(Readout):
         return context + self.value.bias
 
 
+class Counting(TaskAware):
+    """`TaskAware` that can also count: a Linear of the sum over the group's nodes is added.
+
+    A softmax gives the same for a site that is there once and twice; numbers of atoms and contacts
+    carry much of an affinity.
+
+    Args:
+        dim: Width d_L of the node features and of the result.
+        num_tasks: Number of tasks T, each with its prompt and its Linear.
+        num_heads: Attention heads; they divide ``dim``.
+        per_nodes: The sum is divided by this, about the nodes of a group, so that it is of the
+            features' size.
+
+    Raises:
+        ValueError: ``per_nodes`` is not above 0, or as for `TaskAware`.
+    """
+
+    def __init__(
+        self, dim: int, num_tasks: int, num_heads: int = 8, per_nodes: float = 50.0
+    ) -> None:
+        super().__init__(dim, num_tasks, num_heads)
+        if not per_nodes > 0:
+            raise ValueError(f"Counting: per_nodes is {per_nodes}; it must be above 0")
+        self.per_nodes = per_nodes
+        self.count = nn.Linear(dim, num_tasks * dim)
+
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
+        counted = self.count(segment_sum(h, group, num_groups) / self.per_nodes)
+        counted = counted.view(num_groups, self.num_tasks, self.dim).transpose(0, 1)
+        return super().forward(h, group, num_groups) + counted
+
+
 def _grouped_products(
     weights: Float[Tensor, "nodes weights"],
     h: Float[Tensor, "nodes dim"],

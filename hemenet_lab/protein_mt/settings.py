@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SCHEMES = (
-    *("taskwise", "taskwise_30", "balanced", "scaffold"),
+    *("taskwise", "taskwise_30", "balanced", "scaffold", "within_targets"),
     *("published", "time", "deepfri_ec", "deepfri_go"),
 )
-"""Ours (by sequence, stable; at 30 % identity; by quotas; by ligand scaffold), the paper's, by
-release date, and DeepFRI's two lists."""
+"""Ours (by sequence, stable; at 30 % identity; by quotas; by ligand scaffold, over all or
+in each target), the paper's, by release date, and DeepFRI's two lists."""
 
 
 EVIDENCE = ("all", "curated", "experimental")
@@ -52,6 +52,8 @@ class BuildSettings:
         min_plddt: Residues of predicted models with a lower pLDDT (in the B-factor column, 0 to 100
             or 0 to 1) are left out; 0 keeps all.
         b_factors: Keep each residue's mean B-factor, which is the pLDDT of a predicted model.
+        ligand_chemistry: Keep hybridisation, charge, aromaticity, rings, donors and acceptors of
+            ligand atoms, for models with node_input LigandChemistry.
     """
 
     scheme: str = "taskwise"
@@ -74,6 +76,7 @@ class BuildSettings:
     contact: float = 8.0
     min_plddt: float = 0.0
     b_factors: bool = False
+    ligand_chemistry: bool = False
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:

@@ -74,7 +74,7 @@ def entry_from_structure(
     is_partner = np.array([name in partners for name in names], np.bool_)[chain]
     atoms = structure.is_polymer[structure.atom_residue]
     counts = np.bincount(structure.atom_residue, minlength=structure.num_residues)[residues]
-    free_coords, free_class = _free_atoms(structure, ligand)
+    free_coords, free_class, free_chemistry = _free_atoms(structure, ligand)
     coords = structure.coords[atoms]
     if ligand is not None:
         _check_contact(structure.id, "ligand", coords, ligand.coords, contact)
@@ -112,24 +112,27 @@ def entry_from_structure(
         terms={task: dict(found) for task, found in terms.items()},
         chain_values=of_chains,
         b_factor=nodes(means[residues], 0, np.float32),
+        chemistry=nodes(np.zeros(len(residues)), free_chemistry, np.uint16),
     )
 
 
 def _free_atoms(
     structure: Structure, ligand: Ligand | None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Coordinates [A, 3] and element classes [A] of the kept hetero atoms and the ligand."""
+) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.uint16]]:
+    """Coordinates [A, 3], element classes [A] and chemistry [A] of hetero atoms and the ligand."""
     hetero = ~structure.is_polymer[structure.atom_residue]
     coords, elements = structure.coords[hetero], structure.element[hetero]
     if ligand is None:
-        return coords, _classes(elements)
+        return coords, _classes(elements), np.zeros(len(coords), np.uint16)
     if len(coords):
         from scipy.spatial import cKDTree  # slow to import
 
         distance, _ = cKDTree(ligand.coords).query(coords)
         coords, elements = coords[distance > SAME_PLACE], elements[distance > SAME_PLACE]
     classes = np.append(_classes(elements), _classes(ligand.element))
-    return np.concatenate([coords, ligand.coords]), classes
+    told = np.zeros(len(ligand.coords)) if ligand.chemistry is None else ligand.chemistry
+    chemistry = np.append(np.zeros(len(coords)), told).astype(np.uint16)
+    return np.concatenate([coords, ligand.coords]), classes, chemistry
 
 
 def _check_contact(

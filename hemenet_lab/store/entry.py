@@ -67,6 +67,9 @@ class Entry:
     b_factor: NDArray[np.float32] | None = None
     """[N], mean B-factor of a residue's atoms in Å², the pLDDT of a predicted model; 0 for ligand
     atoms. None where it was not kept."""
+    chemistry: NDArray[np.uint16] | None = None
+    """[N], bits of `CHEMISTRY` of a ligand atom; 0 for residues, cofactors and molecules that RDKit
+    does not accept. None where it was not kept."""
 
     @property
     def num_nodes(self) -> int:
@@ -129,8 +132,10 @@ def _shape_faults(entry: Entry) -> Iterator[str]:
                 f"{array_field.name} is {np.asarray(values).dtype} {np.shape(values)}, "
                 f"it must be {np.dtype(array_field.dtype)} {shape}"
             )
-    if entry.b_factor is not None and np.shape(entry.b_factor) != (entry.num_nodes,):
-        yield f"b_factor is {np.shape(entry.b_factor)}, it must be {(entry.num_nodes,)}"
+    for name in ("b_factor", "chemistry"):
+        found = getattr(entry, name)
+        if found is not None and np.shape(found) != (entry.num_nodes,):
+            yield f"{name} is {np.shape(found)}, it must be {(entry.num_nodes,)}"
     if entry.chain_uniprot and len(entry.chain_uniprot) != entry.num_chains:
         yield f"{len(entry.chain_uniprot)} UniProt fields for {entry.num_chains} chains"
 

@@ -130,6 +130,7 @@ def _arrays(entry: Entry, store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {
         **{field.name: getattr(entry, field.name) for field in (*NODE_FIELDS, *ATOM_FIELDS)},
         **({"b_factor": entry.b_factor} if store.has_b_factors else {}),
+        **({"chemistry": entry.chemistry} if store.has_chemistry else {}),
         "atom_node": entry.atom_node,
         "pos": entry.coords[entry.representative],
     }

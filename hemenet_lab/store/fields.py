@@ -135,6 +135,8 @@ VALUE_CHAIN = Field("value_chain", "value", "<i2")
 """Chain of each value, -1 for the complex; only in stores with values of chains."""
 B_FACTOR = Field("b_factor", "node", "<f4")
 """Å², or the pLDDT of a predicted model; only in stores that were asked to keep it."""
+CHEMISTRY_FIELD = Field("chemistry", "node", "<u2")
+"""Bits of `CHEMISTRY`; only in stores that were asked to keep it."""
 TERM_ROW_FIELDS = (
     Field("term_row_task", "term_row", "<i1"),
     Field("term_row_chain", "term_row", "<i2"),
@@ -150,12 +152,15 @@ LEVELS = ("node", "atom", "chain", "value", "term_row")
 """What an entry has several of: ``<level>_offset`` [n + 1] says which rows are its own."""
 
 
-def all_fields(*, chain_values: bool = False, b_factors: bool = False) -> tuple[Field, ...]:
+def all_fields(
+    *, chain_values: bool = False, b_factors: bool = False, chemistry: bool = False
+) -> tuple[Field, ...]:
     """Every array that grows with the entries.
 
     Args:
         chain_values: Whether some task gives values to chains.
         b_factors: Whether nodes have B-factors.
+        chemistry: Whether nodes have the chemistry of ligand atoms.
     """
     ends = tuple(Field(f"{field.name}_end", field.level, "<i8") for field in TEXT_FIELDS)
     offsets = tuple(Field(f"{level}_offset", "entry", "<i8") for level in LEVELS)
@@ -163,11 +168,12 @@ def all_fields(*, chain_values: bool = False, b_factors: bool = False) -> tuple[
         *(*NODE_FIELDS, *ATOM_FIELDS, *TEXT_FIELDS, *ends),
         *(*VALUE_FIELDS, *((VALUE_CHAIN,) if chain_values else ())),
         *((B_FACTOR,) if b_factors else ()),
+        *((CHEMISTRY_FIELD,) if chemistry else ()),
         *(*TERM_ROW_FIELDS, TERM_FIELD, *offsets, ENTRY_CHECKSUM),
     )
 
 
-LARGE = (*NODE_FIELDS, *ATOM_FIELDS, B_FACTOR)
+LARGE = (*NODE_FIELDS, *ATOM_FIELDS, B_FACTOR, CHEMISTRY_FIELD)
 """Arrays that are checked entry by entry, when one is first read; the others are when a store is
 opened."""
 

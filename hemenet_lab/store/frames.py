@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.store.entry import WHOLE, Entry
-from hemenet_lab.store.fields import ATOM_FIELDS, B_FACTOR, NODE_FIELDS, SPLIT_NAMES, Field
+from hemenet_lab.store.fields import (
+    ATOM_FIELDS,
+    B_FACTOR,
+    CHEMISTRY_FIELD,
+    NODE_FIELDS,
+    SPLIT_NAMES,
+    Field,
+)
 from hemenet_lab.structures import ELEMENT_CLASSES, RESIDUES
 from hemenet_lab.tasks import Task
 
@@ -33,6 +40,8 @@ class Tabled(Protocol):
     def groups(self) -> NDArray[np.int64]: ...
     @property
     def has_b_factors(self) -> bool: ...
+    @property
+    def has_chemistry(self) -> bool: ...
     @property
     def split_names(self) -> tuple[str, ...]: ...
     def split(self, name: str = ...) -> NDArray[np.int8]: ...
@@ -102,7 +111,8 @@ def _nodes(store: Tabled, first: int, last: int) -> Columns:
 
 
 def _node_fields(store: Tabled) -> tuple[Field, ...]:
-    return (*NODE_FIELDS, B_FACTOR) if store.has_b_factors else NODE_FIELDS
+    further = ((B_FACTOR, store.has_b_factors), (CHEMISTRY_FIELD, store.has_chemistry))
+    return (*NODE_FIELDS, *(field for field, there in further if there))
 
 
 def _atoms(store: Tabled, first: int, last: int) -> Columns:

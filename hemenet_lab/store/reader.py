@@ -76,6 +76,7 @@ class Store:
             chain_values=self._chain_values(index),
             terms=self._terms(index),
             b_factor=self.array("b_factor")[nodes] if self.has_b_factors else None,
+            chemistry=self.array("chemistry")[nodes] if self.has_chemistry else None,
             **{field.name: self.array(field.name)[nodes] for field in NODE_FIELDS},
             **{field.name: self.array(field.name)[atoms] for field in ATOM_FIELDS},
         )
@@ -170,6 +171,11 @@ class Store:
     def has_b_factors(self) -> bool:
         """True where the store was built to keep B-factors."""
         return "b_factor.npy" in self.manifest["files"]
+
+    @property
+    def has_chemistry(self) -> bool:
+        """True where the store was built to keep the chemistry of ligand atoms."""
+        return "chemistry.npy" in self.manifest["files"]
 
     @property
     def split_names(self) -> tuple[str, ...]:

@@ -51,9 +51,17 @@ class StoreWriter:
         path: Folder of the store; it must not hold anything yet.
         tasks: Tasks of the store, in the order of their outputs.
         b_factors: Keep the entries' B-factors, which all must have then.
+        chemistry: Keep the chemistry of ligand atoms, which all must have then.
     """
 
-    def __init__(self, path: str | Path, tasks: Iterable[Task], *, b_factors: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        tasks: Iterable[Task],
+        *,
+        b_factors: bool = False,
+        chemistry: bool = False,
+    ) -> None:
         self.path = Path(path)
         self.tasks = tuple(tasks)
         if self.path.is_file() or (self.path.is_dir() and any(self.path.iterdir())):
@@ -69,7 +77,9 @@ class StoreWriter:
         self._full_label: set[str] = set()
         self._arrays = {
             field.name: GrowingArray(self._folder / f"{field.name}.npy", field.dtype, field.width)
-            for field in all_fields(chain_values=self._has_chain_values(), b_factors=b_factors)
+            for field in all_fields(
+                chain_values=self._has_chain_values(), b_factors=b_factors, chemistry=chemistry
+            )
         }
         self._large = [field.name for field in LARGE if field.name in self._arrays]
         self._mark_ends()
@@ -101,10 +111,11 @@ class StoreWriter:
         if entry.id in self._index:
             raise StoreError(f"entry {entry.id} was added twice; ids must be unique")
         check_entry(entry, self.tasks)
-        if "b_factor" in self._arrays:
-            if entry.b_factor is None:
-                raise StoreError(f"entry {entry.id} has no B-factors, which this store keeps")
-            self._arrays["b_factor"].append(entry.b_factor)
+        for name, words in (("b_factor", "B-factors"), ("chemistry", "chemistry of ligand atoms")):
+            if name in self._arrays:
+                if getattr(entry, name) is None:
+                    raise StoreError(f"entry {entry.id} has no {words}, which this store keeps")
+                self._arrays[name].append(getattr(entry, name))
         kept = {name: getattr(entry, name) for name in self._large}
         self._arrays["entry_checksum"].append([entry_checksum(kept)])
         self._index[entry.id] = len(self._index)

@@ -23,6 +23,7 @@ from hemenet_lab.structures.table import AtomTable, PolymerHint
 from hemenet_lab.structures.vocabulary import (
     BACKBONE,
     CA_SLOT,
+    CHEMISTRY,
     ELEMENT_CLASS_INDEX,
     ELEMENT_CLASSES,
     NUM_CHANNELS,
@@ -40,6 +41,7 @@ from hemenet_lab.structures.vocabulary import (
 __all__ = [
     "BACKBONE",
     "CA_SLOT",
+    "CHEMISTRY",
     "ELEMENT_CLASSES",
     "ELEMENT_CLASS_INDEX",
     "NUM_CHANNELS",

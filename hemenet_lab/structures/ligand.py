@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -145,6 +146,8 @@ def _read_molecule(
             return _heavy_atoms(name, source, block, False, note, drops, number)
         found, sanitized, note = read_with_rdkit(text, kind)
         note += "" if found else "; only its atom block was read"
+        if found and np.array_equal(found.element, block.element):
+            block = replace(block, chemistry=found.chemistry)
         return _heavy_atoms(name, source, block, sanitized, note, drops, number)
     read, sanitized, note = read_with_rdkit(text, kind)
     if read is None:
@@ -198,6 +201,7 @@ def _heavy_atoms(
         note=note,
         drops=drops,
         pose=pose,
+        chemistry=None if block.chemistry is None else block.chemistry[heavy],
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from io import StringIO
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.structures.residues import SYMBOLS
 from hemenet_lab.structures.structure import LigandError
+from hemenet_lab.structures.vocabulary import CHEMISTRY
 
 FileKind = Literal["sdf", "mol2"]
 _Row = TypeVar("_Row")
@@ -69,6 +70,8 @@ class AtomBlock:
     """[A, 3], Å."""
     note: str = ""
     """How the elements were told, where the file does not say them."""
+    chemistry: NDArray[np.uint16] | None = None
+    """[A], bits of `CHEMISTRY`; None where RDKit does not accept the molecule."""
 
 
 @dataclass(frozen=True)
@@ -283,8 +286,39 @@ def read_with_rdkit(text: str, kind: FileKind) -> tuple[AtomBlock | None, bool, 
     symbols = [
         atom.GetSymbol().upper() if atom.GetAtomicNum() else DUMMY for atom in molecule.GetAtoms()
     ]
-    block = AtomBlock(np.array(symbols, np.str_), molecule.GetConformer().GetPositions())
-    return block, sanitized, note
+    places = molecule.GetConformer().GetPositions()
+    chemistry = _chemistry(molecule) if sanitized else None
+    return AtomBlock(np.array(symbols, np.str_), places, chemistry=chemistry), sanitized, note
+
+
+_DONOR = "[$([N;!H0;v3,v4&+1]),$([O,S;H1;+0]),$([n;H1;+0])]"
+_ACCEPTOR = (
+    "[$([O,S;H1;v2]-[!$(*=[O,N,P,S])]),$([O,S;H0;v2]),$([O,S;-]),"
+    "$([N;v3;!$(N-*=!@[O,N,P,S])]),$([nH0,o,s;+0])]"
+)
+"""SMARTS of Gobbi and Poppinger 1998 (doi 10.1002/(SICI)1097-0290(199824)61:1<47::AID-BIT9>3.0.CO;2
+-Z), as RDKit's counts of donors and acceptors use them."""
+
+
+def _chemistry(molecule: Any) -> NDArray[np.uint16]:
+    """[A], bits of `CHEMISTRY` of a sanitized molecule's atoms."""
+    from rdkit import Chem
+
+    found: dict[str, set[int]] = {name: set() for name in CHEMISTRY}
+    for name, pattern in (("donor", _DONOR), ("acceptor", _ACCEPTOR)):
+        matches = molecule.GetSubstructMatches(Chem.MolFromSmarts(pattern), maxMatches=10_000)
+        found[name] = {atom for match in matches for atom in match}
+    for atom in molecule.GetAtoms():
+        charge, kind = atom.GetFormalCharge(), str(atom.GetHybridization()).lower()
+        told = {"known", kind} & found.keys()
+        facts = {"positive": charge > 0, "negative": charge < 0}
+        facts |= {"aromatic": atom.GetIsAromatic(), "ring": atom.IsInRing()}
+        for name in told | {name for name, true in facts.items() if true}:
+            found[name].add(atom.GetIdx())
+    bits = np.zeros(molecule.GetNumAtoms(), np.uint16)
+    for bit, name in enumerate(CHEMISTRY):
+        bits[sorted(found[name])] |= 1 << bit
+    return bits
 
 
 @contextmanager

@@ -108,6 +108,8 @@ class Ligand:
     drops: tuple[Drop, ...] = field(default=())
     pose: int = 1
     """Number of the molecule in its file, from 1."""
+    chemistry: NDArray[np.uint16] | None = None
+    """[A], bits of `CHEMISTRY`; None where RDKit does not accept the molecule."""
 
     @property
     def num_atoms(self) -> int:

@@ -79,6 +79,14 @@ _METALS = (
 METALS = frozenset(_METALS.split())
 
 
+CHEMISTRY = (
+    *("known", "sp", "sp2", "sp3", "positive", "negative"),
+    *("aromatic", "ring", "donor", "acceptor"),
+)
+"""What is told of a ligand atom beyond its element; the position is the bit of a number. ``known``
+is set for every atom whose chemistry RDKit accepts."""
+
+
 def element_class(symbol: str) -> int:
     """Class index of an element symbol (any case); deuterium counts as hydrogen."""
     symbol = symbol.strip().upper()

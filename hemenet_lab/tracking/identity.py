@@ -50,6 +50,7 @@ LATER = {
     ("model", "learning_rates"): None,
     ("model", "node_input"): None,
     ("view", "crop"): 0,
+    ("view", "chemistry"): False,
     ("", "init_from"): None,
     ("view", "k_filter"): "before",
     ("view", "atom_offsets"): "same_slot",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hemenet_lab.basics import first_line
-from hemenet_lab.tracking.records import Record, Spool
+from hemenet_lab.tracking.records import Record, Spool, is_refusal
 
 log = logging.getLogger(__name__)
 """Not `warnings`: where these are errors, the thread would end."""
@@ -87,7 +87,7 @@ class Outbox:
         end = time.monotonic() + seconds
         with self._change:
             tried = self._away and time.monotonic() < self._gave_up + TRY_AGAIN
-            before = self._attempts  # one that is under way began before this call: it does not count
+            before = self._attempts  # one that is under way began before this call
             while self._left() and time.monotonic() < end:
                 failed = tried or self._failed_attempt > before
                 if self._away and failed and not self._busy and not self._waiting:
@@ -184,7 +184,7 @@ class Outbox:
             try:
                 record.send(self._client, self._run_id)
             except Exception as error:
-                if not _is_refusal(error):
+                if not is_refusal(error):
                     self._went_away(error)
                     return list(queue)
                 if size > 1:
@@ -234,7 +234,7 @@ class Outbox:
                     try:
                         record.send(self._client, folder.name)
                     except Exception as error:
-                        if not _is_refusal(error):
+                        if not is_refusal(error):
                             raise
                         self._lose(error)
                     _remove(left.popleft())
@@ -250,18 +250,6 @@ def _remove(record: Record) -> None:
     """Remove a file that has arrived."""
     if record.file:
         Path(record.file).unlink(missing_ok=True)
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Check that a server has answered and does not want this, so that trying again is no use."""
-    from mlflow.exceptions import MlflowException
-
-    if not isinstance(error, MlflowException):
-        return isinstance(error, (TypeError, ValueError, FileNotFoundError))
-    return 400 <= error.get_http_status_code() < 500 and error.get_http_status_code() not in (
-        408,
-        429,
-    )
 
 
 def _short(error: Exception) -> str:

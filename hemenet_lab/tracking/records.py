@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +18,12 @@ from filelock import FileLock, Timeout
 MOST_AT_ONCE = {"metrics": 1000, "params": 100, "tags": 100}
 """What MLflow takes in one request."""
 LOCKED_ATTEMPTS = 4
+HELD_SECONDS, LONGEST_HELD, MOST_HELD = 1.0, 30.0, 500
+"""For how long metrics that follow others are held, and how many."""
+LARGEST_SHARE = 0.02
+"""Share of the time that sending metrics may take."""
+Value = tuple[str, float, int, int]
+"""Name, value, time in milliseconds, step."""
 RUNNING = "RUNNING"
 IDLE = "idle_seconds"
 """Tag of resumed runs: seconds from each last sign of life to the next start, together."""
@@ -29,8 +37,7 @@ class Record:
     waits for an answer.
     """
 
-    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
-    """Name, value, time in milliseconds, step."""
+    metrics: list[Value] = field(default_factory=list)
     params: list[tuple[str, str]] = field(default_factory=list)
     tags: list[tuple[str, str]] = field(default_factory=list)
     only_new: bool = False
@@ -72,10 +79,18 @@ class Record:
             try:
                 self.send(client, run_id)
             except Exception as error:
-                if "database is locked" not in str(error) or attempt == LOCKED_ATTEMPTS - 1:
-                    raise
-            else:
-                return
+                if "database is locked" in str(error) and attempt < LOCKED_ATTEMPTS - 1:
+                    continue
+                if len(self.metrics) > 1 and is_refusal(error):
+                    self._send_each(client, run_id)
+                raise
+            return
+
+    def _send_each(self, client: Any, run_id: str) -> None:
+        """Lose that metric only that is refused."""
+        for metric in self.metrics:
+            with suppress(Exception):  # the caller tells
+                Record(metrics=[metric]).send(client, run_id)
 
     def _send_values(self, client: Any, run_id: str) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -100,6 +115,18 @@ class Record:
         )
         fits = all(len(getattr(both, name)) <= most for name, most in MOST_AT_ONCE.items())
         return both if fits else None
+
+
+def is_refusal(error: Exception) -> bool:
+    """Check that a server has answered and does not want this, so that trying again is no use."""
+    from mlflow.exceptions import MlflowException
+
+    if not isinstance(error, MlflowException):
+        return isinstance(error, (TypeError, ValueError, FileNotFoundError))
+    return 400 <= error.get_http_status_code() < 500 and error.get_http_status_code() not in (
+        408,
+        429,
+    )
 
 
 def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -150,6 +177,41 @@ def _tell_data(client: Any, run_id: str, data: dict[str, str]) -> None:
     found = Dataset(source_type="local", **data)
     tag = InputTag("mlflow.data.context", "training")
     client.log_inputs(run_id, [DatasetInput(found, [tag])])
+
+
+class Held:
+    """Metrics that come fast, held so that sending takes a small share of the time.
+
+    A transaction costs about the same whatever is in it; on a busy machine or disk it costs more,
+    and more are held.
+    """
+
+    def __init__(self) -> None:
+        self._values: list[Value] = []
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def add(self, values: list[Value], send: Callable[[list[Value]], None]) -> None:
+        """Take values; send all that are held unless the last ones went just before."""
+        with self._lock:
+            self._values += values
+            due = time.monotonic() >= self._until or len(self._values) >= MOST_HELD
+        if due:
+            self.send(send)
+
+    def send(self, send: Callable[[list[Value]], None]) -> None:
+        """Send all that are held."""
+        with self._lock:
+            values, self._values = self._values, []
+        if values:
+            begun = time.monotonic()
+            send(values)
+            now = time.monotonic()
+            pause = max(HELD_SECONDS, (now - begun) / LARGEST_SHARE)
+            self._until = now + min(pause, LONGEST_HELD)
+
+    def __reduce__(self) -> tuple[type[Held], tuple[()]]:
+        return Held, ()  # a spawned process has values of its own
 
 
 class Spool:

@@ -1,8 +1,8 @@
 """MLflow as the record of each run: a logger that never stops a training.
 
-A local database is written to at once; what goes to a server goes through an `Outbox`, so that only
-the beginning of a run waits for one. Private names of Lightning's `MLFlowLogger` that are used are
-in `USED`; a test fails if they go.
+A local database is written to at once, fast metrics in groups; what goes to a server goes through
+an `Outbox`, so that only the beginning of a run waits for one. Private names of `MLFlowLogger` that
+are used are in `USED`; a test fails if they go.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from hemenet_lab.tracking.address import cause, database_uri, is_remote, wait_shortly
 from hemenet_lab.tracking.outbox import Outbox
-from hemenet_lab.tracking.records import RUNNING, Record, flat_settings, free_name
+from hemenet_lab.tracking.records import RUNNING, Held, Record, Value, flat_settings, free_name
 from hemenet_lab.tracking.system_metrics import SystemMetrics
 
 USED = ("_run_id", "_mlflow_client", "_experiment_id", "_experiment_name")
@@ -92,6 +92,7 @@ class Tracker(MLFlowLogger):
         self._names_itself = name is None
         self._suggested = ""
         self._outbox: Outbox | None = None
+        self._held = Held()
         asked = os.environ.get(SYSTEM_METRICS, "").lower() == "true"
         self._watches = system_metrics or asked
         self._system: SystemMetrics | None = None
@@ -222,8 +223,16 @@ class Tracker(MLFlowLogger):
                     "training goes on"
                 )
 
+    def send_held(self) -> None:
+        """Send the metrics of the last moment, as what follows stands on them: a checkpoint."""
+        self._held.send(self._send_metrics)
+
+    def _send_metrics(self, values: list[Value]) -> None:
+        self._tell("metrics", Record(metrics=values))
+
     def _tell(self, what: str, record: Record) -> None:
         """Send a record: to a local database now, to a server through the outbox."""
+        self.send_held()
         if self._run_id is None or not self._begun:
             self.guarded(what, lambda: self.run_id)
         run_id = str(self._run_id)
@@ -245,7 +254,7 @@ class Tracker(MLFlowLogger):
                 if name != "epoch"
             }
         values = [(name, float(value), now, step or 0) for name, value in metrics.items()]
-        self._tell("metrics", Record(metrics=values))
+        self._held.add(values, self._send_metrics)
 
     @rank_zero_only
     def log_hyperparams(self, params: Mapping[str, Any]) -> None:  # type: ignore[override]  # as used
@@ -299,7 +308,6 @@ class Tracker(MLFlowLogger):
             digest: Its hash.
             synthetic: The data were made by a program.
         """
-
         name = f"{Path(place).name}{' (SYNTHETIC)' if synthetic else ''}"
         source = json.dumps({"uri": place})
         data = {"name": name, "digest": digest[:36], "source": source}

@@ -24,6 +24,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import Tensor
 
+from hemenet_lab.tracking import tracker_of
 from hemenet_lab.training.files import cannot_write
 from hemenet_lab.training.loops import (
     Place,
@@ -222,6 +223,8 @@ class RunCheckpoint(ModelCheckpoint):
                 f"{self.dirpath} was removed under the run, with the checkpoints there; it is made "
                 "anew and training goes on"
             )
+        if (tracker := tracker_of(trainer)) is not None:
+            tracker.send_held()  # a run that is resumed here does not log them again
         with cannot_write(Path(filepath)):
             super()._save_checkpoint(trainer, filepath)
 
@@ -231,7 +234,7 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.state.fn == TrainerFn.FITTING:
             metrics = trainer.callback_metrics
             checkpoint[METRICS_KEY] = {name: value.detach() for name, value in metrics.items()}
-            set_counters(checkpoint["loops"]["fit_loop"], self._place)
+            set_counters(checkpoint["loops"]["fit_loop"], self._place, trainer.validating)
             if self._place in (Place.BATCH_DONE, Place.BEFORE_VALIDATION) and trainer.training:
                 checkpoint[UNLOGGED_KEY] = to_be_logged(trainer)
 

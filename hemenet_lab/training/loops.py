@@ -59,8 +59,14 @@ def to_be_logged(trainer: Trainer) -> dict[str, float]:
     return {name: float(value) for name, value in connector.metrics["log"].items()}
 
 
-def set_counters(fit_loop: dict[str, Any], place: Place | None) -> None:
-    """Make a checkpoint's counters say where it stands, as Lightning reads them."""
+def set_counters(fit_loop: dict[str, Any], place: Place | None, validating: bool) -> None:
+    """Make a checkpoint's counters say where it stands, as Lightning reads them.
+
+    Args:
+        fit_loop: The checkpoint's state of the loop.
+        place: Where it stands.
+        validating: The validation that is to be done was under way.
+    """
     if place is Place.EPOCH_DONE:
         epochs = fit_loop["epoch_progress"]
         for counts in epochs["total"], epochs["current"]:
@@ -72,10 +78,12 @@ def set_counters(fit_loop: dict[str, Any], place: Place | None) -> None:
         ):
             counts["completed"] = counts["processed"]
         validation = fit_loop["epoch_loop.val_loop.batch_progress"]
+        done = validation["total"]["ready"] - validating * validation["current"]["ready"]
         validation["is_last_batch"] = False
         validation["current"] = dict.fromkeys(validation["current"], 0)
-        # one batch begun and none done: a validation that was broken off
-        validation["total"] = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+        # those of the epoch's former ones, and one batch begun: a validation that was broken off
+        begun = dict.fromkeys(("ready", "started"), done + 1)
+        validation["total"] = begun | dict.fromkeys(("processed", "completed"), done)
 
 
 def begin_whole_epoch(trainer: Trainer) -> None:
@@ -92,10 +100,11 @@ def like_any_epoch(trainer: Trainer) -> None:
 
 
 def begin_whole_validation(trainer: Trainer) -> None:
-    """Count the batches of a validation that is repeated from its beginning."""
+    """Count the batches of a validation that is repeated from its beginning, after former ones."""
     loop = trainer.fit_loop.epoch_loop.val_loop
     if loop.restarted_mid_evaluation:
-        loop.batch_progress.total.reset()
+        total = loop.batch_progress.total
+        total.ready = total.started = total.completed  # type: ignore[attr-defined]
 
 
 def log_now(trainer: Trainer, metrics: dict[str, float]) -> None:

@@ -92,16 +92,15 @@ def _again(layer: nn.Module) -> Callable[..., Any]:
 def _kept_statistics(layer: nn.Module) -> Iterator[None]:
     """Without changes to running statistics: a batch counts once, however often it is computed."""
     norms = [
-        each
+        (each, each.momentum, each.num_batches_tracked, each.num_batches_tracked.clone())
         for each in layer.modules()
         if isinstance(each, _BatchNorm) and each.num_batches_tracked is not None
     ]
-    before = [(each.momentum, each.num_batches_tracked.clone()) for each in norms]
-    for each in norms:
-        each.momentum = 0.0
+    for norm, *_ in norms:
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for each, (momentum, tracked) in zip(norms, before, strict=True):
-            each.momentum = momentum
-            each.num_batches_tracked.copy_(tracked)
+        for norm, momentum, tracked, before in norms:
+            norm.momentum = momentum
+            tracked.copy_(before)

@@ -28,6 +28,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "view": {"k": 10, "k_min_separation": 0, "sequence_offsets": []},
     },
     "dymean": WIDTH | CHANNELS,
+    "get": {
+        "hidden_dim": 16,
+        "num_layers": 1,
+        "radial_dim": 8,
+        "num_heads": 2,
+        "num_gaussians": 8,
+        "dropout": 0.0,
+    },
     "se3set": {
         "hidden_dim": 16,
         "vector_dim": 8,

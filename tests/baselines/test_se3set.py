@@ -204,7 +204,7 @@ def test_wrong_options_are_refused() -> None:
         SE3Set(view=GraphView(nodes="residue"))
 
 
-def test_published_config() -> None:
+def test_config_has_the_blocks_of_the_md22_models() -> None:
     published = from_config("se3set.yaml")
     assert isinstance(published, SE3Set)
     assert (published.dims, len(published.blocks), published.out_dim) == ((128, 64, 32), 6, 224)

@@ -26,8 +26,8 @@ from tests.baselines.graphs import CONFIGS, count_parameters, from_config
 from tests.baselines.small import SMALL, small
 from tests.fits import AFFINITIES, check_training, memorise
 
-OTHER_SIZES = ("hemenet_small", "hemenet_plus", "hemenet_plus_small", "gvp_atom")
-PRETRAINED = ("esm2", "esm2_hemenet", "proteinmpnn")
+OTHER_SIZES = ("hemenet_small", "hemenet_plus", "hemenet_plus_small", "gvp_atom", "schnetpack")
+PRETRAINED = ("esm2", "esm2_hemenet", "esm2_lora", "proteinmpnn")
 """Configs without a comparable size."""
 NEAR_ZERO = 0.02
 """Sum of both mean squared errors, pKd²: both together are 0.14 pKd off, or less."""

@@ -86,7 +86,7 @@ def test_table1_commands_choose_encoder_readout_and_task(resolve: Resolve) -> No
             assert model["tasks"] == (["cc"] if alone else None)
             encoder = model["encoder"]["class_path"], str(model["encoder"]["init_args"])
             seen.add((*encoder, str(model["node_input"]), alone))
-    assert len(seen) == 28
+    assert len(seen) == 30
 
 
 def test_a_language_model_is_known_by_its_content(esm2: Path, tmp_path: Path) -> None:

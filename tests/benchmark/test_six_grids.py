@@ -13,11 +13,10 @@ from tests.benchmark.commands import NARROW, ROOT, Bench
 WIDTH = "model.encoder.init_args.hidden_dim=8"
 CHANNELS = "model.encoder.init_args.channels=[8, 8, 8, 8]"
 TINY = ("model.node_input.init_args.model=ESM2", "model.node_input.init_args.revision=null")
-OTHERS = "gcn,gat,schnet,gearnet,gearnet_fullatom,egnn,gvp,dymean"
 PARTS = [
     ("table1", (CHANNELS,), ("encoder=cdconv", "setting=multi")),
-    ("table1", (WIDTH,), (f"encoder={OTHERS}", "setting=multi")),
-    ("table1", NARROW, ("encoder=hemenet_alpha,hemenet_plus", "setting=multi")),
+    ("table1", (WIDTH,), ("encoder=gcn,gearnet,gvp", "setting=multi")),
+    ("table1", NARROW, ("encoder=hemenet_plus", "setting=multi")),
     ("table1", NARROW, ("encoder=hemenet",)),
     ("table1", (*TINY, WIDTH), ("encoder=esm2",)),
     ("table1", (*TINY, *NARROW), ("encoder=esm2_hemenet",)),
@@ -29,7 +28,8 @@ PARTS = [
     ("figure4", NARROW, ()),
 ]
 """Grid, settings that make its encoders small, and which of its runs these are: single tasks of
-HeMeNet stand for those of all encoders of table 1, three sets of tasks for all of transfer."""
+HeMeNet stand for those of all encoders of table 1, three sets of tasks for all of transfer.
+Settings of the other encoders run in tests/integration/test_recipes.py."""
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def ended(variant: Variant, store: Path, folder: Path, at: int, number: int) -> 
     [
         ("plateau", (70, 78)),
         ("plateau, every step", (33, 36)),
-        ("validation within an epoch", (25, 29)),
+        ("validation within an epoch", (25, 205)),  # in the last of an epoch's validations
         ("early stopping", (40,)),
         ("accumulate 2", (40,)),
         ("EMA", (40,)),

@@ -174,7 +174,7 @@ def interrupted(
                 break
             time.sleep(0.05)
         process.send_signal(number)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=180)
     return process.returncode, said
 
 

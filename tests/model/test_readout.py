@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hemenet_lab.model.readout import Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.model.readout import Counting, Mean, Readout, Sum, TaskAware, Weighted
 
 DIM, TASKS, GROUPS = 16, 3, 4
-KINDS = [TaskAware, Sum, Mean, Weighted]
+KINDS = [TaskAware, Counting, Sum, Mean, Weighted]
 
 
 @pytest.fixture
@@ -151,3 +151,22 @@ def test_scores_stay_in_float32_under_autocast():
 def test_heads_that_do_not_divide_the_width_are_refused(heads):
     with pytest.raises(ValueError, match=f"width 16 cannot be split into {heads} heads"):
         TaskAware(16, 2, num_heads=heads)
+
+
+def test_counting_adds_a_linear_of_the_sum(nodes):
+    h, group = nodes
+    counting, plain = make(Counting), TaskAware(DIM, TASKS).double()
+    plain.load_state_dict(counting.state_dict(), strict=False)
+    more = counting(h, group, GROUPS) - plain(h, group, GROUPS)
+    for task, weight in enumerate(counting.count.weight.view(TASKS, DIM, DIM)):
+        bias = counting.count.bias.view(TASKS, DIM)[task]
+        for number in range(GROUPS):
+            want = weight @ h[group == number].sum(0) / 50 + bias
+            torch.testing.assert_close(more[task, number], want)
+    twice = counting(h.repeat(2, 1), group.repeat(2), GROUPS)
+    assert not torch.allclose(twice, counting(h, group, GROUPS))
+    torch.testing.assert_close(
+        plain(h.repeat(2, 1), group.repeat(2), GROUPS), plain(*nodes, GROUPS)
+    )
+    with pytest.raises(ValueError, match="per_nodes is 0"):
+        Counting(DIM, TASKS, per_nodes=0)

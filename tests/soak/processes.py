@@ -14,11 +14,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from hemenet_lab.loading import ProteinMTDataModule
+from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.tracking import Tracker
+from hemenet_lab.training import SharedRunningStatistics
+from tests.model.test_module import small_module
 from tests.store.small_store import small_store
 
 TOLERANCE = 1e-6
@@ -28,6 +33,21 @@ SOON = 60.0
 FAILS_AT = 2
 """Step before which a process fails."""
 ROOT = Path(__file__).resolve().parents[2]
+
+
+class Case(NamedTuple):
+    """A store and how it is batched, such that 1, 2 and 3 processes have the same plan.
+
+    Of every ten entries one is for validation and one for test, so that the evaluations of 2 and 3
+    processes are uneven, and some have nothing at all to evaluate.
+    """
+
+    entries: int
+    batch_graphs: int
+    balanced: bool
+
+
+CASES = (Case(40, 5, True), Case(12, 3, True), Case(60, 4, True), Case(50, 3, False))
 
 
 class Watch(Callback):
@@ -50,18 +70,19 @@ class Watch(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        row = [trainer.current_epoch, batch_idx, sorted(batch.entry_id)]
+        labelled = {
+            task.name: int(batch[f"mask_{task.name}"].sum())
+            for task in cast(MultiTaskModule, pl_module).tasks
+        }
+        # Lightning divides the loss by the number of batches of a step
+        loss = float(outputs["loss"]) * trainer.accumulate_grad_batches
+        row = [trainer.current_epoch, sorted(batch.entry_id), loss, labelled]
         with (self.folder / f"rank{trainer.global_rank}.jsonl").open("a") as stream:
             stream.write(json.dumps(row) + "\n")
 
 
-def train(store: str, folder: Path, devices: int, accumulate: int, fails: bool) -> None:
+def train(store: str, folder: Path, case: Case, devices: int, accumulate: int, fails: bool) -> None:
     """Fits and tests; rank 0 writes weights and metrics."""
-    from hemenet_lab.loading import ProteinMTDataModule
-    from hemenet_lab.tracking import Tracker
-    from hemenet_lab.training import SharedRunningStatistics
-    from tests.model.test_module import small_module
-
     torch.manual_seed(0)
     module = small_module()
     trainer = Trainer(
@@ -80,13 +101,15 @@ def train(store: str, folder: Path, devices: int, accumulate: int, fails: bool) 
         num_sanity_val_steps=0,
         log_every_n_steps=1,
     )
-    data = ProteinMTDataModule(store, batch_graphs=5, num_workers=0)
+    data = ProteinMTDataModule(
+        store, batch_graphs=case.batch_graphs, balanced=case.balanced, num_workers=0
+    )
     trainer.fit(module, datamodule=data)
-    # not those of the last training batch, which is another one on each process
+    # the loss of the last batch is of another one on each process
     metrics = {
         f"fit {name}": float(value)
         for name, value in trainer.callback_metrics.items()
-        if not name.startswith("train/")
+        if name != "train/loss"
     }
     (tested,) = trainer.test(module, datamodule=data, verbose=False)
     if trainer.is_global_zero:
@@ -95,12 +118,15 @@ def train(store: str, folder: Path, devices: int, accumulate: int, fails: bool) 
         torch.save(module.state_dict(), folder / "weights.pt")
 
 
-def started(store: Path, folder: Path, devices: int, accumulate: int, fails: bool = False) -> int:
+def started(
+    store: Path, folder: Path, case: Case, devices: int, accumulate: int, fails: bool = False
+) -> int:
     """Trains in processes of its own; returns their exit status."""
     folder.mkdir(parents=True)
     words = [
         *(f"--store={store}", f"--folder={folder}", f"--devices={devices}"),
-        *(f"--accumulate={accumulate}", *(["--fails"] if fails else [])),
+        *(f"--accumulate={accumulate}", f"--case={json.dumps(case)}"),
+        *(["--fails"] if fails else []),
     ]
     with (folder / "log.txt").open("w") as log:
         return subprocess.run(
@@ -114,25 +140,29 @@ def started(store: Path, folder: Path, devices: int, accumulate: int, fails: boo
         ).returncode
 
 
-def plan(folder: Path, devices: int) -> list[Any]:
-    """Entries of every batch of a run, in the order that one process takes them."""
+def batches(folder: Path, devices: int) -> list[Any]:
+    """Epoch, entries, loss and labels of every batch, in the order that one process takes them."""
     ranks = [
         [json.loads(line) for line in (folder / f"rank{rank}.jsonl").read_text().splitlines()]
         for rank in range(devices)
     ]
-    return [(epoch, ids) for turn in zip(*ranks, strict=True) for epoch, _, ids in turn]
+    return [row for turn in zip(*ranks, strict=True) for row in turn]
+
+
+def alike(one: float, other: float) -> bool:
+    """Whether two numbers differ by rounding only."""
+    return abs(one - other) <= TOLERANCE * max(1.0, abs(one)) or (one != one and other != other)
 
 
 def unlike(one: Path, many: Path, devices: int) -> list[str]:
     """What differs between a run of one process and that of several; nothing if all is well."""
     found = []
-    alone, shared = plan(one, 1), plan(many, devices)
-    if len(alone) % devices:
-        # the last turn is made up from other batches of the epoch: another plan, other weights
-        print(f"{len(alone)} batches on {devices} processes: only exit and record are compared")
-        return []
-    if alone != shared:
-        found.append("plan")
+    alone, shared = batches(one, 1), batches(many, devices)
+    if [row[:2] for row in alone] != [row[:2] for row in shared]:
+        return [f"plan: {len(alone)} and {len(shared)} batches"]
+    for number, ((epoch, _, loss, _), (*_, other, _)) in enumerate(zip(alone, shared, strict=True)):
+        if not alike(loss, other):
+            found.append(f"loss of batch {number}, in epoch {epoch}: {loss} and {other}")
     weights = [torch.load(folder / "weights.pt", weights_only=True) for folder in (one, many)]
     for name, value in weights[0].items():
         if "num_batches_tracked" not in name and not torch.allclose(
@@ -144,10 +174,16 @@ def unlike(one: Path, many: Path, devices: int) -> list[str]:
         found.append(f"names of metrics {sorted(metrics[0].keys() ^ metrics[1].keys())}")
     for name, value in metrics[0].items():
         other = metrics[1].get(name, value)
-        same = abs(value - other) <= TOLERANCE * max(1.0, abs(value)) or value != value != other
-        if not same:
+        if not alike(value, other):
             found.append(f"metric {name}: {value} and {other}")
     return found
+
+
+def lacking(folder: Path) -> tuple[int, int]:
+    """Batches of a run of one process that have no label of a task that others have; batches."""
+    rows = [labelled for *_, labelled in batches(folder, 1)]
+    seen = {name for row in rows for name, count in row.items() if count}
+    return sum(not all(row[name] for name in seen) for row in rows), len(rows)
 
 
 def _end_of_log(folder: Path) -> str:
@@ -172,10 +208,11 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--devices", type=int, default=1)
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--fails", action="store_true")
-    parser.add_argument("--entries", type=int, nargs="*", default=[40, 12], help="of the stores")
+    parser.add_argument("--case", type=lambda text: Case(*json.loads(text)), default=CASES[0])
     options = parser.parse_args(words)
     if options.store:
-        train(options.store, options.folder, options.devices, options.accumulate, options.fails)
+        how = (options.case, options.devices, options.accumulate, options.fails)
+        train(options.store, options.folder, *how)
         return 0
     wrong = 0
 
@@ -185,23 +222,25 @@ def main(words: list[str] | None = None) -> int:
         print(f"{what}: {'; '.join(faults) or 'held'}", flush=True)
 
     with tempfile.TemporaryDirectory() as name:
-        # of 12 entries one is for validation and one for test: other processes have none
-        for entries in options.entries:
-            store = small_store(Path(name) / f"store{entries}", entries).path
+        for case in CASES:
+            store = small_store(Path(name) / f"store{case.entries}", case.entries).path
             for devices in (2, 3):
-                folder = Path(name) / f"{entries}-{devices}"
+                folder = Path(name) / f"{case.entries}-{devices}"
                 states = [
-                    started(store, folder / "one", 1, devices),
-                    started(store, folder / "many", devices, 1),
+                    started(store, folder / "one", case, 1, devices),
+                    started(store, folder / "many", case, devices, 1),
                 ]
                 faults = [] if states == [0, 0] else [f"exit status {states}", _end_of_log(folder)]
                 faults = faults or unlike(folder / "one", folder / "many", devices)
                 if not faults and records(folder / "many") != ["FINISHED"]:
                     faults = [f"recorded {records(folder / 'many')}"]
-                say(f"{devices} processes, {entries} entries", faults)
+                few, all_ = lacking(folder / "one") if states[0] == 0 else (0, 0)
+                if not faults and bool(few) == case.balanced:
+                    faults = [f"{few} of {all_} batches lack a task, so that this shows nothing"]
+                say(f"{devices} processes, {case}, {few} of {all_} batches lack a task", faults)
         for devices in (2, 3):
             folder = Path(name) / f"fails-{devices}"
-            state = started(store, folder, devices, 1, fails=True)
+            state = started(store, folder, CASES[-1], devices, 1, fails=True)
             failed = folder / "failed"
             seconds = time.time() - float(failed.read_text()) if failed.exists() else math.inf
             faults = [] if state else ["exit status 0"]

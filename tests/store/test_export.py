@@ -158,7 +158,7 @@ def test_the_page_names_every_array(store: Store) -> None:
     documented = {name: (dtype, shape.count(",")) for name, dtype, shape in rows}
     fields = {
         field.name: (str(np.dtype(field.dtype)), int(field.width > 0))
-        for field in all_fields(chain_values=True, b_factors=True)
+        for field in all_fields(chain_values=True, b_factors=True, chemistry=True)
     }
     fields |= {"num_labels": ("int16", 1), "full_label": ("bool", 0), "split_<name>": ("int8", 0)}
     assert documented == fields

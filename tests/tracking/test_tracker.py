@@ -4,6 +4,7 @@ import logging
 import random
 import warnings
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -11,7 +12,7 @@ from lightning.pytorch.loggers import MLFlowLogger
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking import MlflowClient
 
-from hemenet_lab.tracking import Tracker
+from hemenet_lab.tracking import Tracker, records
 from hemenet_lab.tracking.address import SHORT_WAITS
 from hemenet_lab.tracking.tracker import USED
 from hemenet_lab.training.record import git_revision
@@ -56,6 +57,44 @@ def test_failing_logging_warns_once_and_goes_on(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tracker.log_metrics({"a": 1.0}, step=1)
+
+
+def test_metrics_in_quick_succession_are_written_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = Tracker(folder=str(tmp_path))
+    client, run_id = tracker.experiment, str(tracker.run_id)
+    requests, plain = [], client.log_batch
+
+    def count(**values: Any) -> None:
+        requests.append(len(values["metrics"]))
+        plain(**values)
+
+    monkeypatch.setattr(client, "log_batch", count)
+    for step in range(40):
+        tracker.log_metrics({"a": float(step), "b": 1.0}, step=step)
+    assert requests == [2]  # the first at once
+    tracker.send_held()
+    assert requests == [2, 78]
+    tracker.log_metrics({"a": 40.0}, step=40)
+    monkeypatch.setattr(records, "LONGEST_HELD", 0.0)
+    tracker.set_tags({"x": 1})  # what comes after metrics is told after them
+    points = client.get_metric_history(run_id, "a")
+    assert [(point.step, point.value) for point in points] == [(n, float(n)) for n in range(41)]
+    tracker.log_metrics({"a": 41.0}, step=41)
+    assert client.get_run(run_id).data.metrics["a"] == 41.0
+
+
+def test_of_metrics_together_only_the_refused_one_is_lost(tmp_path: Path) -> None:
+    tracker = Tracker(folder=str(tmp_path))
+    assert tracker.run_id
+    tracker.log_metrics({"a": 0.0}, step=0)
+    for step, name in enumerate(["a", "what?", "a"], start=1):
+        tracker.log_metrics({name: 1.0}, step=step)
+    with pytest.warns(UserWarning, match="could not record metrics"):
+        tracker.finalize()
+    points = tracker.experiment.get_metric_history(tracker.run_id, "a")
+    assert [point.step for point in points] == [0, 1, 3]
 
 
 def test_a_server_that_does_not_answer_is_an_error_at_the_start(

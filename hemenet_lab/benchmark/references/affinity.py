@@ -46,18 +46,18 @@ def regressors(store: Store, items: Items) -> dict[str, Regressor]:
     """
     entries = [store[index] for index in items.entry.tolist()]
     found: dict[str, Regressor] = {}
+    chains = items.chain.tolist()
+    proteins = np.array([composition(e, c) for e, c in zip(entries, chains, strict=True)])
     if any((entry.entity == LIGAND).any() for entry in entries):
         heavy = np.array([[np.count_nonzero(entry.entity == LIGAND)] for entry in entries], float)
         found["heavy atoms of the ligand, linear"] = heavy, _line
-        found |= _of_molecules(items, store)
+        found |= _of_molecules(items, store, proteins)
     if any((entry.entity == PARTNER).any() for entry in entries):
         contacts = np.array([interface(entry) for entry in entries])
         total = contacts[:, :NUM_PAIRS].sum(axis=1, keepdims=True)
         found["residue contacts, linear"] = total, _line
         found["contacts and interface by residue class, ridge"] = contacts, _ridge
         found["contacts and interface by residue class, random forest"] = contacts, _forest
-    chains = items.chain.tolist()
-    proteins = np.array([composition(e, c) for e, c in zip(entries, chains, strict=True)])
     found["protein only: composition and length, ridge"] = proteins, _ridge
     found["protein only: composition and length, random forest"] = proteins, _forest
     return found
@@ -80,19 +80,29 @@ def _forest(seed: int) -> Any:
     return RandomForestRegressor(TREES, max_features=1 / 3, random_state=seed, n_jobs=1)
 
 
-def _of_molecules(items: Items, store: Store) -> dict[str, Regressor]:
-    """Methods on fingerprints and descriptors; none where the store has no chemistry of ligands."""
+def _of_molecules(items: Items, store: Store, proteins: Values) -> dict[str, Regressor]:
+    """Methods on fingerprints and descriptors; none where the store has no chemistry of ligands.
+
+    Args:
+        items: The labelled items.
+        store: The entries.
+        proteins: [n, 22], see `composition`, for the methods that know both sides.
+    """
     smiles = smiles_of(store)
     molecules = [Chem.MolFromSmiles(smiles.get(store.ids[entry], "")) for entry in items.entry]
     if not any(molecule is not None and molecule.GetNumAtoms() for molecule in molecules):
         return {}
     bits = np.array([fingerprint(molecule) for molecule in molecules])
     numbers = np.array([descriptors(molecule) for molecule in molecules])
+    # shares of residues are far smaller than bits: in units of their deviation they are not
+    spread = proteins.std(axis=0)
+    both = np.hstack([bits, (proteins - proteins.mean(axis=0)) / np.where(spread > 0, spread, 1)])
     return {
         "ligand fingerprint, ridge": (bits, _plain_ridge),
         "ligand fingerprint, random forest": (bits, _forest),
         "ligand descriptors, ridge": (numbers, _ridge),
         "ligand descriptors, random forest": (numbers, _forest),
+        "ligand fingerprint and protein composition, ridge": (both, _plain_ridge),
     }
 
 

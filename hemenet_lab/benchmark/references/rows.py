@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -21,8 +20,8 @@ from hemenet_lab.benchmark.references.function import (
     nearest_terms,
 )
 from hemenet_lab.benchmark.references.items import Ints, Items, Values, items_of
-from hemenet_lab.metrics import bootstrap, resample
-from hemenet_lab.store import WHOLE, Store, fold_names, store_folder
+from hemenet_lab.metrics import Resampled, bootstrap, mean_interval, resample
+from hemenet_lab.store import WHOLE, Store, fold_names
 
 Predict = Callable[[Ints, Ints], Values]
 """Training and test items to predictions [test, out]."""
@@ -44,12 +43,60 @@ class ReferenceRow:
     high: float | None
     n: int
     """Test items."""
+    against: str = ""
+    """Of a row of a model: the best plain method by this metric."""
+    difference: float | None = None
+    """Of a row of a model: its value minus that method's."""
+    difference_low: float | None = None
+    """Ends of the 95 % interval of it when the same groups are drawn for both, and the seeds."""
+    difference_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions of one method for all test items of a task."""
+
+    items: Items
+    method: str
+    values: Values
+    """[n, out]."""
+    tested: Ints
+    """[n], which of the items."""
+    groups: Ints
+    """[n], group of each, drawn whole."""
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Names of its scores → metric."""
+        if self.items.task.kind != "regression":
+            return {"fmax": "fmax"}
+        names = {"rmse": "rmse", "pearson": "pearson"}
+        if (_sizes(self.items.system[self.tested]) > 1).any():
+            names |= {f"{metric}_centred": metric for metric in tuple(names)}
+        return names
+
+    def score(self, name: str) -> tuple[float | None, Resampled | None, int]:
+        """A score, its values on draws of whole groups, and the number of items."""
+        target, values, groups = self.items.target[self.tested], self.values, self.groups
+        if name.endswith("_centred"):
+            system = self.items.system[self.tested]
+            kept = np.flatnonzero(_sizes(system) > 1)
+            values, target = (centred(x[kept, 0], system[kept])[:, None] for x in (values, target))
+            groups = groups[kept]
+        metric = self.metrics[name]
+        # rounding leaves constant predictions that differ in their last bits
+        if metric == "pearson" and np.ptp(values) < 1e-9:
+            return None, None, len(target)
+        value = bootstrap(metric, values, target, resamples=0).value
+        if value is None or not np.isfinite(value):
+            return value, None, len(target)
+        return value, resample(metric, value, values, target, groups), len(target)
 
 
 def reference_rows(
     store: Store, split: str = "default", folds: int = 0, seed: int = 0
 ) -> list[ReferenceRow]:
-    """Every reference method on every task of a store.
+    """Scores of every reference method on every task of a store.
 
     Args:
         store: The entries.
@@ -62,6 +109,14 @@ def reference_rows(
     Raises:
         ValueError: Fewer than 3 folds, or a split that the store does not have.
     """
+    found = reference_predictions(store, split, folds, seed)
+    return [scored(predicted, name) for predicted in found for name in predicted.metrics]
+
+
+def reference_predictions(
+    store: Store, split: str = "default", folds: int = 0, seed: int = 0
+) -> Iterator[Predicted]:
+    """Predictions of every reference method; see `reference_rows`."""
     if folds < 0 or folds in (1, 2):
         raise ValueError(f"folds is {folds}; give 3 or more, or 0 for the split {split!r}")
     parts = []
@@ -69,7 +124,6 @@ def reference_rows(
         codes = store.split(name)
         train = codes != TEST if folds else codes == TRAIN
         parts.append((train, codes == TEST))
-    rows: list[ReferenceRow] = []
     for task in store.tasks:
         items = items_of(store, task)
         if not len(items) or not task.num_outputs:
@@ -83,8 +137,8 @@ def reference_rows(
             for method, predict in _methods(store, items, seed):
                 predicted = np.concatenate([predict(*place) for place in places])
                 tested = np.concatenate([test for _, test in places])
-                rows += _scores(items, method, predicted, tested, store.groups[items.entry])
-    return rows
+                groups = store.groups[items.entry][tested]
+                yield Predicted(items, method, predicted, tested, groups)
 
 
 TRAIN, TEST = 0, 2
@@ -133,44 +187,11 @@ def _methods(store: Store, items: Items, seed: int) -> Iterator[tuple[str, Predi
     )
 
 
-def _scores(
-    items: Items, method: str, predicted: Values, tested: Ints, groups: Ints
-) -> Iterator[ReferenceRow]:
-    target = items.target[tested]
-    units = groups[tested]
-    metrics = ("rmse", "pearson") if items.task.kind == "regression" else ("fmax",)
-    for metric in metrics:
-        yield _row(items, method, metric, metric, predicted, target, units)
-    system = items.system[tested]
-    together = np.flatnonzero(_sizes(system) > 1)
-    if items.task.kind == "regression" and len(together):
-        own, truth = (
-            centred(x[together, 0], system[together])[:, None] for x in (predicted, target)
-        )
-        for metric in metrics:
-            name = f"{metric}_centred"
-            yield _row(items, method, name, metric, own, truth, units[together])
-
-
-def _row(
-    items: Items,
-    method: str,
-    name: str,
-    metric: str,
-    predicted: Values,
-    target: Values,
-    units: Ints,
-) -> ReferenceRow:
-    # rounding leaves constant predictions that differ in their last bits
-    if metric == "pearson" and np.ptp(predicted) < 1e-9:
-        return ReferenceRow(items.task.name, method, name, None, None, None, len(target))
-    value = bootstrap(metric, predicted, target, resamples=0).value
-    low, high = None, None
-    if value is not None and np.isfinite(value):
-        drawn = resample(metric, value, predicted, target, units).by_cluster
-        if drawn is not None and 2 * np.count_nonzero(~np.isnan(drawn)) >= len(drawn):
-            low, high = (float(end) for end in np.nanquantile(drawn, (0.025, 0.975)))
-    return ReferenceRow(items.task.name, method, name, value, low, high, len(target))
+def scored(predicted: Predicted, name: str) -> ReferenceRow:
+    """A score with its interval."""
+    value, resampled, n = predicted.score(name)
+    low, high = mean_interval([resampled]) if resampled is not None else (None, None)
+    return ReferenceRow(predicted.items.task.name, predicted.method, name, value, low, high, n)
 
 
 def _sizes(system: Ints) -> Ints:
@@ -213,36 +234,20 @@ def rows_text(rows: Iterable[ReferenceRow]) -> str:
     )
 
 
+def differences_text(rows: Iterable[ReferenceRow]) -> str:
+    """A line per row that has a difference."""
+    lines = []
+    for row in rows:
+        if row.difference is not None:
+            gap = f"{row.difference:+.3f}"
+            if row.difference_low is not None:
+                gap += f" ({row.difference_low:+.3f} to {row.difference_high:+.3f})"
+            lines.append(f"{row.task}  {row.method}  {row.metric}  {gap}  against {row.against}")
+    return "\n".join(lines)
+
+
 def _cell(row: ReferenceRow | None) -> str:
     if row is None or row.value is None:
         return ""
     interval = f" ({row.low:.3f} to {row.high:.3f})" if row.low is not None else ""
     return f"{row.value:.3f}{interval}"
-
-
-def run_baselines(
-    store: str,
-    split: str = "default",
-    folds: int = 0,
-    seed: int = 0,
-    out: Path | None = None,
-) -> None:
-    """Print `reference_rows` of a store.
-
-    Args:
-        store: Folder of a store, or the name of an installed one such as ``demo``.
-        split: See `reference_rows`.
-        folds: See `reference_rows`.
-        seed: See `reference_rows`.
-        out: CSV file for the rows with all digits.
-    """
-    opened = Store(store_folder(store))
-    rows = reference_rows(opened, split, folds, seed)
-    chosen = f"{folds} folds of whole groups, seed {seed}" if folds else f"split {split}"
-    synthetic = ", SYNTHETIC data" if opened.manifest.get("synthetic") else ""
-    print(f"Store {opened.path} (hash {opened.hash[:12]}{synthetic}), {chosen}")
-    print(rows_text(rows))
-    print("In brackets: 95 % intervals when whole groups of test items are drawn again.")
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(rows_csv(rows), encoding="utf-8")

@@ -21,7 +21,7 @@ from hemenet_lab.protein_mt.build.write import TABLE_FILES
 from hemenet_lab.protein_mt.raw import DropRow, ReadResult
 from hemenet_lab.store import ATOM_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST, NODE_FIELDS, Entry
 
-ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS))
+ARRAYS = (*(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS)), "b_factor", "chemistry")
 READING_CODE = ("structures", "store", "protein_mt/raw")
 """Folders of the package whose code decides what is read of an item."""
 
@@ -47,7 +47,7 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "smiles": result.smiles,
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
     }
-    arrays = {name: getattr(entry, name) for name in (*ARRAYS, "b_factor")} if entry else {}
+    arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
     # machines that share the folder may be at the same item, if one of them was thought dead
     draft = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
     with draft.open("wb") as file:
@@ -62,7 +62,7 @@ def load_result(path: Path) -> ReadResult:
         entry = None
         if meta["entry"]:
             name, kind, chains = meta["entry"]
-            arrays = {array: file[array] for array in (*ARRAYS, "b_factor")}
+            arrays = {array: file[array] for array in ARRAYS}
             entry = Entry(id=name, kind=kind, chain_names=tuple(chains), **arrays)
     rows = tuple(DropRow(*row) for row in meta["drops"])
     notes = tuple(meta["notes"])

@@ -121,7 +121,12 @@ def write_store(
     code_of = {source.id: source.code for source in raw.sources}
     with (
         LabelRows(path.parent / LABELS_FILE, labels.tasks) as rows,
-        StoreWriter(path, labels.tasks, b_factors=settings.b_factors) as writer,
+        StoreWriter(
+            path,
+            labels.tasks,
+            b_factors=settings.b_factors,
+            chemistry=settings.ligand_chemistry,
+        ) as writer,
     ):
         for entry in labelled_entries(raw, labels, settings, load, assembly):
             writer.add(entry)

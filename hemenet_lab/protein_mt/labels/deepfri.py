@@ -96,6 +96,11 @@ def _vocabulary(path: Path, lines: Iterator[tuple[int, str]], task: Task, named:
             f"{path}: {len(terms)} {task.name} terms and {len(names)} names of them in its header; "
             "is it the right annotation table?"
         )
+    if len(set(terms)) != len(terms):
+        twice = next(term for term, count in Counter(terms).items() if count > 1)
+        raise ValueError(
+            f"{path}: its header lists the {task.name} term {twice} twice; each may be there once"
+        )
     return task.with_terms(terms, names)
 
 

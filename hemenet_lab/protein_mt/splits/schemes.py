@@ -1,6 +1,6 @@
 """Schemes by which a store can be split, under the names of their splits.
 
-Ours by sequence are in `taskwise` and `balanced`, that by ligand in `scaffold`; here are the
+Ours by sequence are in `taskwise` and `balanced`, those by ligand in `scaffold`; here are the
 paper's (fully labelled complexes only), the one by release year and DeepFRI's own lists.
 """
 
@@ -18,7 +18,7 @@ from hemenet_lab.protein_mt.raw import year_of
 from hemenet_lab.protein_mt.splits.balanced import balanced_split
 from hemenet_lab.protein_mt.splits.clusters import Item
 from hemenet_lab.protein_mt.splits.inputs import Split, SplitInputs
-from hemenet_lab.protein_mt.splits.scaffold import scaffold_split
+from hemenet_lab.protein_mt.splits.scaffold import scaffold_split, within_targets_split
 from hemenet_lab.protein_mt.splits.taskwise import taskwise_split
 
 PUBLISHED_SHARES = {"test": 0.35, "val": 0.40}
@@ -166,6 +166,7 @@ _SINGLE: dict[str, Callable[[SplitInputs], Split]] = {
     "taskwise_30": partial(taskwise_split, wide=True),
     "balanced": balanced_split,
     "scaffold": scaffold_split,
+    "within_targets": within_targets_split,
     "published": published_split,
     "time": time_split,
 }

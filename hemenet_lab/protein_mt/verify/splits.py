@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # slow to import
     from scipy.sparse import csr_array
 
 UNUSED = PARTS.index("unused")
-NOT_BY_SEQUENCE = ("time", "deepfri", "scaffold")
+NOT_BY_SEQUENCE = ("time", "deepfri", "scaffold", "within_targets")
 """Beginnings of the names of splits that proteins may straddle: by design, and by their lists."""
 LENGTH = 5
 SHORTEST = 30

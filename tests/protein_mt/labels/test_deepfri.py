@@ -104,6 +104,14 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         read_go(path)
 
 
+def test_a_header_that_repeats_a_term_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "nrPDB-EC_annot.tsv"
+    first, *_ = terms = EC_TABLE.splitlines()[1].split("\t")
+    path.write_text(EC_TABLE.replace("\t".join(terms), "\t".join([*terms, first])), "utf-8")
+    with pytest.raises(ValueError, match=f"{path}: its header lists the ec term {first} twice"):
+        read_ec(path)
+
+
 def test_chain_names() -> None:
     assert split_chain_name("6SLH-AAA") == ("6slh", "AAA")
     assert split_chain_name("4UDF-1a") == ("4udf", "1a")

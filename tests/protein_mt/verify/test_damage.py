@@ -14,7 +14,7 @@ import pytest
 from hemenet_lab.protein_mt.verify import table, verify_store
 from tests.protein_mt.verify.planted import reseal
 
-FLIPS = 150
+FLIPS = 60
 VALUES = (None, True, -1, 10**30, float("inf"), float("nan"), "x", "\ud800\x1b", [], {}, [[]], [{}])
 """Values that replace parts of a manifest."""
 
@@ -104,7 +104,7 @@ def test_manifests_with_other_values(damaged: Path, full_raw: Path) -> None:
     rng = np.random.default_rng(2)
     everywhere = list(places(json.loads(text)))
     shallow = [place for place in everywhere if 1 <= len(place) <= 2]
-    deep = [everywhere[index] for index in rng.integers(1, len(everywhere), 100)]
+    deep = [everywhere[index] for index in rng.integers(1, len(everywhere), 40)]
     for number, place in enumerate((*shallow, *deep)):
         manifest = json.loads(text)
         inner = manifest

@@ -17,7 +17,16 @@ from pathlib import Path
 from hemenet_lab.protein_mt.build import build_store
 from hemenet_lab.protein_mt.demo import write_demo
 from hemenet_lab.tracking import RecordedRun, RunDatabase
-from tests.soak.cluster.services import NODES, dask, kill_job, missing, output, slurm, wait_for
+from tests.soak.cluster.services import (
+    NODES,
+    dask,
+    kill_job,
+    kill_node,
+    missing,
+    output,
+    slurm,
+    wait_for,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 HEMENET = [sys.executable, "-m", "hemenet_lab"]
@@ -210,6 +219,29 @@ def preempted(place: Place) -> None:
     place.check("no checkpoint outside of the run's folder", not strangers)
 
 
+def lost(place: Place) -> None:
+    """A job whose node dies goes on in its own run, on the other node."""
+    options = "--nodes=1 --ntasks-per-node=1 --requeue"
+    job = place.job("lost", options, words=place.fit("runs-lost", EPOCHS))
+    wait_for("a checkpoint", lambda: bool(place.checkpoint("runs-lost")), LONG)
+    [before] = place.recorded("runs-lost")
+    node = place.output("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
+    killed = kill_node(node, place.environment["SLURM_CONF"])
+    place.say(f"  kill -9 of slurmd on {node} and of the {killed - 1} other processes there")
+    wait_for("the requeue", lambda: place.state(job) == "PENDING", LONG)
+    place.say(f"  SLURM has missed the node and put job {job} back into the queue")
+    place.output("scontrol", "update", f"JobId={job}", "StartTime=now")
+    wait_for("the second start", lambda: place.state(job) != "PENDING", LONG)
+    other = place.output("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
+    place.check(f"it goes on on {other}", {node, other} == {*NODES})
+    place.ended(job, "lost")
+    [run] = place.recorded("runs-lost")
+    place.check("the same MLflow run", run.id == before.id)
+    place.check(f"{run.status}, once", run.finished and run.status == "FINISHED")
+    steps = {p.step for p in run.client.get_metric_history(run.id, "val/loss")}
+    place.check(f"validations of {len(steps)} of {EPOCHS} epochs", len(steps) == EPOCHS)
+
+
 def grid(place: Place) -> None:
     """A grid of which one job is killed ends with one table."""
     runs = place.folder / "runs-grid"
@@ -244,6 +276,7 @@ PARTS: dict[str, Callable[[Place], None]] = {
     "torchrun": torchrun,
     "preempted": preempted,
     "grid": grid,
+    "lost": lost,
 }
 
 

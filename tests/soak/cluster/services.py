@@ -194,6 +194,29 @@ def kill_job(job: str, conf: str) -> int:
     return _kill(keys)
 
 
+def kill_node(node: str, conf: str) -> int:
+    """Kill the daemon of a node and all that runs there, as if its power failed; their number.
+
+    Args:
+        node: Its name.
+        conf: Path of the cluster's settings; nodes of another are left alone.
+    """
+    killed = 0
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+            daemon = words[:4] == ["slurmd", "-D", "-N", node] and words[-1] == conf
+            # the keepers of steps come next, or they would still say that their steps have failed
+            sockets = process.net_connections("unix") if process.name() == "slurmstepd" else []
+            spool = str(Path(conf).parent / f"spool.{node}")
+            if daemon or any(str(each.laddr).startswith(spool) for each in sockets):
+                process.kill()
+                killed += 1
+        except psutil.Error:
+            continue  # it has ended, or belongs to somebody else
+    return killed + _kill({"SLURM_CONF": conf, "SLURMD_NODENAME": node})
+
+
 def _kill(keys: Mapping[str, str]) -> int:
     """Kill the processes that have these variables."""
     killed = 0

@@ -1,0 +1,177 @@
+"""Recorded runs of a grid beside the reference methods, on the same test items, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hemenet_lab.benchmark.grids import RUNS, load_grid
+from hemenet_lab.benchmark.references.items import Items
+from hemenet_lab.benchmark.references.rows import (
+    Predicted,
+    ReferenceRow,
+    differences_text,
+    reference_predictions,
+    rows_csv,
+    rows_text,
+    scored,
+)
+from hemenet_lab.benchmark.results import GridResults, read_grid
+from hemenet_lab.benchmark.tables import label_of, row_of, varying_axes
+from hemenet_lab.metrics import METRICS, Resampled, difference, mean_interval
+from hemenet_lab.store import WHOLE, Store, store_folder
+from hemenet_lab.tracking import RecordedRun
+
+
+def rows_beside(
+    store: Store, references: Iterable[Predicted], results: GridResults
+) -> list[ReferenceRow]:
+    """Scores of a grid's models on the items of the reference methods, and the best of these.
+
+    Each configuration has a row with the mean over its seeds, and with two seeds or more one of
+    the mean of their predictions (an ensemble). The interval of a difference draws whole groups of
+    test items, the same for both sides, and the seeds.
+
+    Args:
+        store: The one that the runs and the references are of.
+        references: Predictions of the plain methods.
+        results: The grid's finished runs.
+
+    Raises:
+        ValueError: The runs are of another store, or were tested on other items.
+    """
+    if results.store_hash != store.hash:
+        raise ValueError(
+            f"the runs of grid {results.grid} are of the store {results.store_hash[:12]}, "
+            f"{store.path} is {store.hash[:12]}: give the store that they learned from"
+        )
+    plain: dict[str, list[Predicted]] = {}
+    for each in references:
+        plain.setdefault(each.items.task.name, []).append(each)
+    by_row: dict[tuple[tuple[str, str], ...], list[RecordedRun]] = {}
+    for run in sorted(results.judged, key=lambda run: (run.seed or 0, run.id)):
+        by_row.setdefault(row_of(run), []).append(run)
+    axes = varying_axes(by_row)
+    rows: list[ReferenceRow] = []
+    for task, methods in plain.items():
+        for row, runs in by_row.items():
+            mine = [run for run in runs if any(line.task == task for line in run.results)]
+            if mine:
+                label = label_of(row, axes)
+                found = [_aligned(store, methods[0], run, task) for run in mine]
+                rows += _rows(f"{label}, {_seeds(len(found))}", found, methods)
+                if len(found) > 1:
+                    mean = np.mean([each.values for each in found], axis=0)
+                    one = [replace(found[0], values=mean)]
+                    rows += _rows(f"{label}, mean of {_seeds(len(found))}", one, methods)
+    return rows
+
+
+def _seeds(number: int) -> str:
+    return f"{number} seed" + "s" * (number > 1)
+
+
+def _aligned(store: Store, like: Predicted, run: RecordedRun, task: str) -> Predicted:
+    """A run's predictions in the order of a reference method's."""
+    rows = run.predictions(task)
+    place = {item: at for at, item in enumerate(rows.items)}
+    wanted = _names(store, like.items, like.tested.tolist())
+    if place.keys() != set(wanted):
+        raise ValueError(
+            f"{task}: run {run.name} was tested on {len(place)} items, the plain methods on "
+            f"{len(wanted)}, {len(place.keys() & set(wanted))} of them the same; give the split or "
+            "the folds of the grid"
+        )
+    order = [place[name] for name in wanted]
+    return replace(like, method=run.name, values=rows.prediction[order])
+
+
+def _names(store: Store, items: Items, tested: Sequence[int]) -> list[tuple[str, str]]:
+    """(entry, chain) of items, as runs record them."""
+    found = []
+    for at in tested:
+        entry, chain = int(items.entry[at]), int(items.chain[at])
+        name = "" if chain == WHOLE else store[entry].chain_names[chain]
+        found.append((store.ids[entry], name))
+    return found
+
+
+def _rows(
+    label: str, seeds: Sequence[Predicted], methods: Sequence[Predicted]
+) -> Iterator[ReferenceRow]:
+    """A row per score of a configuration, from the predictions of its seeds."""
+    first = seeds[0]
+    for name, metric in first.metrics.items():
+        mine = [found for each in seeds if (found := each.score(name)[1]) is not None]
+        if len(mine) < len(seeds):
+            continue
+        value = float(np.mean([each.value for each in mine]))
+        low, high = mean_interval(mine)
+        n = first.score(name)[2]
+        row = ReferenceRow(first.items.task.name, label, name, value, low, high, n)
+        if (best := _best(methods, name, METRICS[metric].higher_is_better)) is not None:
+            gap = difference(mine, [best[1]])
+            row = replace(
+                row,
+                against=best[0],
+                difference=gap.value,
+                difference_low=gap.low,
+                difference_high=gap.high,
+            )
+        yield row
+
+
+def _best(
+    methods: Sequence[Predicted], name: str, higher_is_better: bool
+) -> tuple[str, Resampled] | None:
+    """The best plain method by a score."""
+    scores = [(method.method, method.score(name)[1]) for method in methods]
+    found = [(method, score) for method, score in scores if score is not None]
+    if not found:
+        return None
+    sign = -1 if higher_is_better else 1
+    return min(found, key=lambda pair: sign * pair[1].value)
+
+
+def run_baselines(
+    store: str,
+    split: str = "default",
+    folds: int = 0,
+    seed: int = 0,
+    out: Path | None = None,
+    grid: Path | None = None,
+    folder: str = RUNS,
+) -> None:
+    """Print `reference_rows` of a store, and of a grid `rows_beside`.
+
+    Args:
+        store: Folder of a store, or the name of an installed one such as ``demo``.
+        split: See `reference_rows`.
+        folds: See `reference_rows`.
+        seed: See `reference_rows`.
+        out: CSV file for the rows with all digits.
+        grid: Grid file whose finished runs are judged on the same items.
+        folder: Where the runs are recorded.
+    """
+    opened = Store(store_folder(store))
+    found = list(reference_predictions(opened, split, folds, seed))
+    rows = [scored(each, name) for each in found for name in each.metrics]
+    chosen = f"{folds} folds of whole groups, seed {seed}" if folds else f"split {split}"
+    synthetic = ", SYNTHETIC data" if opened.manifest.get("synthetic") else ""
+    print(f"Store {opened.path} (hash {opened.hash[:12]}{synthetic}), {chosen}")
+    print(rows_text(rows))
+    print("In brackets: 95 % intervals when whole groups of test items are drawn again.")
+    if grid is not None:
+        results = read_grid(load_grid(grid).name, folder=folder, store=opened.hash)
+        models = rows_beside(opened, found, results)
+        rows += models
+        print(f"\nModels of the grid {results.grid} on the same items")
+        print(rows_text(models))
+        print("\nModel less best plain method; the same groups are drawn for both, and the seeds")
+        print(differences_text(models))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(rows_csv(rows), encoding="utf-8")
