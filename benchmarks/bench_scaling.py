@@ -242,8 +242,9 @@ def main() -> None:
         sizes = tuple(size for size in sizes if size <= options.most)
         found[kind] = [apart(kind, size, options.device, options.encoder) for size in sizes]
         print(table(title, found[kind]), flush=True)
+        if not options.no_record:  # after each, so that a run that is stopped leaves what it has
+            record({kind: found[kind]}, RECORD)
     if not options.no_record:
-        record(found, RECORD)
         draw(recorded(RECORD), FIGURE)
 
 

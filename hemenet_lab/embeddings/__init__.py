@@ -4,21 +4,38 @@ Importing this package loads neither torch nor transformers.
 """
 
 from hemenet_lab.embeddings.files import StoredEmbeddings, embed_store, planned_size, store_texts
-from hemenet_lab.embeddings.language_model import LanguageModel, load_language_model
-from hemenet_lab.embeddings.names import ModelName, own_digest
-from hemenet_lab.embeddings.texts import ChainText, chain_texts, residue_rows, text_key
+from hemenet_lab.embeddings.language_model import (
+    LanguageModel,
+    blend_weights,
+    load_language_model,
+    load_network,
+    windows,
+)
+from hemenet_lab.embeddings.names import REVISIONS, ModelName, own_digest
+from hemenet_lab.embeddings.texts import (
+    ChainText,
+    chain_texts,
+    residue_letters,
+    residue_rows,
+    text_key,
+)
 
 __all__ = [
+    "REVISIONS",
     "ChainText",
     "LanguageModel",
     "ModelName",
     "StoredEmbeddings",
+    "blend_weights",
     "chain_texts",
     "embed_store",
     "load_language_model",
+    "load_network",
     "own_digest",
     "planned_size",
+    "residue_letters",
     "residue_rows",
     "store_texts",
     "text_key",
+    "windows",
 ]

@@ -66,7 +66,7 @@ class LanguageModel:
     def __init__(self, name: ModelName, device: str = "cpu", fetch: bool = True) -> None:
         self.name = name
         self.device = device
-        self._model, self._tokens = _load(name, device, fetch)
+        self._model, self._tokens = load_network(name, device, fetch)
         self.width = int(self._model.config.hidden_size)
         self._kept: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
 
@@ -138,8 +138,14 @@ def _groups(
         yield waiting
 
 
-def _load(name: ModelName, device: str, fetch: bool) -> tuple[Any, dict[str, int]]:
-    """The model on its device, and the number of each token that it needs."""
+def load_network(
+    name: ModelName, device: str = "cpu", fetch: bool = True
+) -> tuple[Any, dict[str, int]]:
+    """The frozen `transformers` model on its device, and the number of each token that it needs.
+
+    Raises:
+        ValueError: As `LanguageModel` does.
+    """
     try:
         from transformers import AutoConfig, EsmModel, EsmTokenizer
         from transformers.utils import logging

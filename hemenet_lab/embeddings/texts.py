@@ -58,6 +58,21 @@ def chain_texts(entry: Entry) -> tuple[ChainText, ...]:
     return tuple(found)
 
 
+def residue_letters(entry: Entry) -> NDArray[np.int32]:
+    """Each residue's letter, an index into `ONE_LETTER`, and its place in its chain's text.
+
+    Returns:
+        [residues, 2], in the order of the entry's nodes.
+    """
+    row = np.cumsum(entry.node_chain >= 0) - 1
+    result = np.zeros((int((entry.node_chain >= 0).sum()), 2), dtype=np.int32)
+    for chain in chain_texts(entry):
+        kind = entry.node_type[chain.node]
+        result[row[chain.node], 0] = np.minimum(kind, UNKNOWN_RESIDUE)
+        result[row[chain.node], 1] = chain.letter
+    return result
+
+
 def residue_rows(
     entry: Entry, rows: Mapping[str, NDArray[np.float16]], width: int
 ) -> NDArray[np.float16]:

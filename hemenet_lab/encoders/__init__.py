@@ -19,6 +19,7 @@ from hemenet_lab.encoders.node_input import (
     ResidueEmbedding,
 )
 from hemenet_lab.encoders.sequence_only import SequenceOnly
+from hemenet_lab.encoders.tuned_language_model import TunedLanguageModel
 from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Preparation",
     "ResidueEmbedding",
     "SequenceOnly",
+    "TunedLanguageModel",
     "channel_graph",
     "check_aggregation",
     "coordinate_change",

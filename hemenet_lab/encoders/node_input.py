@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from hemenet_lab.graphs import ProteinGraph
 from hemenet_lab.store import Entry, Store, StoreError
 from hemenet_lab.structures import CHEMISTRY, NUM_NODE_TYPES
 
-Rows = NDArray[np.float16]
+Rows = NDArray[Any]
 
 
 class EntryVectors(Protocol):
@@ -173,7 +172,14 @@ class ResidueEmbedding(NodeInput):
         self, graph: ProteinGraph
     ) -> tuple[Float[Tensor, "rows width"], Int64[Tensor, " nodes"]]:
         """Embeddings of the residues, then the table of ligand atoms; see `NodeInput.vectors`."""
-        rows = getattr(graph, "residue_embedding", None)
+        rows, table = self.residues(graph), self.ligand.weight
+        row = len(rows) + graph.node_type
+        row = row.index_copy(0, graph.polymer_node, graph.polymer_residue)
+        return torch.cat([rows.to(table.dtype), table]), row
+
+    def residues(self, graph: ProteinGraph) -> Float[Tensor, "residues width"]:
+        """Embeddings of the graph's residues, [R, width]."""
+        rows: Tensor | None = getattr(graph, "residue_embedding", None)
         if rows is None:
             raise ValueError(
                 f"the graph has no embeddings by {self.name.name}, which this model reads; make it "
@@ -184,12 +190,9 @@ class ResidueEmbedding(NodeInput):
                 f"the graph has embeddings of {rows.shape[1]} numbers, {self.name.name} gives "
                 f"{self.width}"
             )
-        table = self.ligand.weight
-        row = len(rows) + graph.node_type
-        row = row.index_copy(0, graph.polymer_node, graph.polymer_residue)
-        return torch.cat([rows.to(table.dtype), table]), row
+        return rows
 
-    def stored(self, store: Store, shown: str = "") -> StoredEmbeddings:
+    def stored(self, store: Store, shown: str = "") -> EntryVectors:
         """Embeddings by ``hemenet data embed``; see `NodeInput.stored`."""
         return StoredEmbeddings(store, self.name, shown)
 

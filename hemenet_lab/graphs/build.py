@@ -26,7 +26,7 @@ def build_graph(
     view: GraphView,
     tasks: Iterable[Task] = (),
     edges: tuple[NDArray[Any], NDArray[Any]] | None = None,
-    residue_embedding: NDArray[np.float16] | None = None,
+    residue_embedding: NDArray[Any] | None = None,
 ) -> ProteinGraph:
     """The graph of an entry, with the attributes listed in `hemenet_lab.graphs.graph`.
 

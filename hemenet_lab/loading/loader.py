@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from hemenet_lab.embeddings import StoredEmbeddings
+from hemenet_lab.encoders import EntryVectors
 from hemenet_lab.graphs import EdgeCache, ProteinGraph, build_graph, make_batch
 from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
@@ -50,7 +50,7 @@ class GraphDataset(Dataset[ProteinGraph]):
         edges: EdgeCache,
         tasks: tuple[Task, ...],
         hidden: NDArray[np.bool_] | None = None,
-        embeddings: StoredEmbeddings | None = None,
+        embeddings: EntryVectors | None = None,
     ) -> None:
         self.store = store
         self.embeddings = embeddings

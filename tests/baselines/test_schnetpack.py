@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,12 @@ class TestSchNetPack(EncoderSuite):
 @installed
 @pytest.mark.parametrize("element_only", [False, True])
 def test_ours_gives_its_numbers(element_only: bool) -> None:
-    sizes = {"hidden_dim": 12, "num_layers": 3, "num_filters": 8, "num_gaussians": 7}
+    sizes: dict[str, Any] = {
+        "hidden_dim": 12,
+        "num_layers": 3,
+        "num_filters": 8,
+        "num_gaussians": 7,
+    }
     torch.manual_seed(0)
     theirs = SchNetPack(**sizes, cutoff=4.0, element_only=element_only)
     prepare(theirs)

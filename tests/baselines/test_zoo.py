@@ -27,7 +27,7 @@ from tests.baselines.small import SMALL, small
 from tests.fits import AFFINITIES, check_training, memorise
 
 OTHER_SIZES = ("hemenet_small", "hemenet_plus", "hemenet_plus_small", "gvp_atom", "schnetpack")
-PRETRAINED = ("esm2", "esm2_hemenet", "proteinmpnn")
+PRETRAINED = ("esm2", "esm2_hemenet", "esm2_lora", "proteinmpnn")
 """Configs without a comparable size."""
 NEAR_ZERO = 0.02
 """Sum of both mean squared errors, pKd²: both together are 0.14 pKd off, or less."""

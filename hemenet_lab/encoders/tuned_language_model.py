@@ -1,0 +1,224 @@
+"""A small protein language model that learns with the rest: LoRA adapters on its attention."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from hemenet_lab.embeddings import (
+    REVISIONS,
+    blend_weights,
+    load_network,
+    residue_letters,
+    windows,
+)
+from hemenet_lab.encoders.base import Encoder
+from hemenet_lab.encoders.node_input import EntryVectors, ResidueEmbedding, Rows
+from hemenet_lab.graphs import ProteinGraph
+from hemenet_lab.store import Entry, Store
+from hemenet_lab.structures import ONE_LETTER, UNKNOWN_RESIDUE
+
+LARGEST = 155_000_000
+"""Parameters; ESM2-150M has 148 million."""
+WIDEST = 640
+"""Numbers per residue of ESM2-150M: a wider model is refused before it is fetched."""
+NETWORK = "network."
+ADAPTER = "lora_"
+Part = tuple[int, int, int]
+"""Chain, first and last + 1 letter of what the model sees at once."""
+
+
+class ResidueLetters:
+    """What the language model reads of an entry, instead of vectors made before."""
+
+    path = "letters"
+
+    def of(self, entry: Entry) -> Rows:
+        """[residues, 2] int32: letter, and place in its chain's text."""
+        return residue_letters(entry)
+
+
+class TunedLanguageModel(ResidueEmbedding):
+    """Residues as a protein language model sees them that is tuned by LoRA, within the fit.
+
+    At the start the vectors are those of `ResidueEmbedding`, in float32. The model itself stays as
+    it is and is not in checkpoints, which hold the adapters alone and name the model; it is read
+    again from the hub's cache or its folder. Nothing is embedded beforehand.
+
+    Args:
+        model: Name on the Hugging Face hub, such as ``facebook/esm2_t6_8M_UR50D``, or a folder; up
+            to 150 million parameters.
+        revision: Its commit; known for the ESM2 models. None for a folder.
+        width: Numbers per residue, for models of the hub other than those.
+        lora_rank: Rank of the adapters.
+        lora_alpha: They are scaled by this over the rank.
+        lora_dropout: Dropout of what goes into them.
+        letters: Most letters (padding counts) that go through the model at once.
+
+    Raises:
+        ValueError: `peft`, `transformers` or the weights are not there, or the model is too large.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        revision: str | None = None,
+        width: int = 0,
+        lora_rank: int = 8,
+        lora_alpha: int = 16,
+        lora_dropout: float = 0.0,
+        letters: int = 8192,
+    ) -> None:
+        super().__init__(model, revision, width)
+        if lora_rank < 1:
+            raise ValueError(f"lora_rank is {lora_rank}; it must be 1 or more")
+        if self.width > WIDEST:
+            raise ValueError(_too_large(model, f"{self.width} numbers per residue"))
+        network, self._tokens = load_network(self.name, fetch=self.name.name in REVISIONS)
+        size = sum(parameter.numel() for parameter in network.parameters())
+        if size > LARGEST:
+            raise ValueError(_too_large(model, f"{size:,} parameters"))
+        self.letters = letters
+        self.network = _with_adapters(network, lora_rank, lora_alpha, lora_dropout)
+        self.register_state_dict_post_hook(_leave_out)
+        self.register_load_state_dict_post_hook(_not_missing)
+        known = [self._tokens[letter] for letter in ONE_LETTER]
+        self.register_buffer("token", torch.tensor(known), persistent=False)
+
+    token: Tensor
+
+    def attach(self, encoder: Encoder) -> None:
+        """As `NodeInput.attach`.
+
+        Raises:
+            ValueError: The encoder has no table of node types, or its view crops chains.
+        """
+        if encoder.view.crop:
+            raise ValueError(
+                "TunedLanguageModel reads whole chains, and the encoder's view.crop is "
+                f"{encoder.view.crop:g} Å; set it to 0, or take ResidueEmbedding"
+            )
+        super().attach(encoder)
+
+    def stored(self, store: Store, shown: str = "") -> EntryVectors:
+        """Letters of the entries; nothing has to be made before."""
+        return ResidueLetters()
+
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[Rows]:
+        """Letters of entries that are in no store."""
+        return [residue_letters(entry) for entry in entries]
+
+    def residues(self, graph: ProteinGraph) -> Float[Tensor, "residues width"]:
+        """Vectors of the graph's residues, [R, width], by the model as it is now."""
+        rows: Tensor | None = getattr(graph, "residue_embedding", None)
+        if rows is None or rows.is_floating_point():
+            raise ValueError(
+                f"the graph has no letters for {self.name.name}; make it with `entry_graphs`, or "
+                "load it by the data module"
+            )
+        if not len(rows):
+            return self.ligand.weight.new_zeros(0, self.width)
+        kind, place = rows.long().unbind(1)
+        chain = torch.zeros_like(place).index_copy(0, graph.polymer_residue, graph.polymer_chain)
+        number = int(chain.max()) + 1
+        length = torch.zeros(number, dtype=torch.long, device=rows.device)
+        length = length.scatter_reduce(0, chain, place + 1, "amax")
+        # X where the structure lacks a residue
+        texts = self.token[UNKNOWN_RESIDUE].repeat(number, int(length.max()))
+        texts = texts.index_put((chain, place), self.token[kind])
+        lengths = length.tolist()
+        first = length.cumsum(0) - length
+        total, weights = self._blended(texts, lengths, first.tolist())
+        return (total / weights).index_select(0, first[chain] + place)
+
+    def _blended(
+        self, texts: Tensor, lengths: list[int], first: list[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Weighted sums of the windows' vectors for all letters, chain after chain, and weights."""
+        device = texts.device
+        vectors, places, weights = [], [], []
+        for group in self._groups(lengths):
+            found = self._forward([texts[chain, low:high] for chain, low, high in group])
+            for (chain, low, high), each in zip(group, found, strict=True):
+                ends = low == 0, high == lengths[chain]
+                weight = torch.from_numpy(blend_weights(high - low, *ends)).to(device)
+                vectors.append(each.float() * weight.unsqueeze(1))
+                places.append(torch.arange(low, high, device=device) + first[chain])
+                weights.append(weight)
+        place = torch.cat(places)
+        total = torch.zeros(sum(lengths), self.width, device=device)
+        total = total.index_add(0, place, torch.cat(vectors))
+        weight = torch.zeros(sum(lengths), device=device).index_add(0, place, torch.cat(weights))
+        return total, weight.unsqueeze(1)
+
+    def _groups(self, lengths: list[int]) -> Iterator[list[Part]]:
+        """Windows of similar lengths together, the longest first."""
+        parts = [
+            (chain, low, high)
+            for chain, length in enumerate(lengths)
+            if length
+            for low, high in windows(length)
+        ]
+        waiting: list[Part] = []
+        for part in sorted(parts, key=lambda each: each[1] - each[2]):
+            longest = waiting[0] if waiting else part
+            if waiting and (len(waiting) + 1) * (longest[2] - longest[1] + 2) > self.letters:
+                yield waiting
+                waiting = []
+            waiting.append(part)
+        yield waiting
+
+    def _forward(self, texts: list[Tensor]) -> Iterator[Tensor]:
+        """Vectors of each text's letters, [letters, width]."""
+        longest = max(map(len, texts)) + 2
+        tokens = texts[0].new_full((len(texts), longest), self._tokens["<pad>"])
+        for row, text in zip(tokens, texts, strict=True):
+            row[0], row[len(text) + 1] = self._tokens["<cls>"], self._tokens["<eos>"]
+            row[1 : len(text) + 1] = text
+        found = self.network(tokens, attention_mask=tokens != self._tokens["<pad>"])
+        for each, text in zip(found.last_hidden_state, texts, strict=True):
+            yield each[1 : len(text) + 1]
+
+
+def _too_large(model: str, size: str) -> str:
+    return (
+        f"{model} has {size}, and models up to 150M ({WIDEST} numbers per residue) are tuned; "
+        "choose a smaller one such as facebook/esm2_t30_150M_UR50D, or take ResidueEmbedding, "
+        "which leaves the model as it is"
+    )
+
+
+def _with_adapters(network: Any, rank: int, alpha: int, dropout: float) -> nn.Module:
+    """The network with LoRA on queries and values, the only weights that learn."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise ValueError(
+            "TunedLanguageModel needs the package peft, which is not installed: "
+            "pip install 'hemenet-lab[plm]'"
+        ) from error
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=["query", "value"]
+    )
+    adapted: nn.Module = inject_adapter_in_model(config, network)
+    for name, parameter in adapted.named_parameters():
+        parameter.requires_grad_(ADAPTER in name)
+    return adapted
+
+
+def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """Takes the language model's own weights out of a state."""
+    for name in [*state]:
+        if name.startswith(prefix + NETWORK) and ADAPTER not in name:
+            del state[name]
+
+
+def _not_missing(module: nn.Module, found: Any) -> None:
+    """The language model's own weights are not missing in a state that is loaded."""
+    found.missing_keys[:] = [
+        name for name in found.missing_keys if f".{NETWORK}" not in f".{name}" or ADAPTER in name
+    ]
