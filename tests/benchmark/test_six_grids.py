@@ -53,7 +53,7 @@ def test_all_grids_run_to_the_end(bench: Bench, esm2: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("table1", 93),
+        ("table1", 100),
         ("table2", 5),
         ("table3", 10),
         ("table4", 5),

@@ -10,6 +10,7 @@ import mlflow
 import pytest
 from lightning.pytorch.loggers import MLFlowLogger
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.store.db import utils
 from mlflow.tracking import MlflowClient
 
 from hemenet_lab.tracking import Tracker, records
@@ -148,8 +149,11 @@ def test_what_is_used_of_mlflow_is_there() -> None:
     assert answer.get_http_status_code() == 400
 
 
-def test_mlflow_is_quiet_about_new_tables(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_mlflow_is_quiet_about_new_tables(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The tracker names a logger of MLflow's to silence it."""
+    monkeypatch.setattr(utils, "_initialize_tables", vars(utils._initialize_tables)["__wrapped__"])
     with caplog.at_level(logging.INFO):
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.INFO)
         MlflowClient(f"sqlite:///{tmp_path / 'loud.db'}").search_experiments()
