@@ -9,7 +9,7 @@ from hemenet_lab.embeddings.language_model import (
     blend_weights,
     load_language_model,
     load_network,
-    windows,
+    window_groups,
 )
 from hemenet_lab.embeddings.names import REVISIONS, ModelName, own_digest
 from hemenet_lab.embeddings.texts import (
@@ -37,5 +37,5 @@ __all__ = [
     "residue_rows",
     "store_texts",
     "text_key",
-    "windows",
+    "window_groups",
 ]

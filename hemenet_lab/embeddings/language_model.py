@@ -77,15 +77,9 @@ class LanguageModel:
             texts: Letters of whole chains; those other than the 20 amino acids are X.
             batch: Most letters (padding counts) that go through the model at once.
         """
-        parts = [
-            (number, start, end)
-            for number, text in enumerate(texts)
-            for start, end in windows(len(text))
-            if end > start
-        ]
         total = [np.zeros((len(text), self.width), dtype=np.float32) for text in texts]
         weights = [np.zeros((len(text), 1), dtype=np.float32) for text in texts]
-        for group in _groups(parts, batch):
+        for group in window_groups([len(text) for text in texts], batch):
             found = self._forward([texts[number][start:end] for number, start, end in group])
             for (number, start, end), rows in zip(group, found, strict=True):
                 ends = start == 0, end == len(texts[number])
@@ -123,10 +117,22 @@ class LanguageModel:
             yield each[1 : len(text) + 1]
 
 
-def _groups(
-    parts: Sequence[tuple[int, int, int]], batch: int
-) -> Iterator[list[tuple[int, int, int]]]:
-    """Windows of similar lengths together, the longest first."""
+def window_groups(lengths: Sequence[int], batch: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Windows of similar lengths together, the longest first.
+
+    Args:
+        lengths: Letters of each text.
+        batch: Most letters (padding counts) of a group, unless it has one window only.
+
+    Yields:
+        Text, first and last + 1 letter of each window.
+    """
+    parts = [
+        (number, start, end)
+        for number, length in enumerate(lengths)
+        for start, end in windows(length)
+        if end > start
+    ]
     waiting: list[tuple[int, int, int]] = []
     for part in sorted(parts, key=lambda each: each[1] - each[2]):
         longest = waiting[0] if waiting else part

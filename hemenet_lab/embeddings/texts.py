@@ -64,8 +64,8 @@ def residue_letters(entry: Entry) -> NDArray[np.int32]:
     Returns:
         [residues, 2], in the order of the entry's nodes.
     """
-    row = np.cumsum(entry.node_chain >= 0) - 1
-    result = np.zeros((int((entry.node_chain >= 0).sum()), 2), dtype=np.int32)
+    row, number = _residues(entry)
+    result = np.zeros((number, 2), dtype=np.int32)
     for chain in chain_texts(entry):
         kind = entry.node_type[chain.node]
         result[row[chain.node], 0] = np.minimum(kind, UNKNOWN_RESIDUE)
@@ -83,9 +83,15 @@ def residue_rows(
         rows: Embeddings of all letters by text, [letters, width].
         width: Of an embedding.
     """
-    place = np.cumsum(entry.node_chain >= 0) - 1
-    result = np.zeros((int((entry.node_chain >= 0).sum()), width), dtype=np.float16)
+    row, number = _residues(entry)
+    result = np.zeros((number, width), dtype=np.float16)
     for chain in chain_texts(entry):
         if chain.text:
-            result[place[chain.node]] = rows[chain.text][chain.letter]
+            result[row[chain.node]] = rows[chain.text][chain.letter]
     return result
+
+
+def _residues(entry: Entry) -> tuple[NDArray[np.int64], int]:
+    """Number of each residue among the residues, [N], and how many there are."""
+    is_residue = entry.node_chain >= 0
+    return np.cumsum(is_residue) - 1, int(is_residue.sum())

@@ -14,7 +14,7 @@ from hemenet_lab.embeddings import (
     blend_weights,
     load_network,
     residue_letters,
-    windows,
+    window_groups,
 )
 from hemenet_lab.encoders.base import Encoder
 from hemenet_lab.encoders.node_input import EntryVectors, ResidueEmbedding, Rows
@@ -28,8 +28,6 @@ WIDEST = 640
 """Numbers per residue of ESM2-150M: a wider model is refused before it is fetched."""
 NETWORK = "network."
 ADAPTER = "lora_"
-Part = tuple[int, int, int]
-"""Chain, first and last + 1 letter of what the model sees at once."""
 
 
 class ResidueLetters:
@@ -141,7 +139,7 @@ class TunedLanguageModel(ResidueEmbedding):
         """Weighted sums of the windows' vectors for all letters, chain after chain, and weights."""
         device = texts.device
         vectors, places, weights = [], [], []
-        for group in self._groups(lengths):
+        for group in window_groups(lengths, self.letters):
             found = self._forward([texts[chain, low:high] for chain, low, high in group])
             for (chain, low, high), each in zip(group, found, strict=True):
                 ends = low == 0, high == lengths[chain]
@@ -154,23 +152,6 @@ class TunedLanguageModel(ResidueEmbedding):
         total = total.index_add(0, place, torch.cat(vectors))
         weight = torch.zeros(sum(lengths), device=device).index_add(0, place, torch.cat(weights))
         return total, weight.unsqueeze(1)
-
-    def _groups(self, lengths: list[int]) -> Iterator[list[Part]]:
-        """Windows of similar lengths together, the longest first."""
-        parts = [
-            (chain, low, high)
-            for chain, length in enumerate(lengths)
-            if length
-            for low, high in windows(length)
-        ]
-        waiting: list[Part] = []
-        for part in sorted(parts, key=lambda each: each[1] - each[2]):
-            longest = waiting[0] if waiting else part
-            if waiting and (len(waiting) + 1) * (longest[2] - longest[1] + 2) > self.letters:
-                yield waiting
-                waiting = []
-            waiting.append(part)
-        yield waiting
 
     def _forward(self, texts: list[Tensor]) -> Iterator[Tensor]:
         """Vectors of each text's letters, [letters, width]."""

@@ -15,7 +15,15 @@ from torch import Tensor
 from hemenet_lab.graphs.edges import NodeArrays, build_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
-from hemenet_lab.store import ATOM_FIELDS, LIGAND, NODE_FIELDS, PARTNER, WHOLE, Entry
+from hemenet_lab.store import (
+    ATOM_FIELDS,
+    LIGAND,
+    NODE_FIELDS,
+    OPTIONAL_NODE_FIELDS,
+    PARTNER,
+    WHOLE,
+    Entry,
+)
 from hemenet_lab.tasks import Task
 
 Ints = NDArray[np.int64]
@@ -106,9 +114,9 @@ def _with_nodes(entry: Entry, kept: NDArray[np.bool_]) -> Entry:
     atoms = np.repeat(kept, entry.node_atoms)
     of_nodes = {field.name: getattr(entry, field.name)[kept] for field in NODE_FIELDS}
     of_atoms = {field.name: getattr(entry, field.name)[atoms] for field in ATOM_FIELDS}
-    for name in ("b_factor", "chemistry"):
-        found = getattr(entry, name)
-        of_nodes[name] = None if found is None else found[kept]
+    for field in OPTIONAL_NODE_FIELDS:
+        found = getattr(entry, field.name)
+        of_nodes[field.name] = None if found is None else found[kept]
     return replace(entry, **of_nodes, **of_atoms)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, StoreError
+from hemenet_lab.store.fields import ATOM_FIELDS, NODE_FIELDS, OPTIONAL_NODE_FIELDS, StoreError
 from hemenet_lab.structures import CA_SLOT, NUM_CHANNELS, NUM_NODE_TYPES, ONE_LETTER
 from hemenet_lab.tasks import Task
 
@@ -132,10 +132,10 @@ def _shape_faults(entry: Entry) -> Iterator[str]:
                 f"{array_field.name} is {np.asarray(values).dtype} {np.shape(values)}, "
                 f"it must be {np.dtype(array_field.dtype)} {shape}"
             )
-    for name in ("b_factor", "chemistry"):
-        found = getattr(entry, name)
+    for optional in OPTIONAL_NODE_FIELDS:
+        found = getattr(entry, optional.name)
         if found is not None and np.shape(found) != (entry.num_nodes,):
-            yield f"{name} is {np.shape(found)}, it must be {(entry.num_nodes,)}"
+            yield f"{optional.name} is {np.shape(found)}, it must be {(entry.num_nodes,)}"
     if entry.chain_uniprot and len(entry.chain_uniprot) != entry.num_chains:
         yield f"{len(entry.chain_uniprot)} UniProt fields for {entry.num_chains} chains"
 

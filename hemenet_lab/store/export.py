@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hemenet_lab.basics import csv_cell
 from hemenet_lab.store.entry import WHOLE, Entry
-from hemenet_lab.store.fields import ATOM_FIELDS, FORMAT_VERSION, NODE_FIELDS, StoreError
+from hemenet_lab.store.fields import ATOM_FIELDS, FORMAT_VERSION, StoreError
 from hemenet_lab.store.frames import TABLES
 from hemenet_lab.store.reader import Store
 
@@ -128,9 +128,7 @@ def _pyg(store: Store, folder: Path) -> None:
 def _arrays(entry: Entry, store: Store) -> dict[str, Any]:
     """Arrays of an entry under the names of PyG; labels have a row per chain, or one."""
     found: dict[str, Any] = {
-        **{field.name: getattr(entry, field.name) for field in (*NODE_FIELDS, *ATOM_FIELDS)},
-        **({"b_factor": entry.b_factor} if store.has_b_factors else {}),
-        **({"chemistry": entry.chemistry} if store.has_chemistry else {}),
+        **{field.name: getattr(entry, field.name) for field in (*store.node_fields, *ATOM_FIELDS)},
         "atom_node": entry.atom_node,
         "pos": entry.coords[entry.representative],
     }

@@ -137,6 +137,8 @@ B_FACTOR = Field("b_factor", "node", "<f4")
 """Å², or the pLDDT of a predicted model; only in stores that were asked to keep it."""
 CHEMISTRY_FIELD = Field("chemistry", "node", "<u2")
 """Bits of `CHEMISTRY`; only in stores that were asked to keep it."""
+OPTIONAL_NODE_FIELDS = (B_FACTOR, CHEMISTRY_FIELD)
+"""None in an `Entry` where they were not kept."""
 TERM_ROW_FIELDS = (
     Field("term_row_task", "term_row", "<i1"),
     Field("term_row_chain", "term_row", "<i2"),
@@ -173,7 +175,7 @@ def all_fields(
     )
 
 
-LARGE = (*NODE_FIELDS, *ATOM_FIELDS, B_FACTOR, CHEMISTRY_FIELD)
+LARGE = (*NODE_FIELDS, *ATOM_FIELDS, *OPTIONAL_NODE_FIELDS)
 """Arrays that are checked entry by entry, when one is first read; the others are when a store is
 opened."""
 

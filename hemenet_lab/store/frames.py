@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from hemenet_lab.store.entry import WHOLE, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
-    B_FACTOR,
-    CHEMISTRY_FIELD,
-    NODE_FIELDS,
     SPLIT_NAMES,
     Field,
 )
@@ -39,9 +36,7 @@ class Tabled(Protocol):
     @property
     def groups(self) -> NDArray[np.int64]: ...
     @property
-    def has_b_factors(self) -> bool: ...
-    @property
-    def has_chemistry(self) -> bool: ...
+    def node_fields(self) -> tuple[Field, ...]: ...
     @property
     def split_names(self) -> tuple[str, ...]: ...
     def split(self, name: str = ...) -> NDArray[np.int8]: ...
@@ -106,13 +101,8 @@ def _nodes(store: Tabled, first: int, last: int) -> Columns:
         "id": _ids(store)[entry],
         "node": place.astype(np.int32),
         "name": NODE_NAMES[store.array("node_type")[rows]],
-        **{field.name: store.array(field.name)[rows] for field in _node_fields(store)},
+        **{field.name: store.array(field.name)[rows] for field in store.node_fields},
     }
-
-
-def _node_fields(store: Tabled) -> tuple[Field, ...]:
-    further = ((B_FACTOR, store.has_b_factors), (CHEMISTRY_FIELD, store.has_chemistry))
-    return (*NODE_FIELDS, *(field for field, there in further if there))
 
 
 def _atoms(store: Tabled, first: int, last: int) -> Columns:

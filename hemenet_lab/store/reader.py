@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from hemenet_lab.store.entry import WHOLE, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
+    B_FACTOR,
+    CHEMISTRY_FIELD,
     ENTRY_CHECKSUM,
     LARGE,
     MANIFEST,
     NODE_FIELDS,
+    OPTIONAL_NODE_FIELDS,
     SPLIT_NAMES,
+    Field,
     StoreError,
     entry_checksum,
     open_current,
@@ -75,9 +79,7 @@ class Store:
             values=self._values(index),
             chain_values=self._chain_values(index),
             terms=self._terms(index),
-            b_factor=self.array("b_factor")[nodes] if self.has_b_factors else None,
-            chemistry=self.array("chemistry")[nodes] if self.has_chemistry else None,
-            **{field.name: self.array(field.name)[nodes] for field in NODE_FIELDS},
+            **{field.name: self.array(field.name)[nodes] for field in self.node_fields},
             **{field.name: self.array(field.name)[atoms] for field in ATOM_FIELDS},
         )
         if not self._checked[index]:  # once per process: a later read finds the same pages
@@ -167,15 +169,22 @@ class Store:
         """[n], True for entries with all kinds of labels."""
         return self.array("full_label")
 
+    @cached_property
+    def node_fields(self) -> tuple[Field, ...]:
+        """Arrays of nodes: those of all stores, and what this one was built to keep besides."""
+        files = self.manifest["files"]
+        kept = (field for field in OPTIONAL_NODE_FIELDS if f"{field.name}.npy" in files)
+        return (*NODE_FIELDS, *kept)
+
     @property
     def has_b_factors(self) -> bool:
         """True where the store was built to keep B-factors."""
-        return "b_factor.npy" in self.manifest["files"]
+        return B_FACTOR in self.node_fields
 
     @property
     def has_chemistry(self) -> bool:
         """True where the store was built to keep the chemistry of ligand atoms."""
-        return "chemistry.npy" in self.manifest["files"]
+        return CHEMISTRY_FIELD in self.node_fields
 
     @property
     def split_names(self) -> tuple[str, ...]:

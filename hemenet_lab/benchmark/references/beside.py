@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,16 @@ from hemenet_lab.benchmark.references.rows import (
     reference_predictions,
     rows_csv,
     rows_text,
-    scored,
+    scored_rows,
 )
 from hemenet_lab.benchmark.results import GridResults, read_grid
 from hemenet_lab.benchmark.tables import label_of, row_of, varying_axes
 from hemenet_lab.metrics import METRICS, Resampled, difference, mean_interval
 from hemenet_lab.store import WHOLE, Store, store_folder
 from hemenet_lab.tracking import RecordedRun
+
+Best = tuple[str, Resampled]
+"""A plain method and its score."""
 
 
 def rows_beside(
@@ -57,16 +60,17 @@ def rows_beside(
     axes = varying_axes(by_row)
     rows: list[ReferenceRow] = []
     for task, methods in plain.items():
+        best = {name: _best(methods, name) for name in methods[0].metrics}
         for row, runs in by_row.items():
             mine = [run for run in runs if any(line.task == task for line in run.results)]
             if mine:
                 label = label_of(row, axes)
                 found = [_aligned(store, methods[0], run, task) for run in mine]
-                rows += _rows(f"{label}, {_seeds(len(found))}", found, methods)
+                rows += _rows(f"{label}, {_seeds(len(found))}", found, best)
                 if len(found) > 1:
                     mean = np.mean([each.values for each in found], axis=0)
                     one = [replace(found[0], values=mean)]
-                    rows += _rows(f"{label}, mean of {_seeds(len(found))}", one, methods)
+                    rows += _rows(f"{label}, mean of {_seeds(len(found))}", one, best)
     return rows
 
 
@@ -100,19 +104,18 @@ def _names(store: Store, items: Items, tested: Sequence[int]) -> list[tuple[str,
 
 
 def _rows(
-    label: str, seeds: Sequence[Predicted], methods: Sequence[Predicted]
+    label: str, seeds: Sequence[Predicted], plain: Mapping[str, Best | None]
 ) -> Iterator[ReferenceRow]:
     """A row per score of a configuration, from the predictions of its seeds."""
-    first = seeds[0]
-    for name, metric in first.metrics.items():
-        mine = [found for each in seeds if (found := each.score(name)[1]) is not None]
+    for name, best in plain.items():
+        scores = [each.score(name) for each in seeds]
+        mine = [found for _, found, _ in scores if found is not None]
         if len(mine) < len(seeds):
             continue
         value = float(np.mean([each.value for each in mine]))
         low, high = mean_interval(mine)
-        n = first.score(name)[2]
-        row = ReferenceRow(first.items.task.name, label, name, value, low, high, n)
-        if (best := _best(methods, name, METRICS[metric].higher_is_better)) is not None:
+        row = ReferenceRow(seeds[0].items.task.name, label, name, value, low, high, scores[0][2])
+        if best is not None:
             gap = difference(mine, [best[1]])
             row = replace(
                 row,
@@ -124,15 +127,13 @@ def _rows(
         yield row
 
 
-def _best(
-    methods: Sequence[Predicted], name: str, higher_is_better: bool
-) -> tuple[str, Resampled] | None:
+def _best(methods: Sequence[Predicted], name: str) -> Best | None:
     """The best plain method by a score."""
     scores = [(method.method, method.score(name)[1]) for method in methods]
     found = [(method, score) for method, score in scores if score is not None]
     if not found:
         return None
-    sign = -1 if higher_is_better else 1
+    sign = -1 if METRICS[methods[0].metrics[name]].higher_is_better else 1
     return min(found, key=lambda pair: sign * pair[1].value)
 
 
@@ -158,7 +159,7 @@ def run_baselines(
     """
     opened = Store(store_folder(store))
     found = list(reference_predictions(opened, split, folds, seed))
-    rows = [scored(each, name) for each in found for name in each.metrics]
+    rows = scored_rows(found)
     chosen = f"{folds} folds of whole groups, seed {seed}" if folds else f"split {split}"
     synthetic = ", SYNTHETIC data" if opened.manifest.get("synthetic") else ""
     print(f"Store {opened.path} (hash {opened.hash[:12]}{synthetic}), {chosen}")

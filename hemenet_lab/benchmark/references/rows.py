@@ -109,8 +109,7 @@ def reference_rows(
     Raises:
         ValueError: Fewer than 3 folds, or a split that the store does not have.
     """
-    found = reference_predictions(store, split, folds, seed)
-    return [scored(predicted, name) for predicted in found for name in predicted.metrics]
+    return scored_rows(reference_predictions(store, split, folds, seed))
 
 
 def reference_predictions(
@@ -187,8 +186,12 @@ def _methods(store: Store, items: Items, seed: int) -> Iterator[tuple[str, Predi
     )
 
 
-def scored(predicted: Predicted, name: str) -> ReferenceRow:
-    """A score with its interval."""
+def scored_rows(found: Iterable[Predicted]) -> list[ReferenceRow]:
+    """Every score of some predictions, with its interval."""
+    return [_scored(predicted, name) for predicted in found for name in predicted.metrics]
+
+
+def _scored(predicted: Predicted, name: str) -> ReferenceRow:
     value, resampled, n = predicted.score(name)
     low, high = mean_interval([resampled]) if resampled is not None else (None, None)
     return ReferenceRow(predicted.items.task.name, predicted.method, name, value, low, high, n)

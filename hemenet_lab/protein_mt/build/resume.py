@@ -19,9 +19,17 @@ import numpy as np
 from hemenet_lab.basics import file_digest
 from hemenet_lab.protein_mt.build.write import TABLE_FILES
 from hemenet_lab.protein_mt.raw import DropRow, ReadResult
-from hemenet_lab.store import ATOM_FIELDS, FORMAT, FORMAT_VERSION, MANIFEST, NODE_FIELDS, Entry
+from hemenet_lab.store import (
+    ATOM_FIELDS,
+    FORMAT,
+    FORMAT_VERSION,
+    MANIFEST,
+    NODE_FIELDS,
+    OPTIONAL_NODE_FIELDS,
+    Entry,
+)
 
-ARRAYS = (*(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS)), "b_factor", "chemistry")
+ARRAYS = tuple(field.name for field in (*NODE_FIELDS, *ATOM_FIELDS, *OPTIONAL_NODE_FIELDS))
 READING_CODE = ("structures", "store", "protein_mt/raw")
 """Folders of the package whose code decides what is read of an item."""
 
