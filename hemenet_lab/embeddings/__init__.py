@@ -14,8 +14,8 @@ from hemenet_lab.embeddings.language_model import (
 from hemenet_lab.embeddings.names import REVISIONS, ModelName, own_digest
 from hemenet_lab.embeddings.texts import (
     ChainText,
+    chain_letters,
     chain_texts,
-    residue_letters,
     residue_rows,
     text_key,
 )
@@ -27,13 +27,13 @@ __all__ = [
     "ModelName",
     "StoredEmbeddings",
     "blend_weights",
+    "chain_letters",
     "chain_texts",
     "embed_store",
     "load_language_model",
     "load_network",
     "own_digest",
     "planned_size",
-    "residue_letters",
     "residue_rows",
     "store_texts",
     "text_key",

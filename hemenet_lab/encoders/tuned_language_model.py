@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -12,15 +13,15 @@ from torch import Tensor, nn
 from hemenet_lab.embeddings import (
     REVISIONS,
     blend_weights,
+    chain_letters,
     load_network,
-    residue_letters,
     window_groups,
 )
 from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.encoders.node_input import EntryVectors, ResidueEmbedding, Rows
-from hemenet_lab.graphs import ProteinGraph
+from hemenet_lab.encoders.node_input import EntryVectors, ResidueEmbedding
+from hemenet_lab.graphs import ProteinGraph, ResidueRows
 from hemenet_lab.store import Entry, Store
-from hemenet_lab.structures import ONE_LETTER, UNKNOWN_RESIDUE
+from hemenet_lab.structures import ONE_LETTER
 
 LARGEST = 155_000_000
 """Parameters; ESM2-150M has 148 million."""
@@ -35,9 +36,9 @@ class ResidueLetters:
 
     path = "letters"
 
-    def of(self, entry: Entry) -> Rows:
-        """[residues, 2] int32: letter, and place in its chain's text."""
-        return residue_letters(entry)
+    def of(self, entry: Entry) -> ResidueRows:
+        """Letters of all chains, and which of them each residue is."""
+        return chain_letters(entry)
 
 
 class TunedLanguageModel(ResidueEmbedding):
@@ -106,12 +107,12 @@ class TunedLanguageModel(ResidueEmbedding):
         """Letters of the entries; nothing has to be made before."""
         return ResidueLetters()
 
-    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[Rows]:
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[ResidueRows]:
         """Letters of entries that are in no store."""
-        return [residue_letters(entry) for entry in entries]
+        return [chain_letters(entry) for entry in entries]
 
-    def residues(self, graph: ProteinGraph) -> Float[Tensor, "residues width"]:
-        """Vectors of the graph's residues, [R, width], by the model as it is now."""
+    def residues(self, graph: ProteinGraph) -> Float[Tensor, "letters width"]:
+        """Vectors of all letters of the graph's chains, [R, width], by the model as it is now."""
         rows: Tensor | None = getattr(graph, "residue_embedding", None)
         if rows is None or rows.is_floating_point():
             raise ValueError(
@@ -120,27 +121,18 @@ class TunedLanguageModel(ResidueEmbedding):
             )
         if not len(rows):
             return self.ligand.weight.new_zeros(0, self.width)
-        kind, place = rows.long().unbind(1)
-        chain = torch.zeros_like(place).index_copy(0, graph.polymer_residue, graph.polymer_chain)
-        number = int(chain.max()) + 1
-        length = torch.zeros(number, dtype=torch.long, device=rows.device)
-        length = length.scatter_reduce(0, chain, place + 1, "amax")
-        # X where the structure lacks a residue
-        texts = self.token[UNKNOWN_RESIDUE].repeat(number, int(length.max()))
-        texts = texts.index_put((chain, place), self.token[kind])
-        lengths = length.tolist()
-        first = length.cumsum(0) - length
-        total, weights = self._blended(texts, lengths, first.tolist())
-        return (total / weights).index_select(0, first[chain] + place)
+        kind, begins = rows.long().unbind(1)
+        lengths = torch.bincount(begins.cumsum(0) - 1).tolist()
+        total, weights = self._blended(self.token[kind].split(lengths), lengths)
+        return total / weights
 
-    def _blended(
-        self, texts: Tensor, lengths: list[int], first: list[int]
-    ) -> tuple[Tensor, Tensor]:
+    def _blended(self, texts: Sequence[Tensor], lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Weighted sums of the windows' vectors for all letters, chain after chain, and weights."""
-        device = texts.device
+        device = texts[0].device
+        first = [0, *accumulate(lengths)]
         vectors, places, weights = [], [], []
         for group in window_groups(lengths, self.letters):
-            found = self._forward([texts[chain, low:high] for chain, low, high in group])
+            found = self._forward([texts[chain][low:high] for chain, low, high in group])
             for (chain, low, high), each in zip(group, found, strict=True):
                 ends = low == 0, high == lengths[chain]
                 weight = torch.from_numpy(blend_weights(high - low, *ends)).to(device)

@@ -176,6 +176,8 @@ def _table(rows: list[_Row], source: str) -> AtomTable:
         segment=words("segment"),
         part=np.zeros(len(rows), np.int32),
         model=numbers("model", np.int32),
+        molecule=chain,
+        position=np.full(len(rows), -1, np.int32),
         line=np.arange(1, len(rows) + 1),
         coords=narrow(numbers("place", np.float64)),
         occupancy=narrow(numbers("occupancy", np.float64)),

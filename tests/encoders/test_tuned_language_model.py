@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,13 @@ def test_it_begins_as_the_frozen_model(
     monkeypatch.setattr(language_model, "OVERLAP", 2)
     module, node_input = built(esm2)
     entry = random_entry(3, chains=(20, 7), ligand=2)
-    [graph] = entry_graphs(module, [entry])
-    texts = chain_texts(entry)
+    known = replace(entry, chain_sequence=("mk" + entry.sequences[0] + "gwx", ""))
+    texts = [*chain_texts(entry), *chain_texts(known)]
+    assert [len(text.text) for text in texts] == [20, 13, 25, 13]
     rows = load_language_model(node_input.name).embed([each.text for each in texts])
     want = [each[text.letter] for each, text in zip(rows, texts, strict=True)]
-    got = node_input.residues(graph)
+    graph = collate(entry_graphs(module, [entry, known]))
+    got = node_input.residues(graph)[graph.polymer_residue]
     torch.testing.assert_close(got, torch.from_numpy(np.concatenate(want)), atol=1e-5, rtol=1e-5)
 
 
