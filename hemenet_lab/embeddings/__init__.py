@@ -8,10 +8,10 @@ from hemenet_lab.embeddings.language_model import (
     LanguageModel,
     blend_weights,
     load_language_model,
-    load_network,
     window_groups,
 )
 from hemenet_lab.embeddings.names import REVISIONS, ModelName, own_digest
+from hemenet_lab.embeddings.network import adapted_modules, load_network
 from hemenet_lab.embeddings.texts import (
     ChainText,
     chain_letters,
@@ -26,6 +26,7 @@ __all__ = [
     "LanguageModel",
     "ModelName",
     "StoredEmbeddings",
+    "adapted_modules",
     "blend_weights",
     "chain_letters",
     "chain_texts",

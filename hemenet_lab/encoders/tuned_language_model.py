@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from hemenet_lab.embeddings import (
     REVISIONS,
+    adapted_modules,
     blend_weights,
     chain_letters,
     load_network,
@@ -77,7 +79,7 @@ class TunedLanguageModel(ResidueEmbedding):
             raise ValueError(f"lora_rank is {lora_rank}; it must be 1 or more")
         if self.width > WIDEST:
             raise ValueError(_too_large(model, f"{self.width} numbers per residue"))
-        network, self._tokens = load_network(self.name, fetch=self.name.name in REVISIONS)
+        network, self._alphabet = load_network(self.name, fetch=self.name.name in REVISIONS)
         size = sum(parameter.numel() for parameter in network.parameters())
         if size > LARGEST:
             raise ValueError(_too_large(model, f"{size:,} parameters"))
@@ -85,7 +87,7 @@ class TunedLanguageModel(ResidueEmbedding):
         self.network = _with_adapters(network, lora_rank, lora_alpha, lora_dropout)
         self.register_state_dict_post_hook(_leave_out)
         self.register_load_state_dict_post_hook(_not_missing)
-        known = [self._tokens[letter] for letter in ONE_LETTER]
+        known = [self._alphabet.letters[letter] for letter in ONE_LETTER]
         self.register_buffer("token", torch.tensor(known), persistent=False)
 
     token: Tensor
@@ -131,7 +133,7 @@ class TunedLanguageModel(ResidueEmbedding):
         device = texts[0].device
         first = [0, *accumulate(lengths)]
         vectors, places, weights = [], [], []
-        for group in window_groups(lengths, self.letters):
+        for group in window_groups(lengths, self.letters, self._alphabet.window):
             found = self._forward([texts[chain][low:high] for chain, low, high in group])
             for (chain, low, high), each in zip(group, found, strict=True):
                 ends = low == 0, high == lengths[chain]
@@ -147,14 +149,18 @@ class TunedLanguageModel(ResidueEmbedding):
 
     def _forward(self, texts: list[Tensor]) -> Iterator[Tensor]:
         """Vectors of each text's letters, [letters, width]."""
-        longest = max(map(len, texts)) + 2
-        tokens = texts[0].new_full((len(texts), longest), self._tokens["<pad>"])
-        for row, text in zip(tokens, texts, strict=True):
-            row[0], row[len(text) + 1] = self._tokens["<cls>"], self._tokens["<eos>"]
-            row[1 : len(text) + 1] = text
-        found = self.network(tokens, attention_mask=tokens != self._tokens["<pad>"])
+        before, after = (
+            texts[0].new_tensor(part, dtype=torch.long)
+            for part in (self._alphabet.before, self._alphabet.after)
+        )
+        tokens = pad_sequence(
+            [torch.cat([before, text, after]) for text in texts],
+            batch_first=True,
+            padding_value=self._alphabet.pad,
+        )
+        found = self.network(tokens, attention_mask=(tokens != self._alphabet.pad).long())
         for each, text in zip(found.last_hidden_state, texts, strict=True):
-            yield each[1 : len(text) + 1]
+            yield each[len(before) : len(before) + len(text)]
 
 
 def _too_large(model: str, size: str) -> str:
@@ -175,7 +181,10 @@ def _with_adapters(network: Any, rank: int, alpha: int, dropout: float) -> nn.Mo
             "pip install 'hemenet-lab[plm]'"
         ) from error
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=["query", "value"]
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=list(adapted_modules(network)),
     )
     adapted: nn.Module = inject_adapter_in_model(config, network)
     for name, parameter in adapted.named_parameters():
