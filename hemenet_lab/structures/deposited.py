@@ -20,9 +20,9 @@ CATEGORIES = ("entity_poly_seq", "struct_asym", "pdbx_poly_seq_scheme")
 Ints = NDArray[np.int64]
 
 
-def _letter(name: str) -> str:
-    """One-letter code of a residue, or of its parent; ``X`` where it has none."""
-    return ONE_LETTER[RESIDUE_INDEX[parent_residue(name)]]
+def letters(names: Iterable[str]) -> str:
+    """One-letter codes of residues, or of their parents; ``X`` where they have none."""
+    return "".join(ONE_LETTER[RESIDUE_INDEX[parent_residue(name)]] for name in names)
 
 
 def pdb_sequences(lines: Iterable[bytes]) -> dict[str, str]:
@@ -38,7 +38,7 @@ def pdb_sequences(lines: Iterable[bytes]) -> dict[str, str]:
         names.setdefault(chain, []).extend(text[19:70].split())
         sizes.setdefault(chain, set()).add(text[13:17].strip())
     return {
-        chain: "".join(map(_letter, found))
+        chain: letters(found)
         for chain, found in names.items()
         if sizes[chain] <= {"", str(len(found))}
     }
@@ -71,7 +71,7 @@ def _in_order(block: Any, category: str, owner: str, place: str) -> dict[str, st
     for chain, number, name in _rows(block, category, owner, place, "mon_id"):
         names.setdefault(chain, {}).setdefault(number, name)
     return {
-        chain: "".join(map(_letter, found.values()))
+        chain: letters(found.values())
         for chain, found in names.items()
         if list(found) == [str(number) for number in range(1, len(found) + 1)]
     }
@@ -87,9 +87,10 @@ def _rows(block: Any, category: str, *items: str) -> Iterator[Any]:
 def _cells(block: Any, category: str, item: str) -> list[str]:
     if isinstance(block, gemmi.cif.Block):
         return [gemmi.cif.as_string(raw) for raw in block.find_values(f"_{category}.{item}")]
-    if category not in block or item not in block[category]:
+    try:
+        return list(map(str, block[category][item].as_array().tolist()))
+    except Exception:  # it is missing, or written in a way that biotite has an error of its own for
         return []
-    return list(map(str, block[category][item].as_array().tolist()))
 
 
 def positions(numbers: Text) -> NDArray[np.int32]:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import gemmi
+import msgpack
 import numpy as np
 import pytest
 from biotite.structure.io import pdbx
 
 from hemenet_lab.store import entry_from_structure
-from hemenet_lab.structures import StructureError, read_structure
+from hemenet_lab.structures import StructureError, read_structure, structure_from
 from tests.shared import SAMPLE, needs_shared
 from tests.structures.files import Atom, peptide, residue, write_cif, write_pdb
 
@@ -67,6 +68,7 @@ def cif(
     site["label_seq_id"] = np.array(positions)[numbers]
     site["label_entity_id"] = np.full(len(of), "1")
     tables = {
+        "entity": {"id": ["1"], "type": ["polymer"]},
         "entity_poly_seq": {
             "entity_id": ["1"] * size,
             "num": [*range(1, size + 1)],
@@ -220,6 +222,29 @@ def test_chains_of_one_entity_and_copies_of_a_chain(tmp_path: Path) -> None:
     assert copies.sequence_place.tolist() == [*SEEN, *SEEN]
 
 
+@pytest.mark.parametrize("ending", ["pdb", "cif"])
+def test_structures_of_gemmi_have_them_too(tmp_path: Path, ending: str) -> None:
+    if ending == "pdb":
+        file = pdb(tmp_path, seqres(DECLARED), atoms(SEEN))
+    else:
+        file = cif(tmp_path, atoms(SEEN), DECLARED, [place + 1 for place in SEEN])
+    found = structure_from(gemmi.read_structure(str(file)))
+    assert found.chain_sequence == (LETTERS,)
+    assert found.sequence_place.tolist() == SEEN
+
+
+def test_a_category_that_cannot_be_decoded_tells_no_sequence(tmp_path: Path) -> None:
+    file = cif(tmp_path, atoms(SEEN), DECLARED, [place + 1 for place in SEEN], "bcif")
+    data = msgpack.unpackb(file.read_bytes())
+    for category in data["dataBlocks"][0]["categories"]:
+        if category["name"] in ("_entity_poly_seq", "_pdbx_poly_seq_scheme"):
+            category["columns"][1]["data"]["encoding"] = [{"kind": "Later"}]
+    file.write_bytes(msgpack.packb(data))
+    found = read_structure(file)
+    assert found.chain_sequence == ("",)
+    assert found.sequence_place.tolist() == [-1] * 5
+
+
 def test_ions_have_no_place(tmp_path: Path) -> None:
     zinc = Atom("ZN", "ZN", "A", 90, (9.0, 9.0, 9.0), "ZN", hetero=True)
     file = pdb(tmp_path, seqres(DECLARED), [*atoms(SEEN), zinc])
@@ -231,8 +256,6 @@ def test_ions_have_no_place(tmp_path: Path) -> None:
 def test_a_decoded_category_is_bounded_too(tmp_path: Path) -> None:
     file = cif(tmp_path, peptide(["ALA", "GLY"]), ["ALA", "GLY"], [1, 2], "bcif")
     content = file.read_bytes()
-    import msgpack
-
     data = msgpack.unpackb(content)
     for category in data["dataBlocks"][0]["categories"]:
         if category["name"] == "_entity_poly_seq":
