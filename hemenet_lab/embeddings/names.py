@@ -22,8 +22,10 @@ WIDTHS = dict(zip(REVISIONS, (320, 480, 640, 1280), strict=True))
 """Numbers per residue."""
 READ = ("config.json", "vocab.txt", "*.safetensors", "*.safetensors.index.json")
 """Files of a folder that decide what the model computes."""
-TOKENIZERS = ("tokenizer.json", "spiece.model", "tokenizer_config.json")
-"""Files that decide it too, where there is no ``vocab.txt``."""
+TOKENIZERS = ("tokenizer.json", "spiece.model")
+"""Files that decide it too, in place of ``vocab.txt``."""
+SETTINGS = "tokenizer_config.json"
+"""Part of the digest beside these, and not beside ``vocab.txt``: folders keep their digests."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -33,13 +35,12 @@ def own_digest(folder: Path) -> str:
     Raises:
         ValueError: The folder has no config, no vocabulary or no safetensors.
     """
-    files = sorted({file for pattern in READ for file in folder.glob(pattern)})
+    files = sorted({file for pattern in (*READ, *TOKENIZERS) for file in folder.glob(pattern)})
     names = [file.name for file in files]
     if "vocab.txt" not in names:
-        files = sorted({*files, *(file for name in TOKENIZERS for file in folder.glob(name))})
-        names = [file.name for file in files]
+        files = sorted({*files, *folder.glob(SETTINGS)})
     missing = [] if "config.json" in names else ["config.json"]
-    if not {"vocab.txt", *TOKENIZERS[:2]} & {*names}:
+    if not {"vocab.txt", *TOKENIZERS} & {*names}:
         missing.append("vocab.txt (or tokenizer.json)")
     if not any(name.endswith(".safetensors") for name in names):
         missing.append("*.safetensors")

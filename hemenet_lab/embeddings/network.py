@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hemenet_lab.basics import first_line
-from hemenet_lab.embeddings.names import READ, TOKENIZERS, ModelName, own_digest
+from hemenet_lab.embeddings.names import READ, SETTINGS, TOKENIZERS, ModelName, own_digest
 from hemenet_lab.structures import ONE_LETTER, UNKNOWN_RESIDUE
 
 NEEDS = (
@@ -199,7 +199,7 @@ def _folder(name: ModelName, fetch: bool) -> Path:
         found = snapshot_download(
             name.name,
             revision=name.revision,
-            allow_patterns=[*READ, *TOKENIZERS],
+            allow_patterns=[*READ, *TOKENIZERS, SETTINGS],
             local_files_only=not fetch,
         )
     except (OSError, ValueError) as error:

@@ -17,6 +17,8 @@ LONGEST_GAP = 100
 of a fusion protein to the next, and by thousands."""
 UNKNOWN = ONE_LETTER[UNKNOWN_RESIDUE]
 _LETTERS = np.frombuffer(ONE_LETTER.encode(), dtype=np.uint8)
+_KINDS = np.zeros(128, dtype=np.int32)
+_KINDS[_LETTERS] = np.arange(len(_LETTERS))
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,15 @@ def chain_letters(entry: Entry) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         [residues]: letter of each, in the order of the entry's nodes.
     """
     row, number = _residues(entry)
-    letters = np.zeros((0, 2), dtype=np.int32)
+    chains = chain_texts(entry)
+    starts = np.cumsum([0, *(len(chain.text) for chain in chains)])
+    text = np.frombuffer("".join(chain.text for chain in chains).encode(), dtype=np.uint8)
+    letters = np.stack([_KINDS[text], np.zeros(len(text), dtype=np.int32)], axis=1)
     place = np.zeros(number, dtype=np.int64)
-    for chain in chain_texts(entry):
-        place[row[chain.node]] = len(letters) + chain.letter
-        kinds = np.array([ONE_LETTER.index(letter) for letter in chain.text], dtype=np.int32)
-        first = np.arange(len(kinds), dtype=np.int32) == 0
-        letters = np.concatenate([letters, np.stack([kinds, first], axis=1)])
+    for chain, start in zip(chains, starts.tolist(), strict=False):
+        place[row[chain.node]] = start + chain.letter
+        if chain.text:
+            letters[start, 1] = 1
     return letters, place
 
 
