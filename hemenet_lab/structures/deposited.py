@@ -149,7 +149,7 @@ def _matched(sequence: str, text: str, index: Ints, number: NDArray[np.int32]) -
     """Places of a chain's residues in its sequence, if there is one way to find them only.
 
     Bonded residues are neighbours in the sequence. If the runs of them fit in several ways, the
-    residue numbers on both sides of the gaps have to tell which.
+    residue numbers have to tell which; those that jump between neighbours tell nothing.
 
     Args:
         sequence: The deposited sequence.
@@ -170,7 +170,7 @@ def _matched(sequence: str, text: str, index: Ints, number: NDArray[np.int32]) -
     last = [len(sequence) - at - size for at, size in zip(reversed(mirrored), sizes, strict=True)]
     if first == last:
         return np.repeat(np.subtract(first, starts), sizes) + np.arange(len(text))
-    if ((step != 1) & (step != np.diff(number))).any():
+    if (step != np.diff(number)).any():
         return None
     places = index - index[0]
     room = range(first[0], len(sequence) - int(places[-1]))
