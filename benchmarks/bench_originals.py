@@ -78,17 +78,16 @@ class Step:
 
 def difference(sides: Sides) -> float:
     """Largest difference of outputs and of gradients of parameters that both sides have."""
-    found = [Step(net, sides.run)() for net in (sides.ours, sides.theirs)]
-    pairs = list(zip(*found, strict=True))
+    outputs = [Step(net, sides.run)() for net in (sides.ours, sides.theirs)]
+    pairs = list(zip(*outputs, strict=True))
     theirs = dict(sides.theirs.named_parameters())
     for name, mine in sides.ours.named_parameters():
         other = theirs.get(name)
         if other is not None and mine.grad is not None and other.grad is not None:
             pairs.append((mine.grad, other.grad))
-    return max(
-        (mine - other).abs().max().item() / max(1.0, other.abs().max().item())
-        for mine, other in pairs
-    )
+    # one tensor, as Python's max passes over what is no number
+    found = [(mine - other).abs().max() / other.abs().max().clamp(min=1) for mine, other in pairs]
+    return torch.stack(found).max().item()
 
 
 def worker(options: argparse.Namespace) -> dict[str, Any]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
-from unittest import mock
+
+import torch
 
 # before the stand-ins: it looks for these packages once, when it is imported
 import torch_geometric.nn  # noqa: F401
 from bench_encoders import make_encoder
-from torch import Tensor, float32, float64, nn
+from torch import Tensor, nn
 
 from hemenet_lab.encoders import Encoder
 from hemenet_lab.graphs import ProteinGraph, build_graph
@@ -102,23 +103,40 @@ def opened(folder: Path, exact: bool = False) -> Iterator[None]:
 
     Args:
         folder: The clone.
-        exact: ``torch.float``, which some originals ask for, means float64 inside.
+        exact: New tensors are float64.
     """
-    before, path = dict(sys.modules), list(sys.path)
+    before, path, dtype = dict(sys.modules), list(sys.path), torch.get_default_dtype()
     for name in {file.stem for file in folder.iterdir()}:
         # such as "utils": of another clone, or of whoever runs this
         sys.modules.pop(name, None)
     sys.modules.update(missing())
     sys.path.insert(0, str(folder))
     try:
-        with mock.patch("torch.float", float64 if exact else float32):
-            yield
+        torch.set_default_dtype(torch.float64 if exact else torch.float32)
+        yield
     finally:
+        torch.set_default_dtype(dtype)
         sys.path[:] = path
         # first all, then away with them: a package may ask for the one above it
         for name in [name for name in set(sys.modules) - set(before) if _lent(name, folder)]:
             del sys.modules[name]
         sys.modules.update(before)
+
+
+class _Wider:
+    """The package torch, in which ``float`` means float64."""
+
+    float = torch.float64
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
+
+
+def wider(module: ModuleType, exact: bool) -> Any:
+    """The module, which asks for ``torch.float`` somewhere: it gets float64 if exact."""
+    if exact:
+        module.torch = _Wider()
+    return module
 
 
 def _lent(name: str, folder: Path) -> bool:

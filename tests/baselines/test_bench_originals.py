@@ -109,7 +109,7 @@ def test_modules_of_a_clone_are_gone_afterwards(bench: ModuleType, tmp_path: Pat
         assert str(tmp_path) not in sys.path
     finally:
         del sys.modules["models"]
-    assert torch.float is torch.float32
+    assert torch.get_default_dtype() is torch.float32
 
 
 def test_other_folders_and_names_are_refused_in_a_line(
@@ -120,7 +120,7 @@ def test_other_folders_and_names_are_refused_in_a_line(
 ) -> None:
     for word, reason in {
         f"egnn={tmp_path}": f"{tmp_path} has no {FILE}, so it is no clone of vgsatorras/egnn; git",
-        f"alphafold={tmp_path}": "give NAME=FOLDER, with one of the names egnn, ",
+        f"alphafold={tmp_path}": "give NAME=FOLDER, with one of the names hemenet, ",
         "egnn": "--original egnn: give NAME=FOLDER",
     }.items():
         monkeypatch.setattr("sys.argv", ["bench_originals.py", "--original", word])
@@ -128,6 +128,42 @@ def test_other_folders_and_names_are_refused_in_a_line(
             bench.main()
         assert stop.value.code == 2
         assert reason in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_every_original_refuses_an_empty_folder(bench: ModuleType, tmp_path: Path) -> None:
+    for name, original in bench.ORIGINALS.items():
+        with pytest.raises(ValueError, match=f"{original.file}, .* and give {name}=FOLDER"):
+            bench.checked(name, original, tmp_path)
+
+
+def test_parts_of_a_package_can_be_used_without_the_rest(bench: ModuleType, tmp_path: Path) -> None:
+    clone = importlib.import_module("originals.clone")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "__init__.py").write_text("raise ImportError('no compiler')")
+    part = "import torch\nfrom whole import helper\nmade = lambda: torch.ones(2, dtype=torch.float)"
+    (tmp_path / "whole" / "part.py").write_text(part)
+    with bench.opened(tmp_path):
+        with pytest.raises(ImportError, match="no compiler"):
+            importlib.import_module("whole.part")
+        clone.bare("whole", tmp_path / "whole", helper=None)
+        module = importlib.import_module("whole.part")
+        assert clone.wider(module, exact=False).made().dtype is torch.float32
+        assert clone.wider(module, exact=True).made().dtype is torch.float64
+    assert not {"whole", "whole.part"} & set(sys.modules)
+
+
+def test_a_clone_at_another_commit_is_said(
+    bench: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(bench, "measure", lambda word, options: "does not run: not tried")
+    words = [f"--original=egnn={clone(tmp_path)}", "--residues=20"]
+    bench.compare(bench.argument_parser().parse_args(words))
+    told = capsys.readouterr().out
+    assert f"- egnn: {tmp_path} is at no commit that git knows" in told
+    assert "| egnn | does not run: not tried |" in told
 
 
 def test_an_original_that_fails_has_a_row_with_the_reason(bench: ModuleType) -> None:
