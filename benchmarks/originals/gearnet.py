@@ -113,7 +113,8 @@ TORCHDRUG = Original(
     file="torchdrug/models/gearnet.py",
     layers="GearNet without edge messages, six layers of 512; alpha carbons",
     make=make_torchdrug,
-    remark="the layers run without the package around them, which wants compiled extensions",
+    remark="the package itself stops with today's RDKit, which has no mplCanvas: its network runs "
+    "without it",
 )
 GEARNET = Original(
     repository="DeepGraphLearning/GearNet",
@@ -122,5 +123,6 @@ GEARNET = Original(
     file="gearnet/model.py",
     layers="`GearNetIEConv` without IEConv and edge messages, six layers of 512; alpha carbons",
     make=make,
-    remark="torchdrug, which the original imports, is replaced by the four names that it needs",
+    remark="torchdrug, which it imports and which stops with today's RDKit, is replaced by the few "
+    "names that the network needs",
 )

@@ -138,8 +138,9 @@ HEMENET = Original(
     file="gmsl/basemodels/hemenet.py",
     layers="`HemeNet`, six layers of 256; residues with 14 channels",
     make=make_hemenet,
-    remark="the difference is that of the released computation, whose ε and padding are options of "
-    "our layer; times are of ours as it is used",
+    remark="its own model stops, as it reads use_esm before it is set: the network runs without "
+    "it. The difference is that of the released computation, whose ε and moving padding are "
+    "options of our layer; times are of ours as it is used",
 )
 DYMEAN = Original(
     repository="THUNLP-MT/dyMEAN",

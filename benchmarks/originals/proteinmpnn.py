@@ -29,14 +29,15 @@ class Network(nn.Module):
         self.features, self.layers = model.features, model.encoder_layers
 
     def backbone(self, graph: ProteinGraph) -> Tensor:
-        """Node features [N, 128], for residues with whole backbones."""
+        """Node features [N, 128], zeros for residues without a whole backbone."""
         atoms = graph.coords[:, :BACKBONE].to(self.edge_input.weight.dtype).unsqueeze(0)
-        mask = atoms.new_ones(atoms.shape[:2])
+        mask = graph.channel_mask[:, :BACKBONE].all(1).to(atoms.dtype).unsqueeze(0)
         place, chain = graph.sequence_index.unsqueeze(0), node_chain(graph).unsqueeze(0)
         edge, near = self.features(atoms, mask, place, chain)
-        h, edge = edge.new_zeros(*atoms.shape[:2], edge.shape[-1]), self.edge_input(edge)
+        h, edge = edge.new_zeros(*mask.shape, edge.shape[-1]), self.edge_input(edge)
+        attended = mask.unsqueeze(-1) * mask[0][near]
         for layer in self.layers:
-            h, edge = layer(h, edge, near, mask, mask.new_ones(near.shape))
+            h, edge = layer(h, edge, near, mask, attended)
         return h.squeeze(0)
 
 

@@ -43,5 +43,5 @@ ORIGINAL = Original(
     file="src/schnetpack/representation/schnet.py",
     layers="`SchNet`, three blocks of 256; atoms",
     make=make,
-    remark="schnetpack's layers run without the package around them, which asks for Python 3.12",
+    remark="the package asks for Python 3.12: its network runs without it",
 )

@@ -126,4 +126,5 @@ ORIGINAL = Original(
     layers="`TransBlock` × 6, 128/64/32, in the encoder's place of its blocks; alpha carbons",
     make=make,
     also=("e3nn",),
+    remark="its blocks run without the package around them, which imports what training needs",
 )

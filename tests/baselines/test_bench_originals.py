@@ -152,6 +152,21 @@ def test_parts_of_a_package_can_be_used_without_the_rest(bench: ModuleType, tmp_
     assert not {"whole", "whole.part"} & set(sys.modules)
 
 
+def test_of_a_file_the_first_chain_is_taken(bench: ModuleType, tmp_path: Path) -> None:
+    places = [("A", 1), ("A", 2), ("A", 3), ("B", 1), ("B", 2)]
+    atoms = [(*place, name) for place in places for name in ("N", "CA", "C", "O")]
+    lines = [
+        f"ATOM  {i:5d}  {name:<3s} ALA {chain}{number:4d}    "
+        f"{1.4 * i:8.3f}{i % 3:8.3f}{0:8.3f}  1.00  0.00           {name[0]}"
+        for i, (chain, number, name) in enumerate(atoms, 1)
+    ]
+    file = tmp_path / "two.pdb"
+    file.write_text("\n".join([*lines, "END"]))
+    entry = bench.the_protein(file, 300)
+    assert (entry.num_nodes, entry.num_atoms) == (3, 12)
+    assert set(entry.node_chain.tolist()) == {0}
+
+
 def test_a_clone_at_another_commit_is_said(
     bench: ModuleType,
     tmp_path: Path,
