@@ -2,7 +2,8 @@
 # docker build -t hemenet-lab:cuda --build-arg TORCH_INDEX=https://pypi.org/simple .   (CUDA)
 # docker run --rm -v "$PWD:/work" hemenet-lab fit --config experiments/multitask.yaml
 # docker run --rm --gpus all -v "$PWD:/work" hemenet-lab:cuda fit ... --config configs/trainer/gpu.yaml
-FROM python:3.12-slim
+ARG PYTHON=3.12
+FROM python:${PYTHON}-slim
 
 # torch's own index has wheels without CUDA; the wheel on PyPI brings CUDA's libraries
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu

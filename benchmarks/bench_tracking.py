@@ -117,7 +117,7 @@ class AtFirstStep(Callback):
 
 
 def fit(
-    kind: str, store: Path, folder: Path, server: Server, epochs: int
+    kind: str, store: Path, folder: Path, server: Server, epochs: int, every: int
 ) -> tuple[float, float, float]:
     """Wall and CPU seconds of a fit and its test, and wall seconds within the record."""
     logger: Any = False
@@ -141,7 +141,7 @@ def fit(
         logger=logger,
         callbacks=[AtFirstStep(actions.get(kind))],
         max_epochs=epochs,
-        log_every_n_steps=1,
+        log_every_n_steps=every,
         use_distributed_sampler=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -166,6 +166,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=120)
     parser.add_argument("--median", type=int, default=80, help="median chain length")
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--every", type=int, default=1, help="steps between two records")
     options = parser.parse_args()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     kinds = (KINDS[0], *options.kinds)
@@ -176,10 +177,12 @@ def main() -> None:
         server = Server(folder)
         try:
             for kind in KINDS[:3] if any("server" in kind for kind in kinds) else KINDS[:2]:
-                fit(kind, folder / "store", folder, server, 1)  # imports, edges, caches
+                # imports, edges, caches
+                fit(kind, folder / "store", folder, server, epochs=1, every=options.every)
             for number in range(options.repeats):
                 for kind in kinds:
-                    times[kind].append(fit(kind, folder / "store", folder, server, options.epochs))
+                    place = kind, folder / "store", folder, server
+                    times[kind].append(fit(*place, options.epochs, options.every))
                     print(number, kind, times[kind][-1], file=sys.stderr, flush=True)
         finally:
             server.kill()

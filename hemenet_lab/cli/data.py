@@ -108,10 +108,11 @@ def embed(
     device: str = "",
     batch: int = 8192,
 ) -> None:
-    """Make embeddings of a store's residues by a protein language model of the ESM2 kind.
+    """Make embeddings of a store's residues by a protein language model.
 
     They are kept in the store's folder, one row per residue of each different chain, for models
-    with node_input ResidueEmbedding. After an interruption the same command goes on.
+    with node_input ResidueEmbedding. After an interruption the same command goes on. ESM2, ESM-C,
+    ProtT5 and SaProt are read.
 
     Args:
         store: Folder of the store, or the name of an installed one such as demo.

@@ -8,14 +8,14 @@ from hemenet_lab.embeddings.language_model import (
     LanguageModel,
     blend_weights,
     load_language_model,
-    load_network,
     window_groups,
 )
 from hemenet_lab.embeddings.names import REVISIONS, ModelName, own_digest
+from hemenet_lab.embeddings.network import adapted_modules, load_network
 from hemenet_lab.embeddings.texts import (
     ChainText,
+    chain_letters,
     chain_texts,
-    residue_letters,
     residue_rows,
     text_key,
 )
@@ -26,14 +26,15 @@ __all__ = [
     "LanguageModel",
     "ModelName",
     "StoredEmbeddings",
+    "adapted_modules",
     "blend_weights",
+    "chain_letters",
     "chain_texts",
     "embed_store",
     "load_language_model",
     "load_network",
     "own_digest",
     "planned_size",
-    "residue_letters",
     "residue_rows",
     "store_texts",
     "text_key",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from hemenet_lab.basics import are_recorded, record_files
-from hemenet_lab.embeddings.language_model import OVERLAP, WINDOW, LanguageModel
+from hemenet_lab.embeddings.language_model import OVERLAP, LanguageModel
 from hemenet_lab.embeddings.names import ModelName
 from hemenet_lab.embeddings.texts import LONGEST_GAP, chain_texts, residue_rows, text_key
 from hemenet_lab.store import Entry, Store, StoreError, cache_folder, open_array
@@ -252,7 +252,7 @@ def _finish(draft: Path, store: Store, model: LanguageModel, texts: Sequence[str
         "store": store.hash,
         "sequences": len(texts),
         "letters": sum(map(len, texts)),
-        "window": WINDOW,
+        "window": model.window,
         "overlap": OVERLAP,
         "longest_gap": LONGEST_GAP,
         "libraries": {"torch": torch.__version__, "transformers": transformers.__version__},

@@ -1,56 +1,54 @@
-"""Protein language models of the ESM2 kind, as `transformers` runs them."""
+"""Protein language models, as `transformers` runs them: whole chains in windows and batches."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemenet_lab.basics import first_line
-from hemenet_lab.embeddings.names import READ, REVISIONS, ModelName, own_digest
+from hemenet_lab.embeddings.names import REVISIONS, ModelName
+from hemenet_lab.embeddings.network import WINDOW, load_network
 from hemenet_lab.embeddings.texts import chain_texts, residue_rows
 from hemenet_lab.store import Entry
-from hemenet_lab.structures import ONE_LETTER
 
-WINDOW = 1022
-"""Most letters that the model sees at once; ESM2 was trained with this length."""
 OVERLAP = 256
-"""Letters that neighbouring windows share; their embeddings are blended."""
+"""Letters that neighbouring windows share, or a third of a window; they are blended."""
 KEPT = 20_000
 """Letters whose embeddings are kept, for poses and models of the same protein."""
-NEEDS = (
-    "protein language models need the package transformers, which is not installed: "
-    "pip install 'hemenet-lab[plm]'"
-)
 Floats = NDArray[np.float32]
 
 
-def windows(length: int) -> list[tuple[int, int]]:
-    """First and last + 1 letter of the windows that cover a text."""
-    if length <= WINDOW:
+def windows(length: int, size: int = WINDOW) -> list[tuple[int, int]]:
+    """First and last + 1 letter of the windows of a size that cover a text."""
+    if length <= size:
         return [(0, length)]
-    starts = [*range(0, length - WINDOW, WINDOW - OVERLAP), length - WINDOW]
-    return [(start, start + WINDOW) for start in starts]
+    starts = [*range(0, length - size, size - _overlap(size)), length - size]
+    return [(start, start + size) for start in starts]
+
+
+def _overlap(size: int) -> int:
+    return min(OVERLAP, size // 3)
 
 
 def blend_weights(length: int, first: bool, last: bool) -> Floats:
     """Weight of each letter of a window: it falls off towards an end that another one covers."""
     weight = np.ones(length, dtype=np.float32)
-    ramp = np.arange(1, OVERLAP + 1, dtype=np.float32) / (OVERLAP + 1)
+    if first and last:
+        return weight
+    overlap = _overlap(length)
+    ramp = np.arange(1, overlap + 1, dtype=np.float32) / (overlap + 1)
     if not first:
-        weight[:OVERLAP] = ramp
+        weight[:overlap] = ramp
     if not last:
-        weight[-OVERLAP:] = np.minimum(weight[-OVERLAP:], ramp[::-1])
+        weight[-overlap:] = np.minimum(weight[-overlap:], ramp[::-1])
     return weight
 
 
 class LanguageModel:
-    """An ESM2 model in evaluation mode: letters in, a vector per letter out.
+    """A language model in evaluation mode: letters in, a vector per letter out.
 
     Args:
         name: Which one; it is loaded from the hub's cache or fetched, or read from its folder.
@@ -66,7 +64,8 @@ class LanguageModel:
     def __init__(self, name: ModelName, device: str = "cpu", fetch: bool = True) -> None:
         self.name = name
         self.device = device
-        self._model, self._tokens = load_network(name, device, fetch)
+        self._model, self._alphabet = load_network(name, device, fetch)
+        self.window = self._alphabet.window
         self.width = int(self._model.config.hidden_size)
         self._kept: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
 
@@ -79,7 +78,7 @@ class LanguageModel:
         """
         total = [np.zeros((len(text), self.width), dtype=np.float32) for text in texts]
         weights = [np.zeros((len(text), 1), dtype=np.float32) for text in texts]
-        for group in window_groups([len(text) for text in texts], batch):
+        for group in window_groups([len(text) for text in texts], batch, self.window):
             found = self._forward([texts[number][start:end] for number, start, end in group])
             for (number, start, end), rows in zip(group, found, strict=True):
                 ends = start == 0, end == len(texts[number])
@@ -104,25 +103,28 @@ class LanguageModel:
     def _forward(self, texts: Sequence[str]) -> Iterator[Floats]:
         import torch
 
-        longest = max(map(len, texts)) + 2
-        tokens = np.full((len(texts), longest), self._tokens["<pad>"], dtype=np.int64)
-        for row, text in zip(tokens, texts, strict=True):
-            letters = [self._tokens.get(letter, self._tokens["X"]) for letter in text]
-            row[: len(text) + 2] = [self._tokens["<cls>"], *letters, self._tokens["<eos>"]]
-        given = torch.from_numpy(tokens).to(self.device)
+        alphabet = self._alphabet
+        tokens = [alphabet.tokens(text) for text in texts]
+        rows = np.full((len(texts), max(map(len, tokens))), alphabet.pad, dtype=np.int64)
+        for row, of_text in zip(rows, tokens, strict=True):
+            row[: len(of_text)] = of_text
+        given = torch.from_numpy(rows).to(self.device)
         with torch.inference_mode():
-            found = self._model(given, attention_mask=given != self._tokens["<pad>"])
-        rows = found.last_hidden_state.float().cpu().numpy()
-        for each, text in zip(rows, texts, strict=True):
-            yield each[1 : len(text) + 1]
+            found = self._model(given, attention_mask=(given != alphabet.pad).long())
+        first = len(alphabet.before)
+        for each, text in zip(found.last_hidden_state.float().cpu().numpy(), texts, strict=True):
+            yield each[first : first + len(text)]
 
 
-def window_groups(lengths: Sequence[int], batch: int) -> Iterator[list[tuple[int, int, int]]]:
+def window_groups(
+    lengths: Sequence[int], batch: int, size: int = WINDOW
+) -> Iterator[list[tuple[int, int, int]]]:
     """Windows of similar lengths together, the longest first.
 
     Args:
         lengths: Letters of each text.
         batch: Most letters (padding counts) of a group, unless it has one window only.
+        size: Most letters of a window.
 
     Yields:
         Text, first and last + 1 letter of each window.
@@ -130,7 +132,7 @@ def window_groups(lengths: Sequence[int], batch: int) -> Iterator[list[tuple[int
     parts = [
         (number, start, end)
         for number, length in enumerate(lengths)
-        for start, end in windows(length)
+        for start, end in windows(length, size)
         if end > start
     ]
     waiting: list[tuple[int, int, int]] = []
@@ -142,83 +144,6 @@ def window_groups(lengths: Sequence[int], batch: int) -> Iterator[list[tuple[int
         waiting.append(part)
     if waiting:
         yield waiting
-
-
-def load_network(
-    name: ModelName, device: str = "cpu", fetch: bool = True
-) -> tuple[Any, dict[str, int]]:
-    """The frozen `transformers` model on its device, and the number of each token that it needs.
-
-    Raises:
-        ValueError: As `LanguageModel` does.
-    """
-    try:
-        from transformers import AutoConfig, EsmModel, EsmTokenizer
-        from transformers.utils import logging
-    except ImportError as error:
-        raise ValueError(NEEDS) from error
-    folder = _folder(name, fetch)
-    own_digest(folder)  # says what it lacks
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()  # of a second's loading; downloads have their own
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        if config.model_type != "esm":
-            raise ValueError(
-                f"{name.name} is a model of the kind {config.model_type!r}; allowed: esm (ESM2)"
-            )
-        read: Any = EsmModel.from_pretrained  # what it gives depends on its options
-        model, report = read(
-            folder,
-            config=config,
-            add_pooling_layer=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            dtype="float32",
-        )
-        vocabulary = EsmTokenizer.from_pretrained(folder).get_vocab()
-    except OSError as error:
-        raise ValueError(f"{name.name} could not be read ({first_line(error)})") from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
-    missing = sorted(key for key in report["missing_keys"] if "contact_head" not in key)
-    if missing:
-        raise ValueError(
-            f"the file of {name.name} lacks {len(missing)} of the model's weights "
-            f"({', '.join(missing[:3])}…); they would be random. Save the whole model"
-        )
-    needed = ("<cls>", "<pad>", "<eos>", *ONE_LETTER)
-    unknown = [token for token in needed if token not in vocabulary]
-    if unknown:
-        raise ValueError(
-            f"{name.name} has no tokens {', '.join(unknown)}; it does not read plain sequences of "
-            "amino acids, choose a model such as facebook/esm2_t6_8M_UR50D"
-        )
-    return model.eval().requires_grad_(False).to(device), {t: vocabulary[t] for t in needed}
-
-
-def _folder(name: ModelName, fetch: bool) -> Path:
-    """The folder of a model; of the hub's files, those that are read and no others."""
-    if name.is_folder:
-        return Path(name.name)
-    from huggingface_hub import snapshot_download
-
-    try:
-        found = snapshot_download(
-            name.name,
-            revision=name.revision,
-            allow_patterns=[*READ],
-            local_files_only=not fetch,
-        )
-    except (OSError, ValueError) as error:
-        how = f"hf download {name.name} --revision {name.revision} --local-dir FOLDER"
-        raise ValueError(
-            f"the weights of {name.name} are not here ({first_line(error)}); on a machine without "
-            f"a network, fetch them elsewhere with `{how}` and copy them here as --model FOLDER, "
-            "or copy the hub's cache"
-        ) from error
-    return Path(found)
 
 
 @lru_cache(maxsize=2)

@@ -22,6 +22,10 @@ WIDTHS = dict(zip(REVISIONS, (320, 480, 640, 1280), strict=True))
 """Numbers per residue."""
 READ = ("config.json", "vocab.txt", "*.safetensors", "*.safetensors.index.json")
 """Files of a folder that decide what the model computes."""
+TOKENIZERS = ("tokenizer.json", "spiece.model")
+"""Files that decide it too, in place of ``vocab.txt``."""
+SETTINGS = "tokenizer_config.json"
+"""Part of the digest beside these, and not beside ``vocab.txt``: folders keep their digests."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -31,9 +35,13 @@ def own_digest(folder: Path) -> str:
     Raises:
         ValueError: The folder has no config, no vocabulary or no safetensors.
     """
-    files = sorted({file for pattern in READ for file in folder.glob(pattern)})
+    files = sorted({file for pattern in (*READ, *TOKENIZERS) for file in folder.glob(pattern)})
     names = [file.name for file in files]
-    missing = [name for name in READ[:2] if name not in names]
+    if "vocab.txt" not in names:
+        files = sorted({*files, *folder.glob(SETTINGS)})
+    missing = [] if "config.json" in names else ["config.json"]
+    if not {"vocab.txt", *TOKENIZERS} & {*names}:
+        missing.append("vocab.txt (or tokenizer.json)")
     if not any(name.endswith(".safetensors") for name in names):
         missing.append("*.safetensors")
     if missing:
@@ -117,7 +125,8 @@ class ModelName:
             return WIDTHS.get(self.name, 0)
         file = Path(self.name) / "config.json"
         try:
-            return int(json.loads(file.read_text(encoding="utf-8"))["hidden_size"])
+            content = json.loads(file.read_text(encoding="utf-8"))
+            return int(content["hidden_size" if "hidden_size" in content else "d_model"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{file} does not tell the model's hidden_size ({error!r})") from error
 

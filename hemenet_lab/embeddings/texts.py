@@ -17,6 +17,8 @@ LONGEST_GAP = 100
 of a fusion protein to the next, and by thousands."""
 UNKNOWN = ONE_LETTER[UNKNOWN_RESIDUE]
 _LETTERS = np.frombuffer(ONE_LETTER.encode(), dtype=np.uint8)
+_KINDS = np.zeros(128, dtype=np.int32)
+_KINDS[_LETTERS] = np.arange(len(_LETTERS))
 
 
 @dataclass(frozen=True)
@@ -38,39 +40,52 @@ def text_key(text: str) -> bytes:
 def chain_texts(entry: Entry) -> tuple[ChainText, ...]:
     """Letters of each chain [C]; those without residues have none.
 
-    Between two residues whose ``sequence_index`` tells of a gap there is an X for each that is
-    missing, `LONGEST_GAP` at most. Nothing stands for what is missing at the ends.
+    Where the deposited sequence is known, they are the whole of it. Elsewhere there is an X for
+    each residue that is missing between two others, as ``sequence_index`` tells, `LONGEST_GAP` at
+    most, and nothing stands for what is missing at the ends.
     """
     found = []
     for chain in range(entry.num_chains):
-        node = np.flatnonzero(entry.node_chain == chain)
-        position = entry.sequence_index[node].astype(np.int64)
-        order = np.argsort(position, kind="stable")
-        node, position = node[order], position[order]
-        step = np.clip(np.diff(position), 1, LONGEST_GAP + 1)
-        letter = np.concatenate([[0], np.cumsum(step)])[: len(node)].astype(np.int64)
+        node = entry.residues_of(chain)
+        sequence = entry.chain_sequence[chain] if entry.chain_sequence else ""
+        letter = _observed(sequence)
+        text = np.frombuffer(sequence.upper().encode(), dtype=np.uint8).copy()
+        if len(letter) != len(node):  # there is none, or the entry has lost residues since
+            step = np.diff(entry.sequence_index[node].astype(np.int64))
+            step = np.clip(step, 1, LONGEST_GAP + 1)
+            letter = np.concatenate([[0], np.cumsum(step)])[: len(node)].astype(np.int64)
+            size = int(letter[-1]) + 1 if len(letter) else 0
+            text = np.full(size, ord(UNKNOWN), dtype=np.uint8)
         kind = entry.node_type[node].astype(np.int64)
-        kind[kind > UNKNOWN_RESIDUE] = UNKNOWN_RESIDUE
-        size = int(letter[-1]) + 1 if len(letter) else 0
-        text = np.full(size, ord(UNKNOWN), dtype=np.uint8)
-        text[letter] = _LETTERS[kind]
+        text[letter] = _LETTERS[np.minimum(kind, UNKNOWN_RESIDUE)]
         found.append(ChainText(text.tobytes().decode(), node, letter))
     return tuple(found)
 
 
-def residue_letters(entry: Entry) -> NDArray[np.int32]:
-    """Each residue's letter, an index into `ONE_LETTER`, and its place in its chain's text.
+def _observed(sequence: str) -> NDArray[np.int64]:
+    """Places of the capital letters."""
+    letters = np.frombuffer(sequence.encode(), dtype=np.uint8)
+    return np.flatnonzero(letters < ord("a")).astype(np.int64)
+
+
+def chain_letters(entry: Entry) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Letters of all chains, one after the other, and where the residues are among them.
 
     Returns:
-        [residues, 2], in the order of the entry's nodes.
+        [letters, 2]: index into `ONE_LETTER`, and 1 for the first letter of a chain, else 0. And
+        [residues]: letter of each, in the order of the entry's nodes.
     """
     row, number = _residues(entry)
-    result = np.zeros((number, 2), dtype=np.int32)
-    for chain in chain_texts(entry):
-        kind = entry.node_type[chain.node]
-        result[row[chain.node], 0] = np.minimum(kind, UNKNOWN_RESIDUE)
-        result[row[chain.node], 1] = chain.letter
-    return result
+    chains = chain_texts(entry)
+    starts = np.cumsum([0, *(len(chain.text) for chain in chains)])
+    text = np.frombuffer("".join(chain.text for chain in chains).encode(), dtype=np.uint8)
+    letters = np.stack([_KINDS[text], np.zeros(len(text), dtype=np.int32)], axis=1)
+    place = np.zeros(number, dtype=np.int64)
+    for chain, start in zip(chains, starts.tolist(), strict=False):
+        place[row[chain.node]] = start + chain.letter
+        if chain.text:
+            letters[start, 1] = 1
+    return letters, place
 
 
 def residue_rows(

@@ -9,16 +9,13 @@ from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float, Int64
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hemenet_lab.embeddings import LanguageModel, ModelName, StoredEmbeddings, load_language_model
 from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.graphs import ProteinGraph
+from hemenet_lab.graphs import ProteinGraph, ResidueRows
 from hemenet_lab.store import Entry, Store, StoreError
 from hemenet_lab.structures import CHEMISTRY, NUM_NODE_TYPES
-
-Rows = NDArray[Any]
 
 
 class EntryVectors(Protocol):
@@ -26,7 +23,7 @@ class EntryVectors(Protocol):
 
     path: Any
 
-    def of(self, entry: Entry) -> Rows: ...
+    def of(self, entry: Entry) -> ResidueRows: ...
 
 
 class InputTable(nn.Module):
@@ -97,7 +94,9 @@ class NodeInput(nn.Module, ABC):
         """
 
     @abstractmethod
-    def computed(self, entries: Sequence[Entry], device: torch.device) -> Sequence[Rows | None]:
+    def computed(
+        self, entries: Sequence[Entry], device: torch.device
+    ) -> Sequence[ResidueRows | None]:
         """Vectors of entries that are in no store, [residues, width] each."""
 
     def attach(self, encoder: Encoder) -> None:
@@ -196,7 +195,7 @@ class ResidueEmbedding(NodeInput):
         """Embeddings by ``hemenet data embed``; see `NodeInput.stored`."""
         return StoredEmbeddings(store, self.name, shown)
 
-    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[Rows]:
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> Sequence[ResidueRows]:
         """Embeddings by the model itself; see `NodeInput.computed`.
 
         Raises:

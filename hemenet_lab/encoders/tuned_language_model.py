@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from hemenet_lab.embeddings import (
     REVISIONS,
+    adapted_modules,
     blend_weights,
+    chain_letters,
     load_network,
-    residue_letters,
     window_groups,
 )
 from hemenet_lab.encoders.base import Encoder
-from hemenet_lab.encoders.node_input import EntryVectors, ResidueEmbedding, Rows
-from hemenet_lab.graphs import ProteinGraph
+from hemenet_lab.encoders.node_input import EntryVectors, ResidueEmbedding
+from hemenet_lab.graphs import ProteinGraph, ResidueRows
 from hemenet_lab.store import Entry, Store
-from hemenet_lab.structures import ONE_LETTER, UNKNOWN_RESIDUE
+from hemenet_lab.structures import ONE_LETTER
 
 LARGEST = 155_000_000
 """Parameters; ESM2-150M has 148 million."""
@@ -35,9 +38,9 @@ class ResidueLetters:
 
     path = "letters"
 
-    def of(self, entry: Entry) -> Rows:
-        """[residues, 2] int32: letter, and place in its chain's text."""
-        return residue_letters(entry)
+    def of(self, entry: Entry) -> ResidueRows:
+        """Letters of all chains, and which of them each residue is."""
+        return chain_letters(entry)
 
 
 class TunedLanguageModel(ResidueEmbedding):
@@ -76,7 +79,7 @@ class TunedLanguageModel(ResidueEmbedding):
             raise ValueError(f"lora_rank is {lora_rank}; it must be 1 or more")
         if self.width > WIDEST:
             raise ValueError(_too_large(model, f"{self.width} numbers per residue"))
-        network, self._tokens = load_network(self.name, fetch=self.name.name in REVISIONS)
+        network, self._alphabet = load_network(self.name, fetch=self.name.name in REVISIONS)
         size = sum(parameter.numel() for parameter in network.parameters())
         if size > LARGEST:
             raise ValueError(_too_large(model, f"{size:,} parameters"))
@@ -84,7 +87,7 @@ class TunedLanguageModel(ResidueEmbedding):
         self.network = _with_adapters(network, lora_rank, lora_alpha, lora_dropout)
         self.register_state_dict_post_hook(_leave_out)
         self.register_load_state_dict_post_hook(_not_missing)
-        known = [self._tokens[letter] for letter in ONE_LETTER]
+        known = [self._alphabet.letters[letter] for letter in ONE_LETTER]
         self.register_buffer("token", torch.tensor(known), persistent=False)
 
     token: Tensor
@@ -106,12 +109,12 @@ class TunedLanguageModel(ResidueEmbedding):
         """Letters of the entries; nothing has to be made before."""
         return ResidueLetters()
 
-    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[Rows]:
+    def computed(self, entries: Sequence[Entry], device: torch.device) -> list[ResidueRows]:
         """Letters of entries that are in no store."""
-        return [residue_letters(entry) for entry in entries]
+        return [chain_letters(entry) for entry in entries]
 
-    def residues(self, graph: ProteinGraph) -> Float[Tensor, "residues width"]:
-        """Vectors of the graph's residues, [R, width], by the model as it is now."""
+    def residues(self, graph: ProteinGraph) -> Float[Tensor, "letters width"]:
+        """Vectors of all letters of the graph's chains, [R, width], by the model as it is now."""
         rows: Tensor | None = getattr(graph, "residue_embedding", None)
         if rows is None or rows.is_floating_point():
             raise ValueError(
@@ -120,27 +123,18 @@ class TunedLanguageModel(ResidueEmbedding):
             )
         if not len(rows):
             return self.ligand.weight.new_zeros(0, self.width)
-        kind, place = rows.long().unbind(1)
-        chain = torch.zeros_like(place).index_copy(0, graph.polymer_residue, graph.polymer_chain)
-        number = int(chain.max()) + 1
-        length = torch.zeros(number, dtype=torch.long, device=rows.device)
-        length = length.scatter_reduce(0, chain, place + 1, "amax")
-        # X where the structure lacks a residue
-        texts = self.token[UNKNOWN_RESIDUE].repeat(number, int(length.max()))
-        texts = texts.index_put((chain, place), self.token[kind])
-        lengths = length.tolist()
-        first = length.cumsum(0) - length
-        total, weights = self._blended(texts, lengths, first.tolist())
-        return (total / weights).index_select(0, first[chain] + place)
+        kind, begins = rows.long().unbind(1)
+        lengths = torch.bincount(begins.cumsum(0) - 1).tolist()
+        total, weights = self._blended(self.token[kind].split(lengths), lengths)
+        return total / weights
 
-    def _blended(
-        self, texts: Tensor, lengths: list[int], first: list[int]
-    ) -> tuple[Tensor, Tensor]:
+    def _blended(self, texts: Sequence[Tensor], lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Weighted sums of the windows' vectors for all letters, chain after chain, and weights."""
-        device = texts.device
+        device = texts[0].device
+        first = [0, *accumulate(lengths)]
         vectors, places, weights = [], [], []
-        for group in window_groups(lengths, self.letters):
-            found = self._forward([texts[chain, low:high] for chain, low, high in group])
+        for group in window_groups(lengths, self.letters, self._alphabet.window):
+            found = self._forward([texts[chain][low:high] for chain, low, high in group])
             for (chain, low, high), each in zip(group, found, strict=True):
                 ends = low == 0, high == lengths[chain]
                 weight = torch.from_numpy(blend_weights(high - low, *ends)).to(device)
@@ -155,14 +149,18 @@ class TunedLanguageModel(ResidueEmbedding):
 
     def _forward(self, texts: list[Tensor]) -> Iterator[Tensor]:
         """Vectors of each text's letters, [letters, width]."""
-        longest = max(map(len, texts)) + 2
-        tokens = texts[0].new_full((len(texts), longest), self._tokens["<pad>"])
-        for row, text in zip(tokens, texts, strict=True):
-            row[0], row[len(text) + 1] = self._tokens["<cls>"], self._tokens["<eos>"]
-            row[1 : len(text) + 1] = text
-        found = self.network(tokens, attention_mask=tokens != self._tokens["<pad>"])
+        before, after = (
+            texts[0].new_tensor(part, dtype=torch.long)
+            for part in (self._alphabet.before, self._alphabet.after)
+        )
+        tokens = pad_sequence(
+            [torch.cat([before, text, after]) for text in texts],
+            batch_first=True,
+            padding_value=self._alphabet.pad,
+        )
+        found = self.network(tokens, attention_mask=(tokens != self._alphabet.pad).long())
         for each, text in zip(found.last_hidden_state, texts, strict=True):
-            yield each[1 : len(text) + 1]
+            yield each[len(before) : len(before) + len(text)]
 
 
 def _too_large(model: str, size: str) -> str:
@@ -183,7 +181,10 @@ def _with_adapters(network: Any, rank: int, alpha: int, dropout: float) -> nn.Mo
             "pip install 'hemenet-lab[plm]'"
         ) from error
     config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=["query", "value"]
+        r=rank,
+        lora_alpha=alpha,
+        lora_dropout=dropout,
+        target_modules=list(adapted_modules(network)),
     )
     adapted: nn.Module = inject_adapter_in_model(config, network)
     for name, parameter in adapted.named_parameters():

@@ -1,6 +1,6 @@
 """Graph views of entries: nodes, channels and edges as an encoder asks for them."""
 
-from hemenet_lab.graphs.build import build_graph, view_edges
+from hemenet_lab.graphs.build import ResidueRows, build_graph, view_edges
 from hemenet_lab.graphs.edge_cache import EdgeCache
 from hemenet_lab.graphs.graph import (
     ProteinGraph,
@@ -16,6 +16,7 @@ __all__ = [
     "EdgeCache",
     "GraphView",
     "ProteinGraph",
+    "ResidueRows",
     "build_graph",
     "count_chains",
     "count_graphs",

@@ -27,6 +27,9 @@ from hemenet_lab.store import (
 from hemenet_lab.tasks import Task
 
 Ints = NDArray[np.int64]
+ResidueRows = NDArray[Any] | tuple[NDArray[Any], Ints]
+"""Vectors [residues, W] of an entry's residues, in the order of its nodes; or more vectors than
+residues, [R, W], and the row of each residue."""
 
 
 def build_graph(
@@ -34,7 +37,7 @@ def build_graph(
     view: GraphView,
     tasks: Iterable[Task] = (),
     edges: tuple[NDArray[Any], NDArray[Any]] | None = None,
-    residue_embedding: NDArray[Any] | None = None,
+    residue_embedding: ResidueRows | None = None,
 ) -> ProteinGraph:
     """The graph of an entry, with the attributes listed in `hemenet_lab.graphs.graph`.
 
@@ -43,8 +46,8 @@ def build_graph(
         view: Kind of nodes and edges.
         tasks: Tasks whose labels are added; a task without labels gets masks that are False.
         edges: Result of `view_edges` for the same entry and view, where it is known already.
-        residue_embedding: Vectors of all the entry's residues, in the order of its nodes, for
-            models that read them.
+        residue_embedding: Vectors of all the entry's residues, for models that read them; see
+            `ResidueRows`.
     """
     kept = _site_nodes(entry, view.crop)
     whole, entry = entry, _with_nodes(entry, kept)
@@ -76,9 +79,14 @@ def build_graph(
     if residue_embedding is not None:
         residue = np.cumsum(whole.node_chain >= 0) - 1
         residue = residue[kept][nodes.node[polymer]]
-        seen, rows = np.unique(residue, return_inverse=True)
-        graph.residue_embedding = torch.from_numpy(residue_embedding[seen])
-        graph.polymer_residue = _tensor(rows)
+        if isinstance(residue_embedding, tuple):
+            vectors, row = residue_embedding
+            row = row[residue]
+        else:
+            seen, row = np.unique(residue, return_inverse=True)
+            vectors = residue_embedding[seen]
+        graph.residue_embedding = torch.from_numpy(vectors)
+        graph.polymer_residue = _tensor(row)
     for task in tasks:
         graph[f"y_{task.name}"], graph[f"mask_{task.name}"] = _labels(entry, task)
     graph.entry_id = entry.id
@@ -117,7 +125,7 @@ def _with_nodes(entry: Entry, kept: NDArray[np.bool_]) -> Entry:
     for field in OPTIONAL_NODE_FIELDS:
         found = getattr(entry, field.name)
         of_nodes[field.name] = None if found is None else found[kept]
-    return replace(entry, **of_nodes, **of_atoms)
+    return replace(entry, chain_sequence=(), **of_nodes, **of_atoms)
 
 
 def _site_nodes(entry: Entry, distance: float) -> NDArray[np.bool_]:

@@ -18,7 +18,8 @@ attribute             shape             dtype     meaning
 ``num_chains``        int               -         chains in the graph (a tensor [G] in a batch)
 ``chain_graph``       [chains]          int64     graph of each chain; all 0 in a single graph
 ``chemistry``         [N]               int64     bits of `CHEMISTRY`, for models that read them
-``residue_embedding`` [R, W]            float16   by a language model, or int32 letters for one
+``residue_embedding`` [R, W]            float16   by a language model, or int32 letters of whole
+                                                  chains for one
 ``polymer_residue``   [M]               int64     row of each polymer node in it
 ``y_<task>``          [1 | chains, out] float32   labels, one row per graph or per chain
 ``mask_<task>``       [1 | chains]      bool      True where the row is labelled

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hemenet_lab.graphs import ProteinGraph, build_graph
+from hemenet_lab.graphs import ProteinGraph, ResidueRows, build_graph
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.store import Entry
 
@@ -31,7 +31,7 @@ def entry_graphs(
         ValueError: That language model is not there.
     """
     view = module.encoder.view
-    vectors: Sequence[NDArray[Any] | None] = [None] * len(entries)
+    vectors: Sequence[ResidueRows | None] = [None] * len(entries)
     if module.node_input is not None:
         vectors = module.node_input.computed(entries, module.device)
     known = [None] * len(entries) if edges is None else edges

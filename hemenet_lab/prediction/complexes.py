@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,9 +149,8 @@ def _only(structure: Structure, chains: set[str]) -> Structure:
             "atom_residue": (np.cumsum(residues) - 1)[parts["atom_residue"]].astype(np.int32),
             "residue_chain": (np.cumsum(wanted) - 1)[parts["residue_chain"]].astype(np.int32),
             "chain_id": tuple(name for name in structure.chain_id if name in chains),
-            "chain_label": tuple(
-                label for label, kept in zip(structure.chain_label, wanted, strict=True) if kept
-            ),
+            "chain_label": tuple(compress(structure.chain_label, wanted)),
+            "chain_sequence": tuple(compress(structure.chain_sequence, wanted)),
             "notes": (*structure.notes, f"chains {', '.join(other)} left out: not asked for"),
         },
     )

@@ -108,12 +108,24 @@ def entry_from_structure(
         atom_slot=nodes(structure.slot[atoms], 0, np.int8),
         chain_names=names,
         chain_uniprot=tuple((uniprot or {}).get(name, "") for name in names),
+        chain_sequence=tuple(_sequence(structure, number) for number in polymer_chains.tolist()),
         values=values,
         terms={task: dict(found) for task, found in terms.items()},
         chain_values=of_chains,
         b_factor=nodes(means[residues], 0, np.float32),
         chemistry=nodes(np.zeros(len(residues)), free_chemistry, np.uint16),
     )
+
+
+def _sequence(structure: Structure, chain: int) -> str:
+    """The chain's deposited sequence, in lower case where it has no residue; see `Entry`."""
+    places = structure.sequence_place[structure.is_polymer & (structure.residue_chain == chain)]
+    if (places < 0).any():
+        return ""
+    letters = np.array(list(structure.chain_sequence[chain]))
+    unseen = np.ones(len(letters), np.bool_)
+    unseen[places] = False
+    return "".join(np.where(unseen, np.strings.lower(letters), letters).tolist())
 
 
 def _free_atoms(

@@ -56,6 +56,9 @@ class Entry:
     """[C], author chain ids."""
     chain_uniprot: tuple[str, ...] = ()
     """[C], UniProt ids joined by ``;``, empty where unknown."""
+    chain_sequence: tuple[str, ...] = ()
+    """[C], deposited sequence of the whole chain (SEQRES) in one-letter code, in lower case where
+    it has no residue here; empty where unknown, or not that of each residue."""
     # labels: absent keys and chains are unlabelled
     values: dict[str, float] = field(default_factory=dict)
     """Complex-level regression: task name → value."""
@@ -92,6 +95,11 @@ class Entry:
             "".join(letters[self.node_type[residues & (self.node_chain == chain)]])
             for chain in range(self.num_chains)
         )
+
+    def residues_of(self, chain: int) -> NDArray[np.int64]:
+        """Nodes of a chain's residues, in the order of the chain."""
+        node = np.flatnonzero(self.node_chain == chain)
+        return node[np.argsort(self.sequence_index[node], kind="stable")]
 
     @property
     def atom_node(self) -> NDArray[np.int64]:
@@ -138,6 +146,8 @@ def _shape_faults(entry: Entry) -> Iterator[str]:
             yield f"{optional.name} is {np.shape(found)}, it must be {(entry.num_nodes,)}"
     if entry.chain_uniprot and len(entry.chain_uniprot) != entry.num_chains:
         yield f"{len(entry.chain_uniprot)} UniProt fields for {entry.num_chains} chains"
+    if entry.chain_sequence and len(entry.chain_sequence) != entry.num_chains:
+        yield f"{len(entry.chain_sequence)} sequences for {entry.num_chains} chains"
 
 
 def _content_faults(entry: Entry) -> Iterator[str]:
@@ -155,6 +165,17 @@ def _content_faults(entry: Entry) -> Iterator[str]:
     node = np.repeat(np.arange(entry.num_nodes), entry.node_atoms)
     if (np.diff(node * NUM_CHANNELS + entry.atom_slot) <= 0).any():
         yield "atoms of a node must lie in ascending slot order, one per slot"
+    yield from _sequence_faults(entry)
+
+
+def _sequence_faults(entry: Entry) -> Iterator[str]:
+    letters = np.array(list(ONE_LETTER))
+    for chain, sequence in enumerate(entry.chain_sequence):
+        kinds = entry.node_type[entry.residues_of(chain)]
+        if (kinds >= len(letters)).any() or not set(sequence.upper()) <= set(ONE_LETTER):
+            yield f"the sequence of chain {chain} has other letters than {ONE_LETTER}"
+        elif sequence and "".join(filter(str.isupper, sequence)) != "".join(letters[kinds]):
+            yield f"the capital letters of the sequence of chain {chain} are not its residues"
 
 
 def _label_faults(entry: Entry, tasks: dict[str, Task]) -> Iterator[str]:

@@ -128,8 +128,11 @@ TEXT_FIELDS = (
     Field("kind", "entry", "<u1"),
     Field("chain_name", "chain", "<u1"),
     Field("chain_uniprot", "chain", "<u1"),
+    Field("chain_sequence", "chain", "<u1"),
 )
 """UTF-8 bytes; the row ends of each text lie in ``<name>_end``."""
+CHAIN_SEQUENCE = ("chain_sequence", "chain_sequence_end")
+"""Arrays that only stores have in which a chain's sequence is known."""
 VALUE_FIELDS = (Field("value_task", "value", "<i1"), Field("value", "value", "<f8"))
 VALUE_CHAIN = Field("value_chain", "value", "<i2")
 """Chain of each value, -1 for the complex; only in stores with values of chains."""

@@ -86,11 +86,15 @@ def _chains(store: Tabled, first: int, last: int) -> Columns:
     entries = [store[index] for index in range(first, last)]
     names = [name for found in entries for name in found.chain_names]
     ids = [name for found in entries for name in found.chain_uniprot]
+    sequences = [
+        text for found in entries for text in found.chain_sequence or ("",) * found.num_chains
+    ]
     return {
         "id": _ids(store)[entry],
         "chain": place.astype(np.int16),
         "chain_name": np.array(names, dtype=object),
         "uniprot": np.array(ids, dtype=object),
+        "sequence": np.array(sequences, dtype=object),
     }
 
 

@@ -14,6 +14,7 @@ from hemenet_lab.store.entry import WHOLE, Entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
     B_FACTOR,
+    CHAIN_SEQUENCE,
     CHEMISTRY_FIELD,
     ENTRY_CHECKSUM,
     LARGE,
@@ -76,6 +77,7 @@ class Store:
             kind=self._text("kind", index),
             chain_names=self._chain_texts("chain_name", index),
             chain_uniprot=self._chain_texts("chain_uniprot", index),
+            chain_sequence=self._chain_texts("chain_sequence", index) if self.has_sequences else (),
             values=self._values(index),
             chain_values=self._chain_values(index),
             terms=self._terms(index),
@@ -180,6 +182,11 @@ class Store:
     def has_b_factors(self) -> bool:
         """True where the store was built to keep B-factors."""
         return B_FACTOR in self.node_fields
+
+    @property
+    def has_sequences(self) -> bool:
+        """True where the deposited sequence of some chain is known."""
+        return f"{CHAIN_SEQUENCE[0]}.npy" in self.manifest["files"]
 
     @property
     def has_chemistry(self) -> bool:

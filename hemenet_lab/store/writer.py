@@ -17,6 +17,7 @@ from hemenet_lab.basics import file_digest
 from hemenet_lab.store.entry import WHOLE, Entry, check_entry
 from hemenet_lab.store.fields import (
     ATOM_FIELDS,
+    CHAIN_SEQUENCE,
     CHECKSUM,
     FORMAT,
     FORMAT_VERSION,
@@ -124,7 +125,8 @@ class StoreWriter:
         self._add_text("id", (entry.id,))
         self._add_text("kind", (entry.kind,))
         self._add_text("chain_name", entry.chain_names)
-        self._add_text("chain_uniprot", entry.chain_uniprot or ("",) * entry.num_chains)
+        for name in ("chain_uniprot", "chain_sequence"):
+            self._add_text(name, getattr(entry, name) or ("",) * entry.num_chains)
         self._add_labels(entry)
         self._mark_ends()
 
@@ -164,6 +166,9 @@ class StoreWriter:
             raise StoreError(f"the manifest fields {taken} are written by the store itself")
         for array in self._arrays.values():
             array.close()
+        if not len(self._arrays[CHAIN_SEQUENCE[0]]):  # such a store has the bytes that it had
+            for name in CHAIN_SEQUENCE:
+                (self._folder / f"{name}.npy").unlink()
         self._save_tables()
         record = self._manifest()
         record.update(manifest or {})

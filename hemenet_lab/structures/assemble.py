@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hemenet_lab.structures.deposited import place_residues
 from hemenet_lab.structures.residues import (
     SAME_SLOT,
     mapped_element,
@@ -269,6 +270,7 @@ def _build(
     atoms, residues = table.take(layout.rows), table.take(layout.head)
     types = residues.residue_name.map(lambda name: RESIDUE_INDEX[parent_residue(name)])
     chains = np.searchsorted(layout.chain, np.arange(layout.chain[-1] + 1))
+    sequences, places = place_residues(residues, layout.chain, layout.polymer, types, index)
     return Structure(
         id=id,
         coords=atoms.coords,
@@ -285,8 +287,10 @@ def _build(
         residue_chain=layout.chain.astype(np.int32),
         is_polymer=layout.polymer,
         sequence_index=index.astype(np.int32),
+        sequence_place=places,
         chain_id=tuple(residues.chain[row] for row in chains),
         chain_label=tuple(residues.label[row] for row in chains),
+        chain_sequence=sequences,
         drops=table.drops,
         notes=table.notes,
         model=table.chosen_model,

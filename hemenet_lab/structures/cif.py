@@ -9,6 +9,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from hemenet_lab.structures import deposited
 from hemenet_lab.structures.residues import residue_class
 from hemenet_lab.structures.structure import Budget, StructureError
 from hemenet_lab.structures.table import (
@@ -16,6 +17,7 @@ from hemenet_lab.structures.table import (
     AtomTable,
     PolymerHint,
     Text,
+    count_models,
     join_codes,
     map_rows,
     narrow,
@@ -33,6 +35,7 @@ _WORDS = frozenset(
     | {"auth_atom_id", "auth_comp_id", "auth_asym_id"}
 )
 _TAGS = {tag.casefold(): tag for tag in _NUMBERS | _WORDS}
+_READ = frozenset({"_atom_site", *(f"_{name}" for name in deposited.CATEGORIES)})
 _LONGEST_WORD = 64
 _SHORT_WORD = 3
 """Bytes that each word counts at least, since gemmi takes 40 for it however short it is."""
@@ -66,7 +69,7 @@ def read_mmcif(data: bytes, source: str, budget: Budget | None = None) -> AtomTa
                 if tag:
                     budget.check_time()
                     columns[tag] = _values(list(category.column(index)), tag, source)
-            table = _table(columns, source, budget)
+            table = deposited.with_sequences(_table(columns, source, budget), block)
             others = sum(len(each.find_mmcif_category("_atom_site.")) for each in document)
             table = table.note("block", "not in the first block", others - len(category))
             return replace(table, notes=(*table.notes, *notes))
@@ -102,7 +105,7 @@ def read_binary_cif(data: bytes, source: str, budget: Budget | None = None) -> A
                 sizes = {len(column) for column in columns.values()}
                 if len(sizes) > 1:
                     raise ValueError(f"columns of {sorted(sizes)} rows in one category")
-                return _table(columns, source, budget)
+                return deposited.with_sequences(_table(columns, source, budget), block)
     except StructureError:
         raise
     except Exception as error:  # msgpack, the decoders and biotite each have errors of their own
@@ -117,7 +120,7 @@ def _check_sizes(content: Any, budget: Budget) -> None:
     """Refuses encodings that unpack to more than the budget, before anything is unpacked."""
     for block in content["dataBlocks"]:
         for category in block["categories"]:
-            if category["name"] != "_atom_site":
+            if category["name"] not in _READ:
                 continue
             budget.need("atoms", category["rowCount"])
             for column in category["columns"]:
@@ -247,7 +250,9 @@ def _table(columns: Columns, source: str, budget: Budget) -> AtomTable:
         hint=_hint(_column(columns, "label_seq_id", len(coords)), residue_name),
         segment=_column(columns, "label_asym_id", len(coords)),
         part=np.zeros(len(coords), np.int32),
-        model=_models(_column(columns, "pdbx_PDB_model_num", len(coords))),
+        model=count_models(_column(columns, "pdbx_PDB_model_num", len(coords))),
+        molecule=_column(columns, "label_asym_id", len(coords)),
+        position=deposited.positions(_column(columns, "label_seq_id", len(coords))),
         line=np.arange(1, len(coords) + 1),
         coords=narrow(coords),
         occupancy=narrow(occupancy),
@@ -288,15 +293,6 @@ def _or_default(
     assert isinstance(numbers, np.ndarray)
     bad = np.isinf(narrow(numbers))
     return np.where(bad | np.isnan(numbers), default, numbers), int(bad.sum())
-
-
-def _models(text: Text) -> NDArray[np.int32]:
-    """Numbers of the models; counted from 1 in file order where they are no numbers."""
-    words = [text.values[code] for code in dict.fromkeys(text.codes.tolist())]
-    whole = all(word.isascii() and word.isdigit() and len(word) < 10 for word in words)
-    if whole and len({int(word) for word in words}) == len(words):
-        return text.map(int).astype(np.int32)
-    return text.map(lambda word: words.index(word) + 1).astype(np.int32)
 
 
 def _numbered(table: AtomTable, columns: Columns, source: str) -> AtomTable:

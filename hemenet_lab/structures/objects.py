@@ -6,12 +6,13 @@ None of the libraries is imported: an object is known by what it can do.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from hemenet_lab.structures.assemble import assemble
+from hemenet_lab.structures.deposited import letters
 from hemenet_lab.structures.residues import is_amino_acid, pdb_element
 from hemenet_lab.structures.select import choose_model, select_atoms
 from hemenet_lab.structures.structure import Structure, StructureError, file_errors
@@ -36,6 +37,8 @@ class _Row:
     b_factor: float = 0.0
     segment: str = ""
     hint: int = PolymerHint.UNKNOWN
+    molecule: str = ""
+    position: int = -1
 
 
 def structure_from(
@@ -47,7 +50,7 @@ def structure_from(
 ) -> Structure:
     """The protein chains of a structure that another library has read.
 
-    The rules are those of `read_structure`.
+    The rules are those of `read_structure`. Deposited sequences are known of gemmi's alone.
 
     Args:
         structure: A structure, model or chain of ``Bio.PDB``; a ``gemmi.Structure``; an
@@ -62,10 +65,12 @@ def structure_from(
     """
     if isinstance(structure, Structure):
         return structure
+    declared: dict[str, str] = {}
     if hasattr(structure, "get_level"):
         found, name = list(_of_biopython(structure)), _first_id(structure)
     elif hasattr(structure, "cell") and hasattr(structure, "setup_entities"):
         found, name = list(_of_gemmi(structure)), str(getattr(structure, "name", ""))
+        declared = _declared(structure)
     elif hasattr(structure, "get_annotation") and hasattr(structure, "coord"):
         found, name = list(_of_biotite(structure)), ""
     else:
@@ -77,7 +82,7 @@ def structure_from(
     if not found:
         raise StructureError(f"{id}: the structure has no atoms")
     with file_errors(id, StructureError):
-        table = choose_model(_table(found, id), model)
+        table = choose_model(replace(_table(found, id), declared=declared), model)
         return assemble(select_atoms(table), id, keep_hetero)
 
 
@@ -122,7 +127,18 @@ def _of_gemmi(structure: Any) -> Iterator[_Row]:
                         *(atom.altloc.strip("\0 "), atom.element.name, tuple(atom.pos)),
                         *(float(atom.occ), float(atom.b_iso), str(residue.segment).strip()),
                         hint=int(hint),
+                        molecule=residue.subchain or chain.name.strip(),
+                        position=(residue.label_seq or 0) - 1,
                     )
+
+
+def _declared(structure: Any) -> dict[str, str]:
+    """Sequences of gemmi's entities by their subchains, or by the name of a PDB file's chain."""
+    return {
+        part: letters(name.partition(",")[0] for name in entity.full_sequence)
+        for entity in structure.entities
+        for part in entity.subchains or [entity.name]
+    }
 
 
 def _of_biotite(array: Any) -> Iterator[_Row]:
@@ -176,6 +192,8 @@ def _table(rows: list[_Row], source: str) -> AtomTable:
         segment=words("segment"),
         part=np.zeros(len(rows), np.int32),
         model=numbers("model", np.int32),
+        molecule=words("molecule"),
+        position=numbers("position", np.int32),
         line=np.arange(1, len(rows) + 1),
         coords=narrow(numbers("place", np.float64)),
         occupancy=narrow(numbers("occupancy", np.float64)),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from hemenet_lab.structures.deposited import pdb_sequences
 from hemenet_lab.structures.residues import (
     is_amino_acid,
     is_simulation_name,
@@ -176,6 +177,7 @@ def read_pdb(data: bytes, source: str, budget: Budget | None = None) -> AtomTabl
         hetero=lines.record.equals("HETATM")[numbers],
         part=lines.parts()[numbers],
         model=lines.models()[numbers],
+        declared=pdb_sequences(map(bytes, lines.raw[lines.record.equals("SEQRES")])),
         budget=budget,
     )
     table = replace(table, hint=_hint(table, lines.record.equals("TER"), numbers))
@@ -215,6 +217,8 @@ def _parse(raw: NDArray[np.uint8], line_numbers: NDArray[np.intp], source: str) 
         segment=Text.of(columns(raw, 73, 76)),
         part=np.zeros(len(raw), np.int32),
         model=np.ones(len(raw), np.int32),
+        molecule=chain,
+        position=np.full(len(raw), -1, np.int32),
         line=line_numbers.astype(np.int64),
         coords=narrow(coords),
         occupancy=narrow(occupancy),

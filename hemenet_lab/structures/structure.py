@@ -69,11 +69,16 @@ class Structure:
     """[R], False for ions and cofactor atoms kept on request as single-atom nodes."""
     sequence_index: NDArray[np.int32]
     """[R], position along the chain: +1 per bonded neighbour, a larger step over a gap."""
+    sequence_place: NDArray[np.int32]
+    """[R], place in the chain's ``chain_sequence``; -1 in all of a chain where that is empty, or
+    where not each residue is the one that it tells."""
     # chains
     chain_id: tuple[str, ...]
     """[C], author chain ids."""
     chain_label: tuple[str, ...]
     """[C], mmCIF label ids; the author id where the format has only one."""
+    chain_sequence: tuple[str, ...]
+    """[C], deposited sequence in one-letter code (SEQRES); empty where the file gives none."""
     drops: tuple[Drop, ...] = field(default=())
     notes: tuple[str, ...] = field(default=())
     """Things worth saying that lost nothing, such as which of several models was read."""

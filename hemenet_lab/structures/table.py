@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
@@ -174,6 +174,10 @@ class AtomTable:
     """Number of TER, END and ENDMDL records before the atom; 0 in mmCIF files."""
     model: NDArray[np.int32]
     """Number of the atom's model in the file."""
+    molecule: Text
+    """Key of the chain's sequence in ``declared``: mmCIF's label id, a PDB file's own chain id."""
+    position: NDArray[np.int32]
+    """Place of the residue in that sequence, from 0, as mmCIF gives it; -1 for none."""
     line: NDArray[np.int64]
     """Line of a PDB file, or row of ``_atom_site``, from 1."""
     coords: NDArray[np.float32]
@@ -181,6 +185,8 @@ class AtomTable:
     occupancy: NDArray[np.float32]
     b_factor: NDArray[np.float32]
     """Å²."""
+    declared: Mapping[str, str] = field(default_factory=dict)
+    """Deposited sequences in one-letter code, those of residues without coordinates included."""
     drops: tuple[Drop, ...] = ()
     notes: tuple[str, ...] = ()
     chosen_model: int = 0
@@ -213,6 +219,15 @@ class AtomTable:
         if not count:
             return self
         return replace(self, drops=(*self.drops, Drop(kind, reason, count)))
+
+
+def count_models(text: Text) -> NDArray[np.int32]:
+    """Numbers of the models; counted from 1 in file order where they are no numbers."""
+    words = [text.values[code] for code in dict.fromkeys(text.codes.tolist())]
+    whole = all(word.isascii() and word.isdigit() and len(word) < 10 for word in words)
+    if whole and len({int(word) for word in words}) == len(words):
+        return text.map(int).astype(np.int32)
+    return text.map(lambda word: words.index(word) + 1).astype(np.int32)
 
 
 LARGEST_COORDINATE = 1e5

@@ -65,12 +65,13 @@ def permute_entry(entry: Entry, seed: int) -> Entry:
         [np.arange(starts[node], starts[node] + entry.node_atoms[node]) for node in nodes]
     )
     rank = np.append(np.argsort(chains), -1)  # the last one is for ligand atoms, chain -1
-    uniprot = entry.chain_uniprot
+    uniprot, sequence = entry.chain_uniprot, entry.chain_sequence
     return replace(
         _reordered(entry, nodes, atoms),
         node_chain=rank[entry.node_chain[nodes]].astype(entry.node_chain.dtype),
         chain_names=tuple(entry.chain_names[chain] for chain in chains),
         chain_uniprot=tuple(uniprot[chain] for chain in chains) if uniprot else (),
+        chain_sequence=tuple(sequence[chain] for chain in chains) if sequence else (),
         terms={
             task: {int(rank[chain]): terms for chain, terms in of_chains.items()}
             for task, of_chains in entry.terms.items()

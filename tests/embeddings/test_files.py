@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ from hemenet_lab.embeddings import (
     planned_size,
     store_texts,
 )
-from hemenet_lab.store import Store, StoreError, StoreWriter
+from hemenet_lab.store import (
+    ATOM_FIELDS,
+    NODE_FIELDS,
+    Entry,
+    Store,
+    StoreError,
+    StoreWriter,
+)
 from tests.embeddings.tiny import WIDTH
 from tests.store.entries import TASKS, random_entry
 
@@ -32,6 +40,14 @@ def store_of(path: Path, seeds: Sequence[int]) -> Store:
             writer.add(random_entry(seed, ligand=2, entry_id=f"e{number}"))
         writer.close()
     return Store(path)
+
+
+def crop_ends(entry: Entry) -> Entry:
+    """The entry without its first two nodes."""
+    nodes, atoms = slice(2, None), slice(int(entry.node_atoms[:2].sum()), None)
+    of_nodes = {field.name: getattr(entry, field.name)[nodes] for field in NODE_FIELDS}
+    of_atoms = {field.name: getattr(entry, field.name)[atoms] for field in ATOM_FIELDS}
+    return replace(entry, **of_nodes, **of_atoms)
 
 
 @pytest.fixture
@@ -86,6 +102,34 @@ def test_entries_find_their_residues(tmp_path: Path, model: LanguageModel) -> No
     assert manifest["identity"] == model.name.identity
     assert (manifest["sequences"], manifest["width"], manifest["store"]) == (6, WIDTH, store.hash)
     assert np.load(folder / "embedding.npy", mmap_mode="r").shape == (sum(map(len, texts)), WIDTH)
+
+
+def test_the_deposited_sequence_is_embedded_and_the_residues_picked(
+    tmp_path: Path, model: LanguageModel
+) -> None:
+    """Two copies of a chain that lack other residues share its rows."""
+    first = random_entry(0, chains=(20,), ligand=2, entry_id="e0")
+    text = first.sequences[0]
+    second = replace(crop_ends(first), id="e1")
+    first = replace(first, chain_sequence=(f"mkw{text}aa",))
+    second = replace(second, chain_sequence=(f"mkw{text[:2].lower()}{text[2:]}aa",))
+    with StoreWriter(tmp_path / "store", TASKS) as writer:
+        for entry in (first, second, replace(second, id="e2", chain_sequence=())):
+            writer.add(entry)
+        writer.close()
+    store = Store(tmp_path / "store")
+    texts = store_texts(store)
+    assert texts[0] == f"MKW{text}AA"
+    assert len(texts) == 2
+    embed_store(store, model, texts)
+    found = StoredEmbeddings(store, model.name)
+    [whole] = model.embed(texts[:1])
+    of_first, of_second, of_third = (found.of(store[index]) for index in range(3))
+    np.testing.assert_allclose(of_first, whole[3:-2], atol=2e-3)
+    np.testing.assert_array_equal(of_second, of_first[2:])
+    assert abs(of_third - of_second).max() > 0.01
+    [computed] = model.of_entries([second])
+    np.testing.assert_allclose(computed.astype(float), of_second.astype(float), atol=2e-3)
 
 
 def test_a_killed_run_goes_on(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hemenet_lab.embeddings import LanguageModel, ModelName, load_language_model
+from hemenet_lab.embeddings import LanguageModel, ModelName, load_language_model, own_digest
 from hemenet_lab.embeddings.language_model import OVERLAP, WINDOW, blend_weights, windows
 from tests.embeddings.tiny import WIDTH, tiny_esm2
 from tests.store.entries import random_entry
@@ -168,3 +168,12 @@ def test_a_stranger_s_model_is_not_fetched(monkeypatch: pytest.MonkeyPatch, tmp_
     with pytest.raises(ValueError, match=r"weights .* are not here .*`hf download stranger/model"):
         load_language_model(ModelName("stranger/model", "a" * 40))
     assert asked == []
+
+
+def test_the_digest_of_a_folder_stays(tmp_path: Path) -> None:
+    """Checkpoints name it: that of config, vocabulary and weights, as it was from the beginning."""
+    for name in ("config.json", "vocab.txt", "model.safetensors", "tokenizer_config.json"):
+        (tmp_path / name).write_text(name)
+    assert own_digest(tmp_path) == (
+        "e51ae3bea5adfcf828128a79c1b724dd2227c7a2a783d6a0d2457956d49215a3"
+    )

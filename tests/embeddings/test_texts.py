@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hemenet_lab.embeddings import chain_texts, residue_rows
+from hemenet_lab.embeddings import chain_letters, chain_texts, residue_rows
+from hemenet_lab.graphs.build import crop_entry
 from hemenet_lab.structures import ONE_LETTER, UNKNOWN_RESIDUE
 from hemenet_lab.testing.moves import permute_entry
 from tests.store.entries import random_entry
@@ -62,3 +63,37 @@ def test_a_chain_without_residues_has_no_text() -> None:
     assert [len(chain.text) > 0 for chain in chain_texts(bare)] == [True, False]
     rows = {c.text: np.ones((len(c.text), 2), dtype=np.float16) for c in chain_texts(bare)}
     assert residue_rows(bare, rows, 2).shape == (3, 2)
+
+
+def test_the_deposited_sequence_is_read_whole() -> None:
+    entry = chain_of([LYS, GLY, UNKNOWN_RESIDUE], [0, 3, 4])
+    known = replace(entry, chain_sequence=("mKwwGXk", ""))
+    first, second = chain_texts(known)
+    assert (first.text, second.text) == ("MKWWGXK", "GG")
+    assert first.letter.tolist() == [1, 4, 5]
+    assert first.node.tolist() == [0, 1, 2]
+    # the letters of residues are always the structure's, also of a mutant made by hand
+    mutant = replace(known, node_type=np.where(entry.node_type == GLY, LYS, entry.node_type))
+    assert chain_texts(mutant)[0].text == "MKWWKXK"
+    # an entry that has lost residues is read as one without a sequence
+    lost = replace(known, node_chain=np.where(np.arange(7) == 2, -1, known.node_chain))
+    assert chain_texts(lost)[0].text == "KXXG"
+
+
+def test_a_cropped_entry_has_no_whole_sequence() -> None:
+    entry = random_entry(3, chains=(20, 9), ligand=4)
+    known = replace(entry, chain_sequence=tuple(f"w{text}" for text in entry.sequences))
+    assert crop_entry(known, 100.0) == known
+    cropped = crop_entry(known, 3.0)
+    assert cropped.num_nodes < known.num_nodes
+    assert cropped.chain_sequence == ()
+    moved = permute_entry(known, 1)
+    assert {c.text for c in chain_texts(moved)} == {c.text for c in chain_texts(known)}
+
+
+def test_letters_of_all_chains() -> None:
+    known = replace(chain_of([LYS, GLY, LYS], [0, 3, 4]), chain_sequence=("mKGKa", ""))
+    letters, place = chain_letters(known)
+    assert "".join(ONE_LETTER[kind] for kind in letters[:, 0]) == "MKGKAGG"
+    assert letters[:, 1].tolist() == [1, 0, 0, 0, 0, 1, 0]
+    assert place.tolist() == [1, 2, 3, 5, 6]

@@ -1,9 +1,11 @@
-"""A tiny ESM2 with random weights, saved as a real one is."""
+"""Tiny protein language models with random weights, saved as real ones are."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 
 TOKENS = (
@@ -35,7 +37,68 @@ def tiny_esm2(folder: Path, seed: int = 0) -> Path:
         token_dropout=True,
         emb_layer_norm_before=False,
     )
+    return _saved(lambda given: EsmModel(given, add_pooling_layer=False), config, folder, seed)
+
+
+def tiny_t5(folder: Path, seed: int = 0) -> Path:
+    """Save an encoder as ProtT5 is one, with its letters as SentencePiece spells them."""
+    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    letters = [(f"▁{letter}", -1.0) for letter in "ALGVSREDTIPKFQNYMHWCXBOUZ"]
+    T5Tokenizer(vocab=[*special, *letters], extra_ids=0).save_pretrained(folder)
+    config = T5Config(
+        vocab_size=40,
+        d_model=WIDTH,
+        d_kv=10,
+        d_ff=40,
+        num_layers=2,
+        num_heads=2,
+        relative_attention_num_buckets=8,
+        relative_attention_max_distance=20,
+        dropout_rate=0.1,
+    )
+    return _saved(T5EncoderModel, config, folder, seed)
+
+
+def tiny_esmc(folder: Path, seed: int = 0) -> Path:
+    """Save an ESM-C, which older versions of transformers do not have."""
+    pytest.importorskip("transformers.models.esmc")
+    from transformers import EsmcConfig, EsmcModel, EsmcTokenizer
+
+    EsmcTokenizer().save_pretrained(folder)
+    config = EsmcConfig(
+        hidden_size=WIDTH, intermediate_size=40, num_hidden_layers=2, num_attention_heads=2
+    )
+    return _saved(EsmcModel, config, folder, seed)
+
+
+def tiny_saprot(folder: Path, seed: int = 0) -> Path:
+    """Save an ESM2 whose tokens are pairs of a residue and a letter of its structure."""
+    from transformers import EsmConfig, EsmModel, EsmTokenizer
+
+    pairs = [f"{one}{two}" for one in "ACDEFGHIKLMNPQRSTVWY#" for two in "pynwrqhgdlvtmfsaeikc#"]
+    tokens = ["<cls>", "<pad>", "<eos>", "<unk>", *pairs, "<mask>"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(tokens))
+    EsmTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    config = EsmConfig(
+        vocab_size=len(tokens),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=40,
+        max_position_embeddings=1026,
+        position_embedding_type="rotary",
+        pad_token_id=1,
+        mask_token_id=len(tokens) - 1,
+        token_dropout=True,
+    )
+    return _saved(lambda given: EsmModel(given, add_pooling_layer=False), config, folder, seed)
+
+
+def _saved(make: Any, config: Any, folder: Path, seed: int) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        EsmModel(config, add_pooling_layer=False).save_pretrained(folder)
+        make(config).save_pretrained(folder)
     return folder

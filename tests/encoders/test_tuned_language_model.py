@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from hemenet_lab.embeddings import chain_texts, load_language_model
+from hemenet_lab.embeddings import LanguageModel, chain_texts
+from hemenet_lab.embeddings.network import FAMILIES
 from hemenet_lab.encoders import (
     ResidueEmbedding,
     SequenceOnly,
@@ -20,6 +23,7 @@ from hemenet_lab.encoders import (
 from hemenet_lab.graphs import GraphView, ProteinGraph
 from hemenet_lab.loading import ProteinMTDataModule, collate
 from hemenet_lab.model import MultiTaskModule, entry_graphs
+from tests.embeddings.tiny import tiny_esmc, tiny_saprot, tiny_t5
 from tests.store.entries import TASKS, random_entry
 from tests.store.small_store import small_store, trainer
 
@@ -54,18 +58,34 @@ def graphs_of(module: MultiTaskModule, count: int = 3) -> list[ProteinGraph]:
 def test_it_begins_as_the_frozen_model(
     window: int, esm2: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hemenet_lab.embeddings import language_model
-
-    monkeypatch.setattr(language_model, "WINDOW", window)
-    monkeypatch.setattr(language_model, "OVERLAP", 2)
+    family = replace(FAMILIES["esm"], longest=window)
+    monkeypatch.setitem(FAMILIES, "esm", family)
     module, node_input = built(esm2)
     entry = random_entry(3, chains=(20, 7), ligand=2)
-    [graph] = entry_graphs(module, [entry])
-    texts = chain_texts(entry)
-    rows = load_language_model(node_input.name).embed([each.text for each in texts])
+    known = replace(entry, chain_sequence=("mk" + entry.sequences[0] + "gwx", ""))
+    texts = [*chain_texts(entry), *chain_texts(known)]
+    assert [len(text.text) for text in texts] == [20, 13, 25, 13]
+    rows = LanguageModel(node_input.name).embed([each.text for each in texts])
     want = [each[text.letter] for each, text in zip(rows, texts, strict=True)]
-    got = node_input.residues(graph)
+    graph = collate(entry_graphs(module, [entry, known]))
+    got = node_input.residues(graph)[graph.polymer_residue]
     torch.testing.assert_close(got, torch.from_numpy(np.concatenate(want)), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [tiny_t5, tiny_esmc, tiny_saprot])
+def test_other_families_are_tuned_too(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = make(tmp_path)
+    module, node_input = built(folder)
+    entry = random_entry(3, chains=(20, 7), ligand=2)
+    graph = collate(entry_graphs(module, [entry]))
+    [want] = LanguageModel(node_input.name).of_entries([entry])
+    got = node_input.residues(graph)[graph.polymer_residue]
+    torch.testing.assert_close(got, torch.from_numpy(want).float(), atol=2e-3, rtol=1e-3)
+    module.train()
+    sum(output.square().sum() for output in module(graph).values()).backward()
+    reached = {name for name, p in node_input.network.named_parameters() if p.grad is not None}
+    assert len(reached) == 8
+    assert all("lora_" in name for name in reached)
 
 
 def test_batch_mates_and_padding_do_not_matter(esm2: Path) -> None:

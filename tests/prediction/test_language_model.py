@@ -20,7 +20,9 @@ from hemenet_lab.loading.loader import GraphDataset
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.saved.checkpoint import LIGHTNINGS_INSTANTIATOR, MODEL
 from hemenet_lab.store import Store
+from hemenet_lab.structures import read_structure
 from tests.embeddings.tiny import tiny_esm2
+from tests.structures.test_deposited import seqres
 
 
 @pytest.fixture
@@ -76,6 +78,25 @@ def test_files_are_embedded_as_the_store_is(checkpoint: Path, tiny_store: Path) 
     assert found.training is not None
     explained = explain_entry(module, result.entry, ["lba"], methods=["occlusion"])
     assert np.isfinite(explained.maps[0].values).all()
+
+
+def test_the_sequence_of_the_file_is_read(
+    checkpoint: Path, tiny_store: Path, tmp_path: Path
+) -> None:
+    """As in a store: another deposited sequence gives other numbers, a wrong one none."""
+    predictor = Predictor(checkpoint, device="cpu")
+    source = first_complex(tiny_store)
+    body, ligand = source.read_text(), next(source.parent.glob("*_ligand.*"))
+    names = read_structure(source).residue_name.tolist()
+    longer, wrong = [*["TRP"] * 9, *names], ["TRP", "TRP", *names[2:], "ALA"]
+    found = []
+    for declared, size in (([], 0), (names, len(names)), (longer, len(longer)), (wrong, 0)):
+        (tmp_path / "a.pdb").write_text(seqres(declared) + body)
+        result = predictor.predict(tmp_path / "a.pdb", ligand=ligand)
+        found.append(result.affinity["lba"].value)
+        assert [len(text) for text in result.entry.chain_sequence] == [size]
+    assert found[0] == found[1] == found[3]
+    assert abs(found[2] - found[0]) > 1e-4
 
 
 def test_another_model_in_its_place_is_refused(checkpoint: Path, model: Path) -> None:

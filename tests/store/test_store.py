@@ -197,6 +197,21 @@ def test_wrong_splits_are_refused(tmp_path):
             writer.close({"tasks": 1})
 
 
+def test_full_sequences_come_back_and_stores_without_any_stay_as_they_were(tmp_path):
+    first, *others = entries()
+    known = replace(first, chain_sequence=("", "mk" + first.sequences[1] + "x"))
+    plain, store = write(tmp_path / "plain"), write(tmp_path / "store", [known, *others])
+    assert_same(store[0], known)
+    assert [store[index].chain_sequence for index in (1, 2, 3)] == [("",), (), ("", "", "")]
+    assert store.has_sequences
+    assert not plain.has_sequences
+    more = {file.name for file in store.path.iterdir()} - {f.name for f in plain.path.iterdir()}
+    assert more == {"chain_sequence.npy", "chain_sequence_end.npy"}
+    same = {name: said for name, said in store.manifest["files"].items() if name not in more}
+    assert same == plain.manifest["files"]
+    assert pickle.loads(pickle.dumps(store))[0].chain_sequence == known.chain_sequence
+
+
 FAULTS = {
     "has no nodes": lambda e: replace(e, node_type=e.node_type[:0]),
     "coords is float64": lambda e: replace(e, coords=e.coords.astype(float)),
@@ -207,6 +222,11 @@ FAULTS = {
     "node_chain must be -1 to 0": lambda e: replace(e, chain_names=("A",), chain_uniprot=()),
     "ascending slot order": lambda e: replace(e, atom_slot=e.atom_slot * np.int8(0)),
     "UniProt fields": lambda e: replace(e, chain_uniprot=("P1",)),
+    "1 sequences for 2 chains": lambda e: replace(e, chain_sequence=("w",)),
+    "capital letters of .* chain 1 are not": lambda e: replace(
+        e, chain_sequence=("a" + e.sequences[0], e.sequences[1][:-1])
+    ),
+    "chain 0 has other letters": lambda e: replace(e, chain_sequence=("-" + e.sequences[0], "")),
     "lba is nan": lambda e: replace(e, values={"lba": float("nan")}),
     "value for ec": lambda e: replace(e, values={"ec": 1.0}),
     "terms for lba": lambda e: replace(e, terms={"lba": {0: np.array([0])}}),

@@ -33,6 +33,8 @@ class Assembly:
     chains: int = 0
     without_uniprot: int = 0
     """Chains of stored entries that have no UniProt id."""
+    with_sequence: int = 0
+    """Chains of stored entries whose full sequence is known."""
     affinity: dict[str, Affinity] = field(default_factory=dict)
     """Stored entry → its affinity, where that is used."""
     fingerprints: dict[str, str] = field(default_factory=dict)
@@ -70,6 +72,7 @@ def labelled_entries(
         assembly.stored[source.kind] += 1
         assembly.chains += entry.num_chains
         assembly.without_uniprot += sum(not names for names in entry.chain_uniprot)
+        assembly.with_sequence += sum(map(bool, entry.chain_sequence))
         if "lba" in entry.values or (source.kind == "user" and source.ligands):
             assembly.fingerprints[entry.id] = result.fingerprint
             assembly.smiles[entry.id] = result.smiles

@@ -54,6 +54,7 @@ def save_result(path: Path, result: ReadResult, signature: str) -> None:
         "fingerprint": result.fingerprint,
         "smiles": result.smiles,
         "entry": [entry.id, entry.kind, entry.chain_names] if entry else None,
+        "sequences": entry.chain_sequence if entry else (),
     }
     arrays = {name: getattr(entry, name) for name in ARRAYS} if entry else {}
     # machines that share the folder may be at the same item, if one of them was thought dead
@@ -71,7 +72,10 @@ def load_result(path: Path) -> ReadResult:
         if meta["entry"]:
             name, kind, chains = meta["entry"]
             arrays = {array: file[array] for array in ARRAYS}
-            entry = Entry(id=name, kind=kind, chain_names=tuple(chains), **arrays)
+            texts = tuple(meta["sequences"])
+            entry = Entry(
+                id=name, kind=kind, chain_names=tuple(chains), chain_sequence=texts, **arrays
+            )
     rows = tuple(DropRow(*row) for row in meta["drops"])
     notes = tuple(meta["notes"])
     # results written before SMILES were kept have none

@@ -97,6 +97,7 @@ def _entry_rows(counts: Mapping[str, Any]) -> list[Row]:
     single = {
         "chains": counts["chains"],
         "chains without UniProt id": counts["chains_without_uniprot"],
+        "chains with full sequence (SEQRES)": counts.get("chains_with_sequence", 0),
         "entries with all labels": counts["full_label"],
         "different sequences": counts["sequences"],
         "sequence clusters": counts["clusters"],

@@ -90,6 +90,7 @@ def entry_counts(assembly: Assembly, clusters: Clusters) -> dict[str, Any]:
         },
         "chains": assembly.chains,
         "chains_without_uniprot": assembly.without_uniprot,
+        "chains_with_sequence": assembly.with_sequence,
         "full_label": sum(item.full_label for item in assembly.items),
         "sequences": len(clusters.sequences),
         "clusters": len(np.unique(clusters.cluster)),

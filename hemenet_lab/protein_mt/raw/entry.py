@@ -33,7 +33,7 @@ MOST_SHOWN = 20
 ATOM_ARRAYS = ("coords", "element", "atom_name", "slot", "occupancy", "b_factor")
 RESIDUE_ARRAYS = (
     *("residue_name", "residue_type", "residue_number", "insertion_code"),
-    *("is_polymer", "sequence_index"),
+    *("is_polymer", "sequence_index", "sequence_place"),
 )
 
 
@@ -74,6 +74,7 @@ def select_chain(structure: Structure, chain: str, *, by_author_id: bool = False
         residue_chain=np.zeros(int(residues.sum()), dtype=np.int32),
         chain_id=(chain,),
         chain_label=(structure.chain_label[index],),
+        chain_sequence=(structure.chain_sequence[index],),
     )
 
 
@@ -137,6 +138,7 @@ SECOND_LIGAND = "ligand read from its second file"
 RENAMED_CHAIN = "chain named by its file name"
 MISSING_PARTNER = "partner chain not in the structure"
 OTHER_SEQUENCE = "residues are not those of the sequence (SEQRES)"
+UNPLACED = "chain whose residues are not one by one those of its sequence (SEQRES)"
 AGREEING, FEWEST_RESIDUES = 0.9, 10
 """Share of a chain's residues that must lie in its declared sequence, of chains of this length."""
 
@@ -264,6 +266,7 @@ def _read(
         structure = select_chain(structure, source.chain, by_author_id=source.whole_entry)
         notes += [RENAMED_CHAIN] if source.chain not in names else []
     rows += _structure_rows(source, structure.drops)
+    notes += [UNPLACED] * _count_unplaced(structure)
     has_ligand = source.kind == "lba" or source.ligands
     ligand = _read_ligand(source, rows, notes) if has_ligand else None
     present = tuple(chain for chain in protein_chains(structure) if chain in partners)
@@ -271,6 +274,12 @@ def _read(
     return entry_from_structure(
         structure, ligand=ligand, partner_chains=present, kind=source.kind, contact=contact
     )
+
+
+def _count_unplaced(structure: Structure) -> int:
+    """Chains whose file gives a sequence that is not the residues'."""
+    unplaced = structure.residue_chain[structure.is_polymer & (structure.sequence_place < 0)]
+    return sum(bool(structure.chain_sequence[chain]) for chain in np.unique(unplaced).tolist())
 
 
 def _read_ligand(source: Source, rows: list[DropRow], notes: list[str]) -> Ligand:

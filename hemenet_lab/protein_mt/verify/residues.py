@@ -15,15 +15,17 @@ import numpy as np
 
 from hemenet_lab.protein_mt.verify.doubts import kmers
 from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
-from hemenet_lab.structures import RESIDUE_ATOMS, RESIDUES
+from hemenet_lab.structures import ONE_LETTER, RESIDUE_ATOMS, RESIDUES
 
 NAME = "residues have the atoms that Biopython reads"
 SEQUENCES = "residues are those of SEQRES, which Biopython reads"
+FULL = "full sequences are SEQRES, which Biopython reads"
 LEAST, FEWEST = 0.5, 6
 """Share of a chain's 5-mers that must lie in its SEQRES, of chains with this number: one changed
 residue and one gap take five or four of them."""
 MOST = 60
 """Entries that are looked at, spread evenly; Biopython takes a second for some."""
+KNOWN = frozenset(ONE_LETTER) - {"X"}
 STANDARD = 20
 """Node types below this are the standard amino acids."""
 NAMELESS = "_"
@@ -56,7 +58,9 @@ def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
     chosen = np.unique(np.linspace(0, store.size - 1, min(MOST, store.size)).astype(int))
     faults: list[str] = []
     doubts: list[str] = []
-    looked_at = sequences = 0
+    wrong: list[str] = []
+    other: list[str] = []
+    looked_at = sequences = full = 0
     for entry in chosen.tolist():
         path = files.get(store.ids[entry])
         if path is None or ".bcif" in path.name:
@@ -67,8 +71,15 @@ def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
         number, found = _other_sequences(store, entry, path)
         sequences += number
         doubts += [f"entry {store.ids[entry]}: {doubt}" for doubt in found]
+        if store.full_sequences:
+            number, cut, found = _other_full_sequences(store, entry, path)
+            full += number
+            wrong += [f"entry {store.ids[entry]}: {fault}" for fault in cut]
+            other += [f"entry {store.ids[entry]}: {doubt}" for doubt in found]
     yield check("raw", NAME, looked_at, faults)
     yield check("raw", SEQUENCES, sequences, (), doubts)
+    if store.full_sequences:
+        yield check("raw", FULL, full, wrong, other)
 
 
 def _other_sequences(store: RawStore, entry: int, path: Path) -> tuple[int, list[str]]:
@@ -87,6 +98,34 @@ def _other_sequences(store: RawStore, entry: int, path: Path) -> tuple[int, list
         if common < LEAST * len(words):
             doubts.append(f"chain {name}: {common} of {len(words)} 5-mers lie in its SEQRES")
     return looked_at, doubts
+
+
+def _other_full_sequences(
+    store: RawStore, entry: int, path: Path
+) -> tuple[int, list[str], list[str]]:
+    """How many chains keep a full sequence; those of another length, and of other letters.
+
+    The two programs do not call all modified residues by the same letter.
+    """
+    declared = _seqres(path, path.stat().st_mtime_ns)
+    first, last = store.offsets("chain")[entry : entry + 2].tolist()
+    looked_at, faults, doubts = 0, [], []
+    for place in range(first, last):
+        name, full = store.chains[place][1], store.full_sequences[place]
+        if len(declared) == 1 == last - first:
+            [name] = declared
+        if not full or name not in declared:
+            continue
+        looked_at += 1
+        said = declared[name]
+        if len(full) != len(said):
+            faults.append(f"chain {name}: {len(full)} letters, {len(said)} in its SEQRES")
+            continue
+        pairs = zip(full.upper(), said, strict=True)
+        differ = sum(one != other and {one, other} <= KNOWN for one, other in pairs)
+        if differ:
+            doubts.append(f"chain {name}: {differ} of {len(full)} letters are others in its SEQRES")
+    return looked_at, faults, doubts
 
 
 @lru_cache(MOST)

@@ -150,6 +150,11 @@ class RawStore:
                 found[place] = "".join(part)
         return found
 
+    @cached_property
+    def full_sequences(self) -> list[str]:
+        """Deposited sequences, in lower case without a residue, [all chains]; none if not kept."""
+        return self.texts("chain_sequence") if "chain_sequence.npy" in self.files else []
+
     def chunks(self) -> Iterator[tuple[int, int]]:
         """First entry and end of runs of entries that are read together."""
         for start in range(0, self.size, CHUNK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemenet_lab.protein_mt.verify.store import Check, RawStore, check
-from hemenet_lab.structures import NUM_CHANNELS, NUM_ELEMENT_CLASSES, NUM_NODE_TYPES
+from hemenet_lab.structures import (
+    NUM_CHANNELS,
+    NUM_ELEMENT_CLASSES,
+    NUM_NODE_TYPES,
+    ONE_LETTER,
+)
 
 LEVELS = {
     "node": "node_type",
@@ -24,6 +30,7 @@ RESIDUES = 21
 """Node types below this are residues."""
 FARTHEST = 99_999.0
 """Å; no coordinate of a structure file is larger."""
+SEQUENCES = "residues are the capital letters of full sequences"
 Rows = NDArray[np.int64]
 
 
@@ -63,6 +70,20 @@ def check_structures(store: RawStore) -> Iterator[Check]:
     for name, (_, level) in _CHECKS.items():
         size = store.size if level == "entry" else int(store.offsets(level)[-1])
         yield check("structures", name, size, faults[name])
+    if store.full_sequences:
+        known = sum(map(bool, store.full_sequences))
+        yield check("structures", SEQUENCES, known, _other_residues(store))
+
+
+def _other_residues(store: RawStore) -> Iterator[str]:
+    """Chains whose residues are not the capital letters of their sequence."""
+    if len(store.full_sequences) != len(store.sequences):
+        yield f"{len(store.full_sequences)} sequences of {len(store.sequences)} chains"
+        return
+    for place, full in enumerate(store.full_sequences):
+        residues = re.sub("[a-z]", "", full)
+        if full and (residues != store.sequences[place] or set(full.upper()) - {*ONE_LETTER}):
+            yield f"entry {store.ids[store.chains[place][0]]}: chain {store.chains[place][1]}"
 
 
 def _chunk(store: RawStore, start: int, stop: int) -> Chunk:

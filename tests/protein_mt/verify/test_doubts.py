@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,20 @@ from biotite.structure.io.pdbx import (
 
 from hemenet_lab.cli import hemenet
 from hemenet_lab.protein_mt.build import build_store
+from hemenet_lab.protein_mt.raw.entry import UNPLACED
 from hemenet_lab.protein_mt.raw.header import agreement, read_header
 from hemenet_lab.protein_mt.splits import cluster_items, unlike_chains
 from hemenet_lab.protein_mt.splits.clusters import Item
 from hemenet_lab.protein_mt.verify import Check, verify_store
-from hemenet_lab.store import Store
+from hemenet_lab.store import Store, StoreError
 from tests.protein_mt.raw_folder import THREE, mutated, pdb_text, sequence
+from tests.protein_mt.verify.planted import edit, faults, put
 
 RECEPTOR, HORMONE = sequence(1, 120), sequence(2, 110)
 ALIKE, SEQRES = "chains of one UniProt id have a segment in common", "residues are those of SEQRES"
 BY_BIOPYTHON = "residues are those of SEQRES, which Biopython reads"
+CAPITALS = "residues are the capital letters of full sequences"
+FULL = "full sequences are SEQRES, which Biopython reads"
 
 
 def seqres(chain: str, text: str) -> str:
@@ -36,6 +41,12 @@ def seqres(chain: str, text: str) -> str:
     )
 
 
+def without(text: str, numbers: range) -> str:
+    """A file without the residues of these numbers."""
+    lines = [line for line in text.splitlines(keepends=True) if line.startswith("ATOM")]
+    return "".join(line for line in lines if int(line[22:26]) not in numbers)
+
+
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Chains of a receptor, of which 1ERN-A holds the hormone; 4ABC-A has another SEQRES."""
@@ -43,7 +54,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chains = {
         "1EER-A": pdb_text({"A": RECEPTOR}),
         "2EER-A": pdb_text({"A": mutated(RECEPTOR, 4)}),
-        "3EER-A": seqres("A", RECEPTOR) + pdb_text({"A": RECEPTOR[:50] + RECEPTOR[75:]}),
+        "3EER-A": seqres("A", RECEPTOR) + without(pdb_text({"A": RECEPTOR}), range(51, 76)),
         "1ERN-A": pdb_text({"A": HORMONE}),
         "1BUY-A": pdb_text({"A": mutated(HORMONE, 3)}),
         "4ABC-A": seqres("A", sequence(3)) + pdb_text({"A": sequence(4)}),
@@ -101,6 +112,41 @@ def test_verify_finds_it_by_another_method(store: Store, raw: Path) -> None:
     assert [text.partition(":")[0] for text in found[BY_BIOPYTHON].doubts] == ["entry 4ABC-A"]
     assert found[BY_BIOPYTHON].looked_at == 2
     assert found[ALIKE].state == "look"
+
+
+def test_full_sequences_are_kept_where_every_residue_agrees(
+    raw: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """That of 3EER-A: its residues 51 to 75 are missing. 4ABC-A is another protein."""
+    full = {entry.id: entry.chain_sequence for entry in map(store.__getitem__, range(len(store)))}
+    gap = RECEPTOR[:50] + RECEPTOR[50:75].lower() + RECEPTOR[75:]
+    assert full == {name: (gap if name == "3EER-A" else "",) for name in store.ids}
+    counts = store.manifest["counts"]
+    assert counts["chains_with_sequence"] == 1
+    assert counts["notes"][UNPLACED] == 1
+    frame = store.to_pandas("chains")
+    assert frame["sequence"].tolist() == [text for name in store.ids for text in full[name]]
+    assert hemenet(["data", "inspect", str(store.path)]) == 0
+    said = {line.rpartition("  ")[0].strip() for line in capsys.readouterr().out.splitlines()}
+    assert {UNPLACED, "chains with full sequence (SEQRES)"} <= said
+    found = checked(store, raw)
+    for name in (CAPITALS, FULL):
+        assert (found[name].looked_at, found[name].state) == (1, "ok")
+
+
+def test_other_full_sequences_are_faults(store: Store, raw: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(store.path, tmp_path / "copy")
+    edit(copy, "chain_sequence", put(0, ord("W") if RECEPTOR[0] != "W" else ord("A")))
+    assert faults(copy) == {CAPITALS: ("entry 3EER-A: chain A",)}
+    (copy / "chain_sequence.npy").write_bytes((store.path / "chain_sequence.npy").read_bytes())
+    with pytest.raises(StoreError, match=r"chain_sequence.npy was changed or is damaged"):
+        Store(copy)
+    edit(copy, "chain_sequence", put(60, ord("w") if RECEPTOR[60] != "W" else ord("a")))
+    found = checked(Store(copy), raw)[FULL]
+    assert found.doubts == ("entry 3EER-A: chain A: 1 of 120 letters are others in its SEQRES",)
+    edit(copy, "chain_sequence", lambda text: np.append(text, np.uint8(ord("w"))))
+    edit(copy, "chain_sequence_end", lambda ends: ends + (ends > 0))
+    assert list(faults(copy, raw)) == [FULL]
 
 
 def test_doubts_are_no_faults(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
