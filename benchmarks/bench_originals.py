@@ -138,7 +138,8 @@ def measure(word: str, options: argparse.Namespace) -> dict[str, Any] | str:
         if done.returncode < 0:
             return f"killed by signal {-done.returncode}, out of memory in all likelihood"
         if done.returncode or not lines:
-            return f"does not run: {(done.stderr.strip().splitlines() or ['no message'])[-1]}"
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            return f"does not run: {reason.replace('|', '/')}"
         numbers |= json.loads(lines[-1])
     return numbers
 
@@ -191,7 +192,7 @@ def compare(options: argparse.Namespace) -> None:
             )
         original = ORIGINALS[name]
         commit = commit_of(checked(name, original, Path(folder)))
-        if commit != original.commit:
+        if not commit.startswith(original.commit):
             remarks.append(
                 f"{name}: {folder} is at {commit or 'no commit that git knows'}, the table of "
                 f"benchmarks/encoders.md was made with {original.commit}"
