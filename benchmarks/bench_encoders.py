@@ -53,9 +53,10 @@ def encoder_names() -> list[str]:
     return sorted(path.stem for path in FOLDERS["comparable"].glob("*.yaml"))
 
 
-def make_encoder(name: str, size: str) -> Encoder:
-    """The encoder of ``configs/encoder/[comparable/]<name>.yaml``."""
+def make_encoder(name: str, size: str, **changes: Any) -> Encoder:
+    """The encoder of ``configs/encoder/[comparable/]<name>.yaml``, with some options changed."""
     config = yaml.safe_load((FOLDERS[size] / f"{name}.yaml").read_text())["model"]["encoder"]
+    config["init_args"] |= changes
     parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(Encoder, "encoder")
     return parser.instantiate(parser.parse_object({"encoder": config})).encoder
