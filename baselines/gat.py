@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import torch
@@ -43,8 +43,25 @@ class EdgeFeatures(nn.Module):
         return torch.cat([self.length(length), self.relation(relation)], dim=-1)
 
 
+def told_of_edges(layers: Iterable[nn.Module], features: Tensor) -> list[Tensor]:
+    """What each layer's `attention` needs of the edges, from their features [E, edge_dim].
+
+    `GATv2Conv` needs the features themselves. Of `GATConv` it is a score of each head, a · W e,
+    [E, heads]: a vector times e, and one product for all layers.
+    """
+    layers, maps = list(layers), []
+    for layer in layers:
+        if isinstance(layer, GATv2Conv):
+            return [features for _ in layers]
+        assert isinstance(layer, GATConv)
+        assert layer.lin_edge is not None
+        maps.append(layer.lin_edge.weight.t() @ _by_head(layer.att_edge[0]))
+    scores = features @ torch.cat(maps, dim=1)
+    return list(scores.split([found.shape[1] for found in maps], dim=1))
+
+
 def attention(
-    layer: GATConv | GATv2Conv, h: Tensor, entries: Gathering, features: Tensor | None
+    layer: GATConv | GATv2Conv, h: Tensor, entries: Gathering, told: Tensor | None
 ) -> Tensor:
     """What PyG's layer computes, without its copies of node features for every edge.
 
@@ -52,36 +69,40 @@ def attention(
         layer: Holds the parameters; one of `CONVOLUTIONS`.
         h: Node features, [N, in].
         entries: Edges, rows and groups of which are nodes.
-        features: Features of the edges, [E, edge_dim], if the layer has some.
+        told: Of the edges (`told_of_edges`), if the layer has edge features.
 
     Returns:
         [N, heads · width].
     """
-    edge = None if layer.lin_edge is None else layer.lin_edge.weight
     if isinstance(layer, GATv2Conv):
         sent, heard = layer.lin_l(h), layer.lin_r(h)
-        scores = pair_scores(
-            sent, heard, features, edge, layer.att[0], layer.negative_slope, entries
-        )
+        edge = None if layer.lin_edge is None else layer.lin_edge.weight
+        scores = pair_scores(sent, heard, told, edge, layer.att[0], layer.negative_slope, entries)
     else:
         sent = layer.lin(h)
-        by_head = sent.unflatten(1, (layer.heads, layer.out_channels))
-        from_source, from_target = ((by_head * a).sum(-1) for a in (layer.att_src, layer.att_dst))
+        # a matrix with each head's a in its own column: products, not copies of the width
+        ends = torch.cat([_by_head(layer.att_src[0]), _by_head(layer.att_dst[0])], dim=1)
+        from_source, from_target = (sent @ ends).split(layer.heads, dim=1)
         scores = from_source.index_select(0, entries.row)
         scores = scores + from_target.index_select(0, entries.group)
-        if edge is not None and features is not None:
-            # a · W e of each head is a vector times e
-            of_edge = layer.att_edge[0].unsqueeze(1) @ edge.unflatten(0, by_head.shape[1:])
-            scores = scores + features @ of_edge.squeeze(1).t()
+        if told is not None:
+            scores = scores + told
         scores = nn.functional.leaky_relu(scores, layer.negative_slope)
     weights = segment_softmax(scores, entries.group, len(h))
     weights = nn.functional.dropout(weights, layer.dropout, layer.training)
+    if layer.heads == 1:
+        return gather_sum(sent, entries, weights.squeeze(1)).add_(layer.bias)
     parts = [
         gather_sum(part, entries, weight)
         for part, weight in zip(sent.chunk(layer.heads, 1), weights.unbind(1), strict=True)
     ]
-    out: Tensor = torch.cat(parts, dim=1) + layer.bias
-    return out
+    return torch.cat(parts, dim=1).add_(layer.bias)
+
+
+def _by_head(att: Tensor) -> Tensor:
+    """a [heads, width] as a matrix [heads · width, heads], each head in its own column."""
+    heads = torch.eye(len(att), dtype=att.dtype, device=att.device)
+    return (att.unsqueeze(-1) * heads.unsqueeze(1)).flatten(0, 1)
 
 
 def pair_scores(
@@ -107,9 +128,7 @@ def pair_scores(
         slope: Slope of LeakyReLU for negative numbers.
         entries: Edges.
     """
-    # a as a matrix, each head in its own column
-    heads = torch.eye(len(att), dtype=att.dtype, device=att.device)
-    matrix = (att.unsqueeze(-1) * heads.unsqueeze(1)).flatten(0, 1)
+    matrix = _by_head(att)
     half = sent.dtype in (torch.float16, torch.bfloat16)
     dtype = torch.float32 if half else sent.dtype
     if features is not None and edge_weight is not None:
@@ -259,12 +278,14 @@ class GAT(Encoder):
         """Node features [N, hidden_dim]."""
         known = self.prepared(graph)
         entries = Gathering(*(known[name] for name in Gathering._fields))
-        features = None
+        told: list[Tensor | None] = [None] * len(self.attentions)
         if self.edge_features is not None:
             length = lengths_between(graph, entries.row, entries.group)
             features = self.edge_features(length, known["relation"])
+            told = [*told_of_edges(self.attentions, features)]
         h: Tensor = self.embedding(graph)
-        for layer, norm in zip(self.attentions, self.norms, strict=True):
-            update = nn.functional.elu(attention(layer, h, entries, features))
+        for layer, norm, of_edges in zip(self.attentions, self.norms, told, strict=True):
+            # in place: its gradient then needs the result alone, and no exponentials again
+            update = nn.functional.elu_(attention(layer, h, entries, of_edges))
             h = norm(h + self.dropout(update))
         return h

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch_geometric.nn import GATConv, GATv2Conv, GCNConv
 
 from baselines.common import ATOM_VIEW, LoopedEdges
-from baselines.gat import attention
+from baselines.gat import attention, told_of_edges
 from hemenet_lab.graphs import build_graph
 from hemenet_lab.nn import Gathering, gather_sum
 
@@ -49,7 +49,7 @@ def main() -> None:
     for kind in (GATConv, GATv2Conv):
         layer = kind(width, width // HEADS, HEADS, edge_dim=EDGE_DIM, add_self_loops=False)
         kinds[kind.__name__] = (
-            lambda layer=layer: attention(layer, h, entries, features),
+            lambda layer=layer: attention(layer, h, entries, told_of_edges([layer], features)[0]),
             lambda layer=layer: layer(h, edge_index, features),
         )
     print(f"{len(graph.pos)} nodes, {len(entries.row)} edges, width {width}\n")

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from baselines import gat
 from baselines.common import LoopedEdges, lengths_between
-from baselines.gat import GAT, EdgeFeatures, attention
+from baselines.gat import GAT, EdgeFeatures, attention, told_of_edges
 from hemenet_lab.graphs.graph import ProteinGraph
 from hemenet_lab.graphs.view import GraphView
 from hemenet_lab.nn import Gathering
@@ -105,12 +105,13 @@ def test_self_loops_by_hand() -> None:
 
 @pytest.mark.parametrize("kind", ["gatv2", "gat"])
 @pytest.mark.parametrize("edge_features", [True, False])
+@pytest.mark.parametrize("heads", [1, 2])
 def test_equals_the_layer_of_pyg_with_its_gradients(
-    kind: Kind, edge_features: bool, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, edge_features: bool, heads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gat, "BLOCK", 7)
     torch.manual_seed(5)
-    encoder = GAT(8, 1, heads=2, conv=kind, edge_features=edge_features).double()
+    encoder = GAT(8, 1, heads=heads, conv=kind, edge_features=edge_features).double()
     layer = encoder.attentions[0]
     nn.init.normal_(layer.bias)
     known = LoopedEdges(6).tensors(protein(encoder.view, dtype=torch.float64))
@@ -120,7 +121,8 @@ def test_equals_the_layer_of_pyg_with_its_gradients(
     edge_index = torch.stack([entries.row, entries.group])
     given = features if edge_features else None
     inputs = [h, *([features] if edge_features else []), *layer.parameters()]
-    got, want = attention(layer, h, entries, given), layer(h, edge_index, given)
+    told = told_of_edges([layer], features)[0] if edge_features else None
+    got, want = attention(layer, h, entries, told), layer(h, edge_index, given)
     torch.testing.assert_close(got, want, rtol=0, atol=1e-12)
     gradients = (torch.autograd.grad(x.pow(3).sum(), inputs) for x in (got, want))
     for one, other in zip(*gradients, strict=True):
