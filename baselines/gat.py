@@ -90,13 +90,12 @@ def attention(
         scores = nn.functional.leaky_relu(scores, layer.negative_slope)
     weights = segment_softmax(scores, entries.group, len(h))
     weights = nn.functional.dropout(weights, layer.dropout, layer.training)
-    if layer.heads == 1:
-        return gather_sum(sent, entries, weights.squeeze(1)).add_(layer.bias)
     parts = [
         gather_sum(part, entries, weight)
         for part, weight in zip(sent.chunk(layer.heads, 1), weights.unbind(1), strict=True)
     ]
-    return torch.cat(parts, dim=1).add_(layer.bias)
+    out = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+    return out.add_(layer.bias)
 
 
 def _by_head(att: Tensor) -> Tensor:

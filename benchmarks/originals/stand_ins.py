@@ -24,9 +24,7 @@ def scatter_sum(
     """Sums of the slices of ``src`` along ``dim`` that have the same number in ``index``."""
     assert out is None, "no original here gives the sums a place"
     dim = dim % src.dim()
-    shape = list(src.shape)
-    shape[dim] = dim_size if dim_size is not None else _groups(index)
-    zeros = src.new_zeros(shape)
+    zeros = _zeros(src, index, dim, dim_size)
     if index.dim() == 1:
         return zeros.index_add(dim, index, src)
     return zeros.scatter_add(dim, index.expand_as(src), src)
@@ -75,7 +73,7 @@ def scatter_min(
 def scatter_std(src: Tensor, index: Tensor, dim: int = -1) -> Tensor:
     """Sample deviations, with the package's 1e-6 in the divisor."""
     count = scatter_sum(torch.ones_like(src), index, dim)
-    mean = scatter_sum(src, index, dim) / count.clamp(min=1)
+    mean = scatter_mean(src, index, dim)
     squares = (src - mean.index_select(dim, index)).square()
     return (scatter_sum(squares, index, dim) / ((count - 1).clamp(min=1) + 1e-6)).sqrt()
 
@@ -106,18 +104,20 @@ def radius(
     return (distance < r).nonzero().t()
 
 
-def _groups(index: Tensor) -> int:
-    return int(index.max()) + 1 if index.numel() else 0
+def _zeros(src: Tensor, index: Tensor, dim: int, size: int | None = None) -> Tensor:
+    """A zero for each group: so many along ``dim``, or as many as the index names."""
+    shape = list(src.shape)
+    shape[dim] = size if size is not None else int(index.max()) + 1 if index.numel() else 0
+    return src.new_zeros(shape)
 
 
 def _extreme(src: Tensor, index: Tensor, dim: int, kind: str) -> Tensor:
     dim = dim % src.dim()
-    shape = list(src.shape)
-    shape[dim] = _groups(index)
+    zeros = _zeros(src, index, dim)
     if index.dim() == 1:
         index = index.view([-1 if axis == dim else 1 for axis in range(src.dim())])
     place = index.expand_as(src)
-    return src.new_zeros(shape).scatter_reduce(dim, place, src, kind, include_self=False)
+    return zeros.scatter_reduce(dim, place, src, kind, include_self=False)
 
 
 class Unused:

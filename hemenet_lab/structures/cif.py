@@ -233,6 +233,9 @@ def _table(columns: Columns, source: str, budget: Budget) -> AtomTable:
     label = _filled(columns, ("label_asym_id", "auth_asym_id"), source)
     residue_name = _filled(columns, ("label_comp_id", "auth_comp_id"), source)
     hetero = _column(columns, "group_PDB", len(coords)).equals("HETATM")
+    molecule, position = (
+        _column(columns, tag, len(coords)) for tag in ("label_asym_id", "label_seq_id")
+    )
     element = _filled(columns, ("type_symbol",), source)
     occupancy, bad_occupancies = _or_default(columns, "occupancy", 1.0, len(coords))
     b_factor, bad_b_factors = _or_default(columns, "B_iso_or_equiv", 0.0, len(coords))
@@ -247,12 +250,12 @@ def _table(columns: Columns, source: str, budget: Budget) -> AtomTable:
         number=np.zeros(len(coords), np.int32),
         insertion=_column(columns, "pdbx_PDB_ins_code", len(coords)),
         hetero=hetero,
-        hint=_hint(_column(columns, "label_seq_id", len(coords)), residue_name),
-        segment=_column(columns, "label_asym_id", len(coords)),
+        hint=_hint(position, residue_name),
+        segment=molecule,
         part=np.zeros(len(coords), np.int32),
         model=count_models(_column(columns, "pdbx_PDB_model_num", len(coords))),
-        molecule=_column(columns, "label_asym_id", len(coords)),
-        position=deposited.positions(_column(columns, "label_seq_id", len(coords))),
+        molecule=molecule,
+        position=deposited.positions(position),
         line=np.arange(1, len(coords) + 1),
         coords=narrow(coords),
         occupancy=narrow(occupancy),

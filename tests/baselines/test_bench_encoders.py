@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
 
 from tests.baselines.small import SMALL
-
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+from tests.bench_script import bench_script
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        spec = importlib.util.spec_from_file_location(
-            "bench_encoders", FOLDER / "bench_encoders.py"
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        threads = torch.get_num_threads()
+    with bench_script("bench_encoders") as module:
         yield module
-        torch.set_num_threads(threads)
 
 
 def test_every_encoder_is_measured(bench: ModuleType) -> None:

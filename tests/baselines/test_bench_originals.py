@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 import torch
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+from tests.bench_script import bench_script
+
 FILE = "models/egnn_clean/egnn_clean.py"
 
 LAYER = '''
@@ -46,18 +47,8 @@ class E_GCL(nn.Module):
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(FOLDER)
-        spec = importlib.util.spec_from_file_location(
-            "bench_originals", FOLDER / "bench_originals.py"
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        threads = torch.get_num_threads()
+    with bench_script("bench_originals") as module:
         yield module
-        torch.set_num_threads(threads)
 
 
 def clone(folder: Path, scale: float = 1.0) -> Path:

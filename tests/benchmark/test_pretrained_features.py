@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -11,19 +11,14 @@ import pytest
 
 from hemenet_lab.benchmark.references.items import items_of
 from hemenet_lab.store import Store
+from tests.bench_script import bench_script
 from tests.store.small_store import small_store
-
-FILE = Path(__file__).parents[2] / "benchmarks" / "pretrained_features.py"
 
 
 @pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(FILE.stem, FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script() -> Iterator[ModuleType]:
+    with bench_script("pretrained_features") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

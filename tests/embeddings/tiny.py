@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,25 @@ WIDTH = 20
 
 def tiny_esm2(folder: Path, seed: int = 0) -> Path:
     """Save a model of two layers and its tokenizer into a folder."""
+    return _tiny_esm(folder, seed, TOKENS)
+
+
+def _tiny_esm(folder: Path, seed: int, tokens: Sequence[str]) -> Path:
     from transformers import EsmConfig, EsmModel, EsmTokenizer
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(TOKENS))
+    (folder / "vocab.txt").write_text("\n".join(tokens))
     EsmTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     config = EsmConfig(
-        vocab_size=len(TOKENS),
+        vocab_size=len(tokens),
         hidden_size=WIDTH,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=40,
         max_position_embeddings=1026,
         position_embedding_type="rotary",
-        pad_token_id=TOKENS.index("<pad>"),
-        mask_token_id=TOKENS.index("<mask>"),
+        pad_token_id=tokens.index("<pad>"),
+        mask_token_id=tokens.index("<mask>"),
         token_dropout=True,
         emb_layer_norm_before=False,
     )
@@ -75,26 +80,8 @@ def tiny_esmc(folder: Path, seed: int = 0) -> Path:
 
 def tiny_saprot(folder: Path, seed: int = 0) -> Path:
     """Save an ESM2 whose tokens are pairs of a residue and a letter of its structure."""
-    from transformers import EsmConfig, EsmModel, EsmTokenizer
-
     pairs = [f"{one}{two}" for one in "ACDEFGHIKLMNPQRSTVWY#" for two in "pynwrqhgdlvtmfsaeikc#"]
-    tokens = ["<cls>", "<pad>", "<eos>", "<unk>", *pairs, "<mask>"]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(tokens))
-    EsmTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
-    config = EsmConfig(
-        vocab_size=len(tokens),
-        hidden_size=WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=40,
-        max_position_embeddings=1026,
-        position_embedding_type="rotary",
-        pad_token_id=1,
-        mask_token_id=len(tokens) - 1,
-        token_dropout=True,
-    )
-    return _saved(lambda given: EsmModel(given, add_pooling_layer=False), config, folder, seed)
+    return _tiny_esm(folder, seed, ["<cls>", "<pad>", "<eos>", "<unk>", *pairs, "<mask>"])
 
 
 def _saved(make: Any, config: Any, folder: Path, seed: int) -> Path:

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
-import torch
 
-BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "bench_hemenet.py"
+from tests.bench_script import bench_script
 
 
 @pytest.fixture(scope="module")
 def benchmark_module():
-    spec = importlib.util.spec_from_file_location("bench_hemenet", BENCHMARK)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    threads = torch.get_num_threads()
-    yield module
-    torch.set_num_threads(threads)
-    del sys.modules[spec.name]
+    with bench_script("bench_hemenet") as module:
+        yield module
 
 
 def test_both_forms_agree(benchmark_module):

@@ -84,17 +84,13 @@ def check_residues(store: RawStore, raw: Path) -> Iterator[Check]:
 
 def _other_sequences(store: RawStore, entry: int, path: Path) -> tuple[int, list[str]]:
     """How many chains have a SEQRES, and those of which few 5-mers lie in it."""
-    declared = {name: kmers(text) for name, text in _seqres(path, path.stat().st_mtime_ns).items()}
-    first, last = store.offsets("chain")[entry : entry + 2].tolist()
     looked_at, doubts = 0, []
-    for place in range(first, last):
-        name, words = store.chains[place][1], kmers(store.sequences[place])
-        if len(declared) == 1 == last - first:  # a file of one chain may call it as it likes
-            [name] = declared
-        if name not in declared or len(words) < FEWEST:
+    for place, name, said in _declared(store, entry, path):
+        words = kmers(store.sequences[place])
+        if len(words) < FEWEST:
             continue
         looked_at += 1
-        common = len(words & declared[name])
+        common = len(words & kmers(said))
         if common < LEAST * len(words):
             doubts.append(f"chain {name}: {common} of {len(words)} 5-mers lie in its SEQRES")
     return looked_at, doubts
@@ -107,17 +103,12 @@ def _other_full_sequences(
 
     The two programs do not call all modified residues by the same letter.
     """
-    declared = _seqres(path, path.stat().st_mtime_ns)
-    first, last = store.offsets("chain")[entry : entry + 2].tolist()
     looked_at, faults, doubts = 0, [], []
-    for place in range(first, last):
-        name, full = store.chains[place][1], store.full_sequences[place]
-        if len(declared) == 1 == last - first:
-            [name] = declared
-        if not full or name not in declared:
+    for place, name, said in _declared(store, entry, path):
+        full = store.full_sequences[place]
+        if not full:
             continue
         looked_at += 1
-        said = declared[name]
         if len(full) != len(said):
             faults.append(f"chain {name}: {len(full)} letters, {len(said)} in its SEQRES")
             continue
@@ -126,6 +117,18 @@ def _other_full_sequences(
         if differ:
             doubts.append(f"chain {name}: {differ} of {len(full)} letters are others in its SEQRES")
     return looked_at, faults, doubts
+
+
+def _declared(store: RawStore, entry: int, path: Path) -> Iterator[tuple[int, str, str]]:
+    """Chains of an entry that have a SEQRES: place in the store, name in the file, sequence."""
+    declared = _seqres(path, path.stat().st_mtime_ns)
+    first, last = store.offsets("chain")[entry : entry + 2].tolist()
+    for place in range(first, last):
+        name = store.chains[place][1]
+        if len(declared) == 1 == last - first:  # a file of one chain may call it as it likes
+            [name] = declared
+        if name in declared:
+            yield place, name, declared[name]
 
 
 @lru_cache(MOST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -10,28 +10,20 @@ import numpy as np
 import pytest
 
 from hemenet_lab.protein_mt.splits import mmseqs
+from tests.bench_script import bench_script
 from tests.shared import SAMPLE, needs_shared
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "benchmarks"
 
-
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def build() -> Iterator[ModuleType]:
+    with bench_script("bench_build") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")
-def build() -> ModuleType:
-    return script("bench_build")
-
-
-@pytest.fixture(scope="module")
-def search() -> ModuleType:
-    return script("bench_search")
+def search() -> Iterator[ModuleType]:
+    with bench_script("bench_search") as module:
+        yield module
 
 
 def test_families_have_the_identity_they_should(search: ModuleType) -> None:
