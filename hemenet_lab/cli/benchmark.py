@@ -244,7 +244,7 @@ def _resolve() -> Resolve:
     def resolve(words: Sequence[str]) -> dict[str, Any]:
         nonlocal reader
         if reader is None:
-            from hemenet_lab.cli.lightning_adapter import config_reader
+            from hemenet_lab.cli.config_reader import config_reader
 
             reader = config_reader()
         return reader.read(words)

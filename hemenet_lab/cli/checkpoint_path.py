@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from hemenet_lab.cli.config_file import expand_includes
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.pretraining import MaskedResidues
 from hemenet_lab.saved import DATA, MODEL, TRAINING_ONLY, checkpoint_settings, read_checkpoint
 from hemenet_lab.tracking import resolve_checkpoint
 
@@ -23,6 +24,8 @@ TRUST = "--trust"
 """Word that lets a checkpoint name any class; no setting of a run, so it is not in its config."""
 KEYWORDS = ("last", "best")
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
+PRETRAIN = "pretrain"
+"""A fit of another module, on structures without labels."""
 SEED = "data.seed"
 """Where the seed of a run stands among the settings of its data."""
 PLACES = ("root", "num_workers", "pin_memory", "seed")
@@ -31,11 +34,19 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Settings of a command by group: ``model``, ``data``, ``seed_everything``."""
 
 
-def checkpoint_defaults(args: Sequence[str], *, trust: bool = False) -> dict[str, Any]:
+def checkpoint_defaults(
+    args: Sequence[str],
+    module_class: type = MultiTaskModule,
+    data_class: type = ProteinMTDataModule,
+    *,
+    trust: bool = False,
+) -> dict[str, Any]:
     """Settings of the model and the data, and the seed, of the checkpoint that ``args`` name.
 
     Args:
         args: Words of a `lightning` command; the checkpoint is a path there.
+        module_class: Class of the command's module.
+        data_class: Class of its data.
         trust: Let it name any class.
 
     Returns:
@@ -52,8 +63,8 @@ def checkpoint_defaults(args: Sequence[str], *, trust: bool = False) -> dict[str
     named = named_classes(args)
     defaults: dict[str, Any] = {}
     for group, key, cls, skip in (
-        ("model", MODEL, MultiTaskModule, () if fits else TRAINING_ONLY),
-        ("data", DATA, ProteinMTDataModule, ()),
+        ("model", MODEL, module_class, () if fits else TRAINING_ONLY),
+        ("data", DATA, data_class, ()),
     ):
         mine = {name: classes for name, classes in named.items() if name.startswith(f"{group}.")}
         settings = checkpoint_settings(
@@ -117,7 +128,9 @@ def resolved_path(value: str, folder: Path, settings: Settings | None) -> Path:
     return same[-1]
 
 
-def start_from(module: MultiTaskModule, config: Mapping[str, Any], resumed: str | None) -> None:
+def start_from(
+    module: MultiTaskModule | MaskedResidues, config: Mapping[str, Any], resumed: str | None
+) -> None:
     """Let a fit begin with the weights that its ``init_from`` means.
 
     Args:

@@ -17,13 +17,14 @@ from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import set_parsing_settings
 from lightning.fabric.plugins import CheckpointIO
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
 from hemenet_lab.cli.checkpoint_path import (
     FOLDER,
     OPTION,
+    PRETRAIN,
     RUNS,
     SUBCOMMANDS,
     TRUST,
@@ -39,6 +40,7 @@ from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser, present_wo
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import DoesNotFit, MultiTaskModule
 from hemenet_lab.prediction import PredictionTable, check_register, register_fit
+from hemenet_lab.pretraining import MaskedResidues, PretrainingDataModule
 from hemenet_lab.saved import load_encoders
 from hemenet_lab.tracking import NoRecord, RecordIdentity, plain_config
 from hemenet_lab.training import (
@@ -73,6 +75,9 @@ class SuiteCLI(LightningCLI):
     A checkpoint given by ``--ckpt_path`` supplies the settings it was trained with; config files
     and the command line come on top of these.
     """
+
+    module_class: type[LightningModule] = MultiTaskModule
+    data_class: type[ProteinMTDataModule] = ProteinMTDataModule
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         kwargs.setdefault("dump_header", [f"hemenet-lab {version('hemenet-lab')}"])
@@ -128,7 +133,7 @@ class SuiteCLI(LightningCLI):
             self._subcommand_parsers["test"].set_defaults({"verbose": False})  # ResultsTable prints
         try:
             words = self._with_checkpoint(words)
-            defaults = checkpoint_defaults(words, trust=trust)
+            defaults = checkpoint_defaults(words, self.module_class, self.data_class, trust=trust)
         except (ValueError, OSError) as error:
             _refuse(error)
         for subparser in self._subcommand_parsers.values():
@@ -223,28 +228,6 @@ class SuiteCLI(LightningCLI):
         register_fit(self.trainer, self.config.fit.tracking.register)
 
 
-class ConfigReader(SuiteCLI):
-    """Reads commands without carrying them out."""
-
-    def parse_arguments(self, parser: Any, args: Any) -> None:
-        self.config = parser.parse_args(list(args))
-
-    def _set_seed(self) -> None:
-        """Nothing: random numbers are none of its business."""
-
-    def instantiate_classes(self) -> None:
-        """Nothing: the config is all that is wanted."""
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Nothing."""
-
-    def read(self, args: Sequence[str]) -> dict[str, Any]:
-        """The whole config of a `lightning` command, defaults included, as plain data."""
-        self.parse_arguments(self.parser, list(args))
-        name = self.config.subcommand
-        return plain_config(self._parser(name), self.config[name])
-
-
 def run_lightning(args: Sequence[str] | None = None) -> None:
     """Run a `lightning` command.
 
@@ -252,8 +235,13 @@ def run_lightning(args: Sequence[str] | None = None) -> None:
         args: Its words; those of the shell if None.
     """
     words = sys.argv[1:] if args is None else [*args]
-    chosen = words[0] if words and words[0] in SUBCOMMANDS else None
-    _start(_for_command(chosen) if chosen else SuiteCLI, args)
+    if words[:1] == [PRETRAIN]:
+        start_cli(PretrainCLI, ["fit", *words[1:]])
+    elif words and words[0] in SUBCOMMANDS:
+        ChosenCLI.chosen = words[0]
+        start_cli(ChosenCLI, args)
+    else:
+        start_cli(SuiteCLI, args)
 
 
 class ChosenCLI(SuiteCLI):
@@ -269,14 +257,24 @@ class ChosenCLI(SuiteCLI):
         return {ChosenCLI.chosen: SuiteCLI.subcommands()[ChosenCLI.chosen]}
 
 
-def _for_command(name: str) -> type[SuiteCLI]:
-    ChosenCLI.chosen = name
-    return ChosenCLI
+class PretrainCLI(SuiteCLI):
+    """``lightning pretrain``: a fit without labels, whose checkpoints ``--init_from`` takes."""
 
+    module_class = MaskedResidues
+    data_class = PretrainingDataModule
 
-def config_reader() -> ConfigReader:
-    """Make a reader of what `lightning` commands ask for."""
-    return _start(ConfigReader, ["fit", "--model.encoder=HeMeNet"])
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        return {"fit": SuiteCLI.subcommands()["fit"]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        super().add_arguments_to_parser(parser)
+        parser.set_defaults({"checkpoint.monitor": "val/loss", "checkpoint.mode": "min"})
+
+    def before_fit(self) -> None:
+        if self.config.fit.tracking.register:
+            _refuse("--tracking.register is for models that predict; a pretrained encoder does not")
+        super().before_fit()
 
 
 def check_library() -> str:
@@ -310,14 +308,15 @@ def _kept(trainer: Trainer, subcommand: str) -> str:
     return f"Interrupted; kept: {last}. Go on with the same command and {OPTION} {last}"
 
 
-def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
+def start_cli(cli: type[CLI], args: Sequence[str] | None) -> CLI:
+    """Carry out a command, or read it, as ``cli`` does; ``args`` None for those of the shell."""
     without_noise()
     # a value that looks like an address would be fetched and read as a config
     set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
     load_encoders()
     return cli(
-        MultiTaskModule,
-        ProteinMTDataModule,
+        cli.module_class,
+        cli.data_class,
         save_config_callback=RecordIdentity,
         save_config_kwargs={"save_to_log_dir": False},
         trainer_defaults={

@@ -1,16 +1,23 @@
 """The multi-task model: readouts, heads, losses, evaluation and the LightningModule."""
 
-from hemenet_lab.model.checkpoint_notes import SYNTHETIC_DATA, training_data_note
+from hemenet_lab.model.checkpoint_notes import (
+    SYNTHETIC_DATA,
+    TRAINED_ON_KEY,
+    keep_plain,
+    note_of_data,
+    training_data_note,
+)
 from hemenet_lab.model.entry_graphs import entry_graphs
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
 from hemenet_lab.model.readout import Counting, Mean, Readout, Sum, TaskAware, Weighted
-from hemenet_lab.model.schedule import WarmUp, WarmupCosine
-from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit
+from hemenet_lab.model.schedule import WarmUp, WarmupCosine, optimizers, require_steps
+from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit, take_weights
 
 __all__ = [
     "SYNTHETIC_DATA",
     "TASKS_KEY",
+    "TRAINED_ON_KEY",
     "Counting",
     "DoesNotFit",
     "Mean",
@@ -23,5 +30,10 @@ __all__ = [
     "WarmupCosine",
     "Weighted",
     "entry_graphs",
+    "keep_plain",
+    "note_of_data",
+    "optimizers",
+    "require_steps",
+    "take_weights",
     "training_data_note",
 ]
