@@ -12,6 +12,7 @@ from hemenet_lab.cli import hemenet
 from hemenet_lab.prediction import Predictor
 from tests.integration.run import ROOT, SMALL, fit_args, only, run_here
 from tests.integration.test_fit import runs_of
+from tests.structures.files import peptide, write_pdb
 
 SHORT = (*SMALL, "--trainer.max_epochs=1", "--trainer.limit_train_batches=2")
 
@@ -96,3 +97,21 @@ def test_the_recipe_is_listed_where_it_belongs(capsys: pytest.CaptureFixture[str
     part = printed.partition("hemenet pretrain --config")[2].partition("\nFor `")[0]
     assert "pretrain.yaml" in part
     assert printed.count("pretrain.yaml") == 1
+
+
+def test_the_page_makes_a_store_of_structures_without_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs/pretrain.md").read_text("utf-8")
+    program = page.partition("# unlabelled_store.py\n")[2].partition("```")[0]
+    (folder := tmp_path / "files").mkdir()
+    for number in range(11):
+        names = ["GLY", *["ALA", "SER"] * 4][: 4 + number % 3]
+        write_pdb(folder / f"p{number:02d}.pdb", peptide(names))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["unlabelled_store.py", str(folder)])
+    exec(program, {"__name__": "__main__"})
+    words = [f"--config={ROOT / 'experiments/pretrain.yaml'}", "--data.root=unlabelled"]
+    short = ["--trainer.fast_dev_run=true", "--trainer.logger=false"]
+    run_here(monkeypatch, tmp_path, "pretrain", *words, *SMALL, *short)
+    assert "10 to learn from, 1 to validate" in capsys.readouterr().out
