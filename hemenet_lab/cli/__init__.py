@@ -26,6 +26,6 @@ def lightning(args: Sequence[str] | None = None) -> None:
 
 def config_reader() -> Any:
     """A reader of what `lightning` commands ask for: ``config_reader().read(words)``."""
-    from hemenet_lab.cli.config_reader import config_reader
+    from hemenet_lab.cli.lightning_adapter import config_reader
 
     return config_reader()

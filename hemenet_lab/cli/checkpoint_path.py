@@ -14,7 +14,7 @@ from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
 from hemenet_lab.pretraining import MaskedResidues
 from hemenet_lab.saved import DATA, MODEL, TRAINING_ONLY, checkpoint_settings, read_checkpoint
-from hemenet_lab.tracking import resolve_checkpoint
+from hemenet_lab.tracking import plain_config, resolve_checkpoint
 
 OPTION = "--ckpt_path"
 FOLDER = "--trainer.logger.init_args.folder"
@@ -126,6 +126,32 @@ def resolved_path(value: str, folder: Path, settings: Settings | None) -> Path:
             f"seed; {_advice(found)}"
         )
     return same[-1]
+
+
+def check_checkpoint(config: Any, parser: Any, trust: bool) -> None:
+    """Find the file that a config's ``ckpt_path`` means, and let no pickle be read.
+
+    Args:
+        config: Of one command, as it was parsed; changed in place.
+        parser: The command's.
+        trust: The file may run code.
+
+    Raises:
+        ValueError: There is no such file, or it is to be read as a pickle.
+    """
+    path = config.get("ckpt_path")
+    if path is None:
+        return
+    if not Path(path).is_file():
+        asked = plain_config(parser, config)
+        config.ckpt_path = str(resolved_path(path, Path(runs_folder(asked)), asked))
+        rank_zero_info(f"ckpt_path {path}: {config.ckpt_path}")
+    if config.get("weights_only") is False and not trust:
+        raise ValueError(
+            f"weights_only is false, which lets {path} run code; leave it out, or give {TRUST} "
+            "too if you trust whoever wrote the file"
+        )
+    config.weights_only = config.get("weights_only") is not False
 
 
 def start_from(

@@ -28,6 +28,7 @@ from hemenet_lab.cli.checkpoint_path import (
     RUNS,
     SUBCOMMANDS,
     TRUST,
+    check_checkpoint,
     checkpoint_defaults,
     option,
     resolved_path,
@@ -139,7 +140,11 @@ class SuiteCLI(LightningCLI):
         for subparser in self._subcommand_parsers.values():
             subparser.set_defaults(defaults)
         self.config = parser.parse_args(words)
-        self._check_checkpoint(trust)
+        name = self.config.subcommand
+        try:
+            check_checkpoint(self.config[name], self._parser(name), trust)
+        except ValueError as error:
+            _refuse(error)
 
     def _with_checkpoint(self, words: list[str]) -> list[str]:
         """The words with the file that ``--ckpt_path`` means in its place.
@@ -168,26 +173,6 @@ class SuiteCLI(LightningCLI):
             except SystemExit:
                 return None
         return plain_config(self._parser(config.subcommand), config[config.subcommand])
-
-    def _check_checkpoint(self, trust: bool) -> None:
-        """Refuse pickles, and a path that a config file gives and that is none."""
-        config = self.config[self.config.subcommand]
-        path = config.get("ckpt_path")
-        if path is None:
-            return
-        if not Path(path).is_file():
-            try:
-                asked = plain_config(self._parser(self.config.subcommand), config)
-                config.ckpt_path = str(resolved_path(path, Path(runs_folder(asked)), asked))
-            except ValueError as error:
-                _refuse(error)
-            rank_zero_info(f"ckpt_path {path}: {config.ckpt_path}")
-        if config.get("weights_only") is False and not trust:
-            _refuse(
-                f"weights_only is false, which lets {path} run code; leave it out, or give {TRUST} "
-                "too if you trust whoever wrote the file"
-            )
-        config.weights_only = config.get("weights_only") is not False
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's settings are defaults here, so that what is written wins."""
@@ -228,6 +213,28 @@ class SuiteCLI(LightningCLI):
         register_fit(self.trainer, self.config.fit.tracking.register)
 
 
+class ConfigReader(SuiteCLI):
+    """Reads commands without carrying them out."""
+
+    def parse_arguments(self, parser: Any, args: Any) -> None:
+        self.config = parser.parse_args(list(args))
+
+    def _set_seed(self) -> None:
+        """Nothing: random numbers are none of its business."""
+
+    def instantiate_classes(self) -> None:
+        """Nothing: the config is all that is wanted."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing."""
+
+    def read(self, args: Sequence[str]) -> dict[str, Any]:
+        """The whole config of a `lightning` command, defaults included, as plain data."""
+        self.parse_arguments(self.parser, list(args))
+        name = self.config.subcommand
+        return plain_config(self._parser(name), self.config[name])
+
+
 def run_lightning(args: Sequence[str] | None = None) -> None:
     """Run a `lightning` command.
 
@@ -236,12 +243,13 @@ def run_lightning(args: Sequence[str] | None = None) -> None:
     """
     words = sys.argv[1:] if args is None else [*args]
     if words[:1] == [PRETRAIN]:
-        start_cli(PretrainCLI, ["fit", *words[1:]])
+        ChosenCLI.chosen = "fit"
+        _start(PretrainCLI, ["fit", *words[1:]])
     elif words and words[0] in SUBCOMMANDS:
         ChosenCLI.chosen = words[0]
-        start_cli(ChosenCLI, args)
+        _start(ChosenCLI, args)
     else:
-        start_cli(SuiteCLI, args)
+        _start(SuiteCLI, args)
 
 
 class ChosenCLI(SuiteCLI):
@@ -257,15 +265,11 @@ class ChosenCLI(SuiteCLI):
         return {ChosenCLI.chosen: SuiteCLI.subcommands()[ChosenCLI.chosen]}
 
 
-class PretrainCLI(SuiteCLI):
+class PretrainCLI(ChosenCLI):
     """``lightning pretrain``: a fit without labels, whose checkpoints ``--init_from`` takes."""
 
     module_class = MaskedResidues
     data_class = PretrainingDataModule
-
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        return {"fit": SuiteCLI.subcommands()["fit"]}
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         super().add_arguments_to_parser(parser)
@@ -275,6 +279,11 @@ class PretrainCLI(SuiteCLI):
         if self.config.fit.tracking.register:
             _refuse("--tracking.register is for models that predict; a pretrained encoder does not")
         super().before_fit()
+
+
+def config_reader() -> ConfigReader:
+    """Make a reader of what `lightning` commands ask for."""
+    return _start(ConfigReader, ["fit", "--model.encoder=HeMeNet"])
 
 
 def check_library() -> str:
@@ -308,8 +317,7 @@ def _kept(trainer: Trainer, subcommand: str) -> str:
     return f"Interrupted; kept: {last}. Go on with the same command and {OPTION} {last}"
 
 
-def start_cli(cli: type[CLI], args: Sequence[str] | None) -> CLI:
-    """Carry out a command, or read it, as ``cli`` does; ``args`` None for those of the shell."""
+def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
     without_noise()
     # a value that looks like an address would be fetched and read as a config
     set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)

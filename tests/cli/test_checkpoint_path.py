@@ -102,7 +102,7 @@ def test_commands_refuse_in_one_line(
 def test_last_goes_on_with_the_run_of_these_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from hemenet_lab.cli.config_reader import config_reader
+    from hemenet_lab.cli.lightning_adapter import config_reader
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["lightning"])

@@ -7,7 +7,7 @@ import torch
 
 from hemenet_lab.cli import hemenet, lightning
 from hemenet_lab.cli.checkpoint_path import checkpoint_defaults
-from hemenet_lab.cli.config_reader import config_reader
+from hemenet_lab.cli.lightning_adapter import config_reader
 from hemenet_lab.saved.checkpoint import LIGHTNINGS_INSTANTIATOR
 from hemenet_lab.tracking import run_identity
 
