@@ -4,7 +4,15 @@ from hemenet_lab.model.checkpoint_notes import SYNTHETIC_DATA, training_data_not
 from hemenet_lab.model.entry_graphs import entry_graphs
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
-from hemenet_lab.model.readout import Counting, Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.model.readout import (
+    Counting,
+    Mean,
+    Readout,
+    StatisticsPooling,
+    Sum,
+    TaskAware,
+    Weighted,
+)
 from hemenet_lab.model.schedule import WarmUp, WarmupCosine
 from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit
 
@@ -16,6 +24,7 @@ __all__ = [
     "Mean",
     "MultiTaskModule",
     "Readout",
+    "StatisticsPooling",
     "Sum",
     "TaskAware",
     "TaskEvaluation",
