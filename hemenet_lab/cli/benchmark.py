@@ -191,6 +191,7 @@ def baselines(
     out: Path | None = None,
     grid: Path | None = None,
     folder: str = RUNS,
+    predictions: Path | None = None,
 ) -> None:
     """Print what plain methods reach on a store's tasks: what any model must beat.
 
@@ -206,10 +207,12 @@ def baselines(
         grid: Grid file whose finished runs are judged on the same items, with the interval of
             their difference to the best plain method.
         folder: Where the runs are recorded.
+        predictions: Table of another program's predictions (id, chain, and columns called as tasks,
+            or task, term and value), judged on those of the items that it has.
     """
     from hemenet_lab.benchmark.references import run_baselines
 
-    run_baselines(store, split, folds, seed, out, grid, folder)
+    run_baselines(store, split, folds, seed, out, grid, folder, predictions)
 
 
 def llm(store: str, *, options: LLMOptions, yes: bool = False) -> int:

@@ -68,16 +68,25 @@ class ChannelGraph(NamedTuple):
     """Weights of the messages in the update of h, [E]; None for 1."""
 
 
-def node_pairs(edge_index: Int64[Tensor, "2 edges"], num_nodes: int) -> dict[str, Tensor]:
-    """``first``, ``second`` and ``pair`` of a `ChannelGraph`, from edges int64 [2, E]."""
+def node_pairs(
+    edge_index: Int64[Tensor, "2 edges"], mask: Bool[Tensor, "nodes channels"]
+) -> dict[str, Tensor]:
+    """``first``, ``second`` and ``pair`` of a `ChannelGraph`, from edges [2, E] and mask [N, C].
+
+    Pairs of nodes with alike numbers of channels lie together, so that a block of them has little
+    padding (`hemenet_lab.encoders.typed_distances`).
+    """
     source, target = edge_index
     low, high = torch.minimum(source, target), torch.maximum(source, target)
-    pairs, place = torch.unique(low * num_nodes + high, return_inverse=True)
-    return {
-        "first": pairs // num_nodes,
-        "second": pairs % num_nodes,
-        "pair": place + len(pairs) * (target != low),
-    }
+    pairs, place = torch.unique(low * len(mask) + high, return_inverse=True)
+    first, second = pairs // len(mask), pairs % len(mask)
+    length = occupied_length(mask)
+    # by the length of the first node in steps of two, and within a step up or down by the second's
+    step, of_second = (length[first] + 1) // 2, length[second]
+    turned = torch.where(step % 2 == 0, of_second, mask.shape[1] - of_second)
+    order = (step * (mask.shape[1] + 1) + turned).argsort(stable=True)
+    of_edge = order.argsort()[place] + len(pairs) * (target != low)
+    return {"first": first[order], "second": second[order], "pair": of_edge}
 
 
 def channel_graph(
@@ -104,7 +113,7 @@ def channel_graph(
     """
     source, target = edge_index
     n, c = mask.shape
-    pairs = node_pairs(edge_index, n) if pairs is None else pairs
+    pairs = node_pairs(edge_index, mask) if pairs is None else pairs
     return ChannelGraph(
         source=source,
         target=target,
@@ -157,7 +166,7 @@ class PairsAndTypes(Preparation):
 
     def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
         types = present_types(graph.channel_type, graph.channel_mask)
-        return {"types": types, **node_pairs(graph.edge_index, len(graph.channel_mask))}
+        return {"types": types, **node_pairs(graph.edge_index, graph.channel_mask)}
 
 
 class MultichannelEncoder(Encoder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,11 +11,13 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from hemenet_lab.encoders.multichannel import ChannelGraph
+from hemenet_lab.encoders.multichannel import ChannelGraph, occupied_length
 from hemenet_lab.nn import safe_norm, safe_sqrt
 
 PAIRS_AT_ONCE = 8192
 """Node pairs whose [C, C] distances exist at the same time."""
+PAIRS_IN_CACHE = 1024
+"""The same on a CPU, where `_blocks` leaves padding out."""
 
 
 def pair_distances(
@@ -42,24 +45,54 @@ def _distances(first: Tensor, second: Tensor) -> Tensor:
     return torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def _rows(x: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
-    return x.index_select(0, i), x.index_select(0, j)
+@dataclass(frozen=True)
+class _Block:
+    """Some of the node pairs, and how many channels of their nodes are worth a look."""
+
+    part: slice
+    i: Tensor
+    j: Tensor
+    most_i: int
+    most_j: int
+
+    def rows(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Channels of both nodes of each pair, from x [N, C, …]."""
+        return self.of_i(x).index_select(0, self.i), self.of_j(x).index_select(0, self.j)
+
+    def of_i(self, x: Tensor) -> Tensor:
+        return x[:, : self.most_i]
+
+    def of_j(self, x: Tensor) -> Tensor:
+        return x[:, : self.most_j]
 
 
-def _chunks(num: int) -> Iterator[slice]:
-    for start in range(0, num, PAIRS_AT_ONCE):
-        yield slice(start, start + PAIRS_AT_ONCE)
+def _blocks(real: Tensor, first: Tensor, second: Tensor) -> Iterator[_Block]:
+    """The pairs a block at a time; ``real`` [N, C] says which channels count.
+
+    A CPU takes only as many channels as the longest node of a block has: half of a protein's are
+    padding. Other devices take all, as they would have to wait for that number.
+    """
+    on_cpu = real.device.type == "cpu"
+    length = occupied_length(real) if on_cpu else None
+    at_once = PAIRS_IN_CACHE if on_cpu else PAIRS_AT_ONCE
+    for start in range(0, len(first), at_once):
+        part = slice(start, start + at_once)
+        i, j = first[part], second[part]
+        if length is None:
+            yield _Block(part, i, j, real.shape[1], real.shape[1])
+        else:
+            most_i, most_j = (int(length.index_select(0, of).max().clamp(min=1)) for of in (i, j))
+            yield _Block(part, i, j, most_i, most_j)
 
 
 def _forward(coords: Tensor, channels: Tensor, first: Tensor, second: Tensor) -> Tensor:
     k = channels.shape[-1]
     result = coords.new_empty(len(first), k, k)
     with torch.autocast(coords.device.type, enabled=False):
-        for part in _chunks(len(first)):
-            i, j = first[part], second[part]
-            distances = _distances(*_rows(coords, i, j))
-            s_i, s_j = _rows(channels, i, j)
-            result[part] = s_i.transpose(1, 2) @ (distances @ s_j)
+        for block in _blocks((channels != 0).any(2), first, second):
+            s_i, s_j = block.rows(channels)
+            distances = _distances(*block.rows(coords))
+            result[block.part] = s_i.transpose(1, 2) @ (distances @ s_j)
     return result
 
 
@@ -76,19 +109,21 @@ def _backward(
         grad, coords, channels, first, second, need_coords, need_channels
     )
     with torch.autocast(coords.device.type, enabled=False):
-        for part in _chunks(len(first)):
-            i, j = first[part], second[part]
-            x_i, x_j = _rows(coords, i, j)
-            s_i, s_j = _rows(channels, i, j)
-            distances = pair_distances(x_i, x_j)
+        # a channel that weighs nothing has a gradient of its weight nevertheless
+        real = (channels != 0).any(2) | need_channels
+        for block in _blocks(real, first, second):
+            x_i, x_j = block.rows(coords)
+            s_i, s_j = block.rows(channels)
+            of_pairs = grad[block.part]
+            distances = _distances(x_i, x_j)
             if need_coords:
-                weight = s_i @ grad[part] @ s_j.transpose(1, 2)
+                weight = s_i @ of_pairs @ s_j.transpose(1, 2)
                 weight.div_(distances).masked_fill_(distances == 0, 0.0)
-                _add_coordinate_gradient(of_coords, weight, x_i, x_j, i, j)
+                _add_coordinate_gradient(of_coords, weight, x_i, x_j, block)
             if need_channels:
-                of_i = distances @ (s_j @ grad[part].transpose(1, 2))
-                of_j = distances.transpose(1, 2) @ (s_i @ grad[part])
-                of_channels.index_add_(0, i, of_i).index_add_(0, j, of_j)
+                of_i = distances @ (s_j @ of_pairs.transpose(1, 2))
+                of_j = distances.transpose(1, 2) @ (s_i @ of_pairs)
+                of_channels.index_add_(0, block.i, of_i).index_add_(0, block.j, of_j)
     return of_coords, of_channels
 
 
@@ -171,12 +206,12 @@ def typed_distances(
 def _closest(coords: Tensor, mask: Tensor, first: Tensor, second: Tensor) -> Tensor:
     result = first.new_empty(len(first))
     padding = coords.new_zeros(mask.shape).masked_fill_(~mask, torch.inf)
-    for part in _chunks(len(first)):
-        i, j = first[part], second[part]
-        squares = _squares(*_rows(coords, i, j))
-        of_i, of_j = _rows(padding, i, j)
-        squares.add_(of_i.unsqueeze(2)).add_(of_j.unsqueeze(1))
-        result[part] = squares.flatten(1).argmin(1)
+    for block in _blocks(mask, first, second):
+        of_i, of_j = block.rows(padding)
+        squares = _squares(*block.rows(coords))
+        place = squares.add_(of_i.unsqueeze(2)).add_(of_j.unsqueeze(1)).flatten(1).argmin(1)
+        atom_i, atom_j = place // block.most_j, place % block.most_j
+        result[block.part] = atom_i * mask.shape[1] + atom_j
     return result
 
 
@@ -221,14 +256,15 @@ def smallest_distances(
 
 
 def _add_coordinate_gradient(
-    total: Tensor, weight: Tensor, x_i: Tensor, x_j: Tensor, i: Tensor, j: Tensor
+    total: Tensor, weight: Tensor, x_i: Tensor, x_j: Tensor, block: _Block
 ) -> None:
     """Adds Σ_q weight_pq (x_ip - x_jq) to node i and its opposite to node j."""
     # relative to one atom of the pair, so that the products stay small numbers
     origin = x_i[:, :1]
     x_i, x_j = x_i - origin, x_j - origin
-    total.index_add_(0, i, _weighted_differences(weight, x_i, x_j))
-    total.index_add_(0, j, _weighted_differences(weight.transpose(1, 2), x_j, x_i))
+    block.of_i(total).index_add_(0, block.i, _weighted_differences(weight, x_i, x_j))
+    of_j = _weighted_differences(weight.transpose(1, 2), x_j, x_i)
+    block.of_j(total).index_add_(0, block.j, of_j)
 
 
 def _weighted_differences(weight: Tensor, x: Tensor, y: Tensor) -> Tensor:

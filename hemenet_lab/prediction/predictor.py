@@ -27,7 +27,6 @@ from hemenet_lab.prediction.named import has_partner
 from hemenet_lab.prediction.result import Level, Result, check_level
 from hemenet_lab.prediction.stream import Complex, Failure, Piece, Reading, batches, read_all
 from hemenet_lab.prediction.trust import Acquaintance, estimate
-from hemenet_lab.protein_mt.splits import chain_sequences
 from hemenet_lab.store import CONTACT, PARTNER, Entry
 from hemenet_lab.tasks import Task
 
@@ -227,7 +226,10 @@ class Predictor:
             complexes = structure_files(Path(complexes))
         asked = (e if isinstance(e, (Complex, Failure)) else Complex(e) for e in complexes)
         views = tuple(dict.fromkeys(member.module.encoder.view for member in self.members))
-        return read_all(asked, replace(self.reading, views=views), workers, executor)
+        # a reading process looks up likeness too, since the model is what the others wait for
+        known = self._known if workers and not executor else None
+        reading = replace(self.reading, views=views, known=known)
+        return read_all(asked, reading, workers, executor)
 
     def _results(self, pieces: Sequence[Piece]) -> list[Result | Failure]:
         """Predictions of a batch; what the models cannot take together they get one by one."""
@@ -284,8 +286,7 @@ class Predictor:
             values = [each[task.name] for each in outputs]
             drawn = [(member, each[task.name]) for member, each in passes]
             estimates[task.name] = estimate(task, self.members, values, drawn, self.level)
-        sequences = chain_sequences(entry)
-        identity = tuple(self._known.identity(text) for text in sequences)
+        identity = self._known.identities(entry) if piece.identity is None else piece.identity
         return Result(
             entry,
             piece.path,
@@ -296,7 +297,7 @@ class Predictor:
             identity,
             self.trained_on,
             self.notes + self._known.size_notes(entry) + self._partner_note(entry),
-            tuple(self._known.chain_notes(entry, sequences, identity)),
+            tuple(self._known.chain_notes(entry, identity)),
             partial(look, self.members[0], self.device, entry),
         )
 

@@ -18,6 +18,7 @@ from hemenet_lab.loading import groups_within
 from hemenet_lab.prediction.complexes import ReadComplex, read_complexes
 from hemenet_lab.prediction.formats import is_file, ligand_file, structure_file
 from hemenet_lab.prediction.members import Edges
+from hemenet_lab.prediction.trust import Acquaintance
 from hemenet_lab.store import CONTACT
 
 CHUNK = 8
@@ -83,6 +84,8 @@ class Reading:
     contact: float = CONTACT
     views: tuple[GraphView, ...] = ()
     """Views whose edges are computed with the reading, so that other processes can do it."""
+    known: Acquaintance | None = None
+    """Looks up how like the training chains are, for the same reason."""
 
     def read(self, asked: Complex) -> list[ReadComplex]:
         """The complexes of one request: every chosen model with every chosen pose.
@@ -114,13 +117,16 @@ class Reading:
             )
         )
 
-    def edges(self, found: ReadComplex) -> Edges:
-        """Edges of a complex by view, in types as small as they can be: they are sent around."""
-        made = {}
+    def made(self, found: ReadComplex) -> tuple[Edges, tuple[float | None, ...] | None]:
+        """Edges of a complex by view, and the identity of each chain to the training chains.
+
+        The edges are in types as small as they can be: they are sent around.
+        """
+        edges = {}
         for view in self.views:
             index, kind = view_edges(found.entry, view)
-            made[view.key()] = (index.astype(np.int32), kind.astype(np.int8))
-        return made
+            edges[view.key()] = (index.astype(np.int32), kind.astype(np.int8))
+        return edges, self.known.identities(found.entry) if self.known else None
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,8 @@ class Piece:
     error: str = ""
     edges: Edges = field(default_factory=dict)
     """Of the views that were asked for."""
+    identity: tuple[float | None, ...] | None = None
+    """Of each chain to the training chains, if it was asked for."""
 
     @property
     def failure(self) -> Failure:
@@ -159,15 +167,15 @@ class _Reader(Dataset[list[Piece]]):
         path, place = asked.shown, asked.place
         try:
             found = self._reading.read(asked)
-            edges = [self._reading.edges(each) for each in found]
+            made = [self._reading.made(each) for each in found]
         except (ValueError, OSError) as error:
             return [Piece(number, True, path, place, None, str(error))]
         except Exception as error:  # whatever a file does to a library, the others go on
             return [Piece(number, True, path, place, None, f"{type(error).__name__}: {error}")]
         final = len(found) - 1
         return [
-            Piece(number, k == final, path, place, each, edges=mine)
-            for k, (each, mine) in enumerate(zip(found, edges, strict=True))
+            Piece(number, k == final, path, place, each, edges=edges, identity=identity)
+            for k, (each, (edges, identity)) in enumerate(zip(found, made, strict=True))
         ]
 
 

@@ -11,6 +11,7 @@ import torch
 from hemenet_lab.calibration import FAR, TermCalibration, TrainingSet
 from hemenet_lab.prediction.members import Floats, Member
 from hemenet_lab.prediction.result import Estimate
+from hemenet_lab.protein_mt.splits import chain_sequences
 from hemenet_lab.store import Entry
 from hemenet_lab.tasks import Task
 
@@ -78,8 +79,11 @@ class Acquaintance:
         known = [each for each in sets if each is not None]
         self._sets: list[TrainingSet] = list({each.digest: each for each in known}.values())
 
-    def identity(self, sequence: str) -> float | None:
-        """Highest identity of a chain to a training chain; None where none is known."""
+    def identities(self, entry: Entry) -> tuple[float | None, ...]:
+        """Highest identity of each chain to a training chain; None where none is known."""
+        return tuple(self._identity(text) for text in chain_sequences(entry))
+
+    def _identity(self, sequence: str) -> float | None:
         found = [each.identity(sequence) for each in self._sets]
         return max((each for each in found if each is not None), default=None)
 
@@ -94,11 +98,12 @@ class Acquaintance:
         )
 
     def chain_notes(
-        self, entry: Entry, sequences: Sequence[str], identity: Sequence[float | None]
+        self, entry: Entry, identity: Sequence[float | None]
     ) -> Iterator[tuple[str, ...]]:
         """What is worth knowing of each chain."""
         longest = max((each.longest_chain for each in self._sets), default=0)
-        for name, text, nearest in zip(entry.chain_names, sequences, identity, strict=True):
+        chains = zip(entry.chain_names, chain_sequences(entry), identity, strict=True)
+        for name, text, nearest in chains:
             notes = []
             if nearest is not None and nearest < FAR:
                 notes.append(

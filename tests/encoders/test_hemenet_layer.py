@@ -140,7 +140,7 @@ def test_pairs_in_pieces_give_the_same(monkeypatch):
     case = random_case(4)
     layer = random_layer(case)
     whole = values_and_gradients(run_fast, layer, case)
-    monkeypatch.setattr(typed_distances, "PAIRS_AT_ONCE", 5)
+    monkeypatch.setattr(typed_distances, "PAIRS_IN_CACHE", 5)
     pieces = values_and_gradients(run_fast, layer, case)
     torch.testing.assert_close(pieces, whole, rtol=1e-12, atol=1e-12)
 

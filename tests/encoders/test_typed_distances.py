@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from hemenet_lab.encoders import typed_distances as module
@@ -10,6 +11,7 @@ from hemenet_lab.encoders.typed_distances import (
     smallest_distances,
     typed_distances,
 )
+from hemenet_lab.nn import safe_norm
 from hemenet_lab.testing import LargestTensor
 
 
@@ -40,6 +42,38 @@ def test_gradcheck_with_soft_channels():
     assert torch.autograd.gradcheck(typed_distances, (coords, channels, *pairs))
 
 
+def padded_case() -> tuple[torch.Tensor, ...]:
+    """Nodes of 0 to 5 channels, with a hole; their rows of padding have coordinates far away."""
+    g = torch.Generator().manual_seed(1)
+    coords = 9 * torch.randn(6, 5, 3, generator=g, dtype=torch.float64)
+    channels = torch.randn(6, 5, 2, generator=g, dtype=torch.float64)
+    channels[torch.arange(5) >= torch.arange(6).unsqueeze(1)] = 0
+    channels[4, 1] = 0
+    first, second = torch.combinations(torch.arange(6), with_replacement=True).unbind(1)
+    return coords, channels, first, second
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+@pytest.mark.parametrize("soft", [False, True])
+def test_padding_left_out_of_a_block_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, at_once: int, soft: bool
+) -> None:
+    monkeypatch.setattr(module, "PAIRS_IN_CACHE", at_once)
+    coords, channels, first, second = padded_case()
+    coords.requires_grad_()
+    channels.requires_grad_(soft)
+    inputs = [coords, channels] if soft else [coords]
+    distances = safe_norm(coords[first].unsqueeze(2) - coords[second].unsqueeze(1))
+    want = torch.einsum("pak,pab,pbl->pkl", channels[first], distances, channels[second])
+    got = typed_distances(coords, channels, first, second)
+    torch.testing.assert_close(got, want)
+    weight = torch.randn(want.shape, dtype=torch.float64)
+    torch.testing.assert_close(
+        torch.autograd.grad((got * weight).sum(), inputs),
+        torch.autograd.grad((want * weight).sum(), inputs),
+    )
+
+
 def test_distances_match_torch_and_keep_zero():
     x, y = torch.randn(5, 4, 3), torch.randn(5, 4, 3)
     torch.testing.assert_close(
@@ -60,7 +94,7 @@ def test_no_pairs():
 def test_distances_of_all_pairs_never_exist_at_once(monkeypatch):
     """Inside the operators, where `LargestTensor` cannot look from outside."""
     pairs, channels, chunk = 60, 14, 6
-    monkeypatch.setattr(module, "PAIRS_AT_ONCE", chunk)
+    monkeypatch.setattr(module, "PAIRS_IN_CACHE", chunk)
     coords, types = torch.randn(10, channels, 3), torch.rand(10, channels, 2)
     ends = torch.randint(0, 10, (2, pairs))
     with LargestTensor() as largest:
@@ -79,7 +113,7 @@ def test_smallest_distances_by_hand():
 
 
 def test_smallest_distances_match_all_pairs_in_chunks(monkeypatch):
-    monkeypatch.setattr(module, "PAIRS_AT_ONCE", 3)
+    monkeypatch.setattr(module, "PAIRS_IN_CACHE", 3)
     g = torch.Generator().manual_seed(0)
     coords = torch.randn(6, 4, 3, generator=g, dtype=torch.float64, requires_grad=True)
     mask = torch.rand(6, 4, generator=g) < 0.6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,23 +10,22 @@ import numpy as np
 
 from hemenet_lab.benchmark.grids import RUNS, load_grid
 from hemenet_lab.benchmark.references.items import Items
+from hemenet_lab.benchmark.references.outside import read_predictions, rows_of_another
 from hemenet_lab.benchmark.references.rows import (
     Predicted,
     ReferenceRow,
+    best_scores,
     differences_text,
     reference_predictions,
     rows_csv,
+    rows_less_best,
     rows_text,
     scored_rows,
 )
 from hemenet_lab.benchmark.results import GridResults, read_grid
 from hemenet_lab.benchmark.tables import label_of, row_of, varying_axes
-from hemenet_lab.metrics import METRICS, Resampled, difference, mean_interval
 from hemenet_lab.store import WHOLE, Store, store_folder
 from hemenet_lab.tracking import RecordedRun
-
-Best = tuple[str, Resampled]
-"""A plain method and its score."""
 
 
 def rows_beside(
@@ -60,17 +59,17 @@ def rows_beside(
     axes = varying_axes(by_row)
     rows: list[ReferenceRow] = []
     for task, methods in plain.items():
-        best = {name: _best(methods, name) for name in methods[0].metrics}
+        best = best_scores(methods)
         for row, runs in by_row.items():
             mine = [run for run in runs if any(line.task == task for line in run.results)]
             if mine:
                 label = label_of(row, axes)
                 found = [_aligned(store, methods[0], run, task) for run in mine]
-                rows += _rows(f"{label}, {_seeds(len(found))}", found, best)
+                rows += rows_less_best(f"{label}, {_seeds(len(found))}", found, best)
                 if len(found) > 1:
                     mean = np.mean([each.values for each in found], axis=0)
                     one = [replace(found[0], values=mean)]
-                    rows += _rows(f"{label}, mean of {_seeds(len(found))}", one, best)
+                    rows += rows_less_best(f"{label}, mean of {_seeds(len(found))}", one, best)
     return rows
 
 
@@ -103,40 +102,6 @@ def _names(store: Store, items: Items, tested: Sequence[int]) -> list[tuple[str,
     return found
 
 
-def _rows(
-    label: str, seeds: Sequence[Predicted], plain: Mapping[str, Best | None]
-) -> Iterator[ReferenceRow]:
-    """A row per score of a configuration, from the predictions of its seeds."""
-    for name, best in plain.items():
-        scores = [each.score(name) for each in seeds]
-        mine = [found for _, found, _ in scores if found is not None]
-        if len(mine) < len(seeds):
-            continue
-        value = float(np.mean([each.value for each in mine]))
-        low, high = mean_interval(mine)
-        row = ReferenceRow(seeds[0].items.task.name, label, name, value, low, high, scores[0][2])
-        if best is not None:
-            gap = difference(mine, [best[1]])
-            row = replace(
-                row,
-                against=best[0],
-                difference=gap.value,
-                difference_low=gap.low,
-                difference_high=gap.high,
-            )
-        yield row
-
-
-def _best(methods: Sequence[Predicted], name: str) -> Best | None:
-    """The best plain method by a score."""
-    scores = [(method.method, method.score(name)[1]) for method in methods]
-    found = [(method, score) for method, score in scores if score is not None]
-    if not found:
-        return None
-    sign = -1 if METRICS[methods[0].metrics[name]].higher_is_better else 1
-    return min(found, key=lambda pair: sign * pair[1].value)
-
-
 def run_baselines(
     store: str,
     split: str = "default",
@@ -145,8 +110,9 @@ def run_baselines(
     out: Path | None = None,
     grid: Path | None = None,
     folder: str = RUNS,
+    predictions: Path | None = None,
 ) -> None:
-    """Print `reference_rows` of a store, and of a grid `rows_beside`.
+    """Print `reference_rows` of a store, and beside them those of a grid and another program.
 
     Args:
         store: Folder of a store, or the name of an installed one such as ``demo``.
@@ -156,6 +122,8 @@ def run_baselines(
         out: CSV file for the rows with all digits.
         grid: Grid file whose finished runs are judged on the same items.
         folder: Where the runs are recorded.
+        predictions: Table of another program's predictions (`read_predictions`), judged on those of
+            the items that it has.
     """
     opened = Store(store_folder(store))
     found = list(reference_predictions(opened, split, folds, seed))
@@ -173,6 +141,13 @@ def run_baselines(
         print(rows_text(models))
         print("\nModel less best plain method; the same groups are drawn for both, and the seeds")
         print(differences_text(models))
+    if predictions is not None:
+        others, notes = rows_of_another(read_predictions(predictions, opened), opened, found)
+        rows += others
+        print(f"\nPredictions of {predictions} on the items that it has")
+        print("\n".join([rows_text(others), *notes]))
+        print("\nThey less the best plain method on the same items; the same groups are drawn")
+        print(differences_text(others))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(rows_csv(rows), encoding="utf-8")

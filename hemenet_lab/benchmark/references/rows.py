@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from hemenet_lab.benchmark.references.function import (
     nearest_terms,
 )
 from hemenet_lab.benchmark.references.items import Ints, Items, Values, items_of
-from hemenet_lab.metrics import Resampled, bootstrap, mean_interval, resample
+from hemenet_lab.metrics import METRICS, Resampled, bootstrap, difference, mean_interval, resample
 from hemenet_lab.store import WHOLE, Store, fold_names
 
 Predict = Callable[[Ints, Ints], Values]
@@ -91,6 +91,10 @@ class Predicted:
         if value is None or not np.isfinite(value):
             return value, None, len(target)
         return value, resample(metric, value, values, target, groups), len(target)
+
+
+Best = tuple[str, Resampled]
+"""A plain method and its score."""
 
 
 def reference_rows(
@@ -195,6 +199,44 @@ def _scored(predicted: Predicted, name: str) -> ReferenceRow:
     value, resampled, n = predicted.score(name)
     low, high = mean_interval([resampled]) if resampled is not None else (None, None)
     return ReferenceRow(predicted.items.task.name, predicted.method, name, value, low, high, n)
+
+
+def rows_less_best(
+    label: str, seeds: Sequence[Predicted], plain: Mapping[str, Best | None]
+) -> Iterator[ReferenceRow]:
+    """A row per score of a model, from the predictions of its seeds, less the best plain method."""
+    for name, best in plain.items():
+        scores = [each.score(name) for each in seeds]
+        mine = [found for _, found, _ in scores if found is not None]
+        if len(mine) < len(seeds):
+            continue
+        value = float(np.mean([each.value for each in mine]))
+        low, high = mean_interval(mine)
+        row = ReferenceRow(seeds[0].items.task.name, label, name, value, low, high, scores[0][2])
+        if best is not None:
+            gap = difference(mine, [best[1]])
+            row = replace(
+                row,
+                against=best[0],
+                difference=gap.value,
+                difference_low=gap.low,
+                difference_high=gap.high,
+            )
+        yield row
+
+
+def best_scores(methods: Sequence[Predicted]) -> dict[str, Best | None]:
+    """By name of a score the best of the methods, all of which predicted the same items."""
+    return {name: _best(methods, name) for name in methods[0].metrics}
+
+
+def _best(methods: Sequence[Predicted], name: str) -> Best | None:
+    scores = [(method.method, method.score(name)[1]) for method in methods]
+    found = [(method, score) for method, score in scores if score is not None]
+    if not found:
+        return None
+    sign = -1 if METRICS[methods[0].metrics[name]].higher_is_better else 1
+    return min(found, key=lambda pair: sign * pair[1].value)
 
 
 def _sizes(system: Ints) -> Ints:
