@@ -86,6 +86,9 @@ COMMANDS: dict[str, Command] = {
     "models": Command(
         "list the runs that are there, with their scores", "hemenet_lab.cli.models:models"
     ),
+    "release": Command(
+        "write a model to give away, without pickle", "hemenet_lab.cli.release:release"
+    ),
     "benchmark": Command("run grids of trainings and show their results"),
     "benchmark run": Command(
         "run what is not finished of a grid",

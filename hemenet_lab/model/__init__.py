@@ -1,6 +1,10 @@
 """The multi-task model: readouts, heads, losses, evaluation and the LightningModule."""
 
-from hemenet_lab.model.checkpoint_notes import SYNTHETIC_DATA, training_data_note
+from hemenet_lab.model.checkpoint_notes import (
+    SYNTHETIC_DATA,
+    TRAINED_ON_KEY,
+    training_data_note,
+)
 from hemenet_lab.model.entry_graphs import entry_graphs
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
@@ -19,6 +23,7 @@ from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit
 __all__ = [
     "SYNTHETIC_DATA",
     "TASKS_KEY",
+    "TRAINED_ON_KEY",
     "Counting",
     "DoesNotFit",
     "Mean",

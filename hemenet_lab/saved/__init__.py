@@ -13,10 +13,13 @@ from hemenet_lab.saved.checkpoint import (
     read_checkpoint,
 )
 from hemenet_lab.saved.plugins import encoder_classes, load_encoders
+from hemenet_lab.saved.released import CARD, FILE, shipped_models, write_released
 from hemenet_lab.saved.settings import Refused, checked_settings
 
 __all__ = [
+    "CARD",
     "DATA",
+    "FILE",
     "MODEL",
     "TRAINING_ONLY",
     "Refused",
@@ -26,4 +29,6 @@ __all__ = [
     "load_encoders",
     "module_from_checkpoint",
     "read_checkpoint",
+    "shipped_models",
+    "write_released",
 ]

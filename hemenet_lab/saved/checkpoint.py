@@ -14,6 +14,7 @@ from lightning.pytorch import LightningModule
 
 from hemenet_lab.basics import first_line, present_names
 from hemenet_lab.saved.plugins import load_encoders
+from hemenet_lab.saved.released import is_released, read_released
 from hemenet_lab.saved.settings import ADVICE, Refused, checked_settings
 
 MODEL, DATA = "hyper_parameters", "datamodule_hyper_parameters"
@@ -26,7 +27,7 @@ Module = TypeVar("Module", bound=LightningModule)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The content of a checkpoint; tensors are on the CPU.
+    """The content of a checkpoint, or of a released model; tensors are on the CPU.
 
     Raises:
         ValueError: No such file, a damaged one, or one that holds more than tensors and plain data.
@@ -34,6 +35,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"checkpoint {path} not found; give the path of a .ckpt file")
+    if is_released(path):
+        return read_released(path)
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:

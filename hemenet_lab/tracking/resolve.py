@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from hemenet_lab.saved import FILE, shipped_models
 from hemenet_lab.tracking.address import (
     cause,
     checkpoint_folder,
@@ -17,8 +18,8 @@ from hemenet_lab.tracking.runs import Tag
 
 MODELS = "models:/"
 FORMS = (
-    "give a .ckpt file, the folder of a run, the id of an MLflow run (32 letters and digits), or "
-    "models:/NAME/VERSION"
+    "give a .ckpt file, the folder of a run or of a released model, the id of an MLflow run (32 "
+    "letters and digits), or models:/NAME/VERSION"
 )
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -26,10 +27,11 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 def resolve_checkpoint(
     word: str | Path, folder: str | Path = "runs", tracking_uri: str | None = None
 ) -> Path:
-    """The checkpoint file that a word means; of a run, the one that its test used.
+    """The checkpoint that a word means; of a run, the one that its test used.
 
     Args:
-        word: A file; a run's folder, or one that holds a single run; the id of an MLflow run;
+        word: A file; a run's folder, or one that holds a single run; a released model's folder, or
+            the name of one that comes with the package; the id of an MLflow run;
             ``models:/name/version`` or ``models:/name@alias`` in MLflow's registry.
         folder: Folder of the runs, with their database.
         tracking_uri: Address of another database or a server; MLFLOW_TRACKING_URI counts too.
@@ -43,11 +45,17 @@ def resolve_checkpoint(
     path = Path(text)
     if path.is_file():
         return path
+    if (path / FILE).is_file():
+        return path / FILE
     if path.is_dir():
         return _in_folder(path)
     if _RUN_ID.fullmatch(text):
         return _of_run(text, folder, tracking_uri)
-    raise ValueError(f"checkpoint {text} not found; {FORMS}")
+    shipped = shipped_models()
+    if text in shipped:
+        return shipped[text]
+    names = f", or a model of the package: {', '.join(shipped)}" if shipped else ""
+    raise ValueError(f"checkpoint {text} not found; {FORMS}{names}")
 
 
 def best_checkpoint(folder: Path) -> Path | None:
