@@ -52,13 +52,17 @@ class Remembered(Preparation):
     def tensors(self, graph: ProteinGraph) -> dict[str, Tensor]:
         if getattr(graph, "entry_index", None) is None:
             return self.otherwise(graph)
+        device = graph.pos.device
+        if device.type != "cpu":  # a batch that no loader has prepared
+            found = self.tensors(graph.clone().cpu())
+            return {name: value.to(device) for name, value in found.items()}
         folder = cache_folder() / "features" / self.name
         sizes = node_batch(graph).bincount(minlength=count_graphs(graph)).tolist()
         parts = zip(*(each.split(sizes) for each in self.seen(graph)), strict=True)
         names = [_digest(part) for part in parts]
         files = [folder / name[:2] / f"{name}.npy" for name in names]
-        found = [_kept(file, size) for file, size in zip(files, sizes, strict=True)]
-        rows = [each for each in found if each is not None]
+        kept = [_kept(file, size) for file, size in zip(files, sizes, strict=True)]
+        rows = [each for each in kept if each is not None]
         if len(rows) < len(files):
             with torch.no_grad():
                 rows = [part.float().numpy() for part in self.compute(graph).split(sizes)]
