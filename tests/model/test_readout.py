@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hemenet_lab.model.readout import Counting, Mean, Readout, Sum, TaskAware, Weighted
+from hemenet_lab.model.readout import (
+    Counting,
+    Mean,
+    Readout,
+    StatisticsPooling,
+    Sum,
+    TaskAware,
+    Weighted,
+)
 
 DIM, TASKS, GROUPS = 16, 3, 4
-KINDS = [TaskAware, Counting, Sum, Mean, Weighted]
+KINDS = [TaskAware, Counting, StatisticsPooling, Sum, Mean, Weighted]
 
 
 @pytest.fixture
@@ -23,7 +31,7 @@ def make(kind: type[Readout]) -> Readout:
     readout = kind(DIM, TASKS).double()
     for parameter in readout.parameters():
         torch.nn.init.normal_(parameter, std=0.4)
-    return readout
+    return readout.eval()
 
 
 def slow_task_aware(
@@ -170,3 +178,64 @@ def test_counting_adds_a_linear_of_the_sum(nodes):
     )
     with pytest.raises(ValueError, match="per_nodes is 0"):
         Counting(DIM, TASKS, per_nodes=0)
+
+
+def test_statistics_are_mean_largest_and_deviation_of_each_group(nodes):
+    h, group = nodes
+    found = make(StatisticsPooling).statistics(h, group, GROUPS)
+    for number in (0, 1, 3):
+        x = h[group == number]
+        want = torch.cat([x.mean(0), x.amax(0), x.std(0, correction=0)])
+        torch.testing.assert_close(found[number], want, rtol=1e-4, atol=1.1e-3)
+    nothing = make(StatisticsPooling).statistics(torch.zeros(1, DIM), torch.tensor([0]), 1)
+    torch.testing.assert_close(found[2], nothing[0])
+
+
+def test_statistics_of_a_trained_model_have_mean_0_and_variance_1():
+    torch.manual_seed(0)
+    readout, group = StatisticsPooling(4, 1), torch.arange(40).repeat_interleave(5)
+    h = torch.randn(200, 4) * torch.tensor([0.2, 1, 30, 1]) + torch.tensor([5.0, 0, 0, -40])
+    for _ in range(200):
+        readout.train()(h, group, 40)
+    seen = []
+    readout.linear.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    alone = readout.eval()(h[:5], group[:5], 1)
+    torch.testing.assert_close(alone[:, 0], readout(h, group, 40)[:, 0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(seen[1].mean(0), torch.zeros(12), rtol=0, atol=0.02)
+    torch.testing.assert_close(seen[1].std(0), torch.ones(12), rtol=0, atol=0.06)
+    assert readout.train()(h[:5], group[:5], 1).isfinite().all()  # one group has no variance
+    assert readout(h[:0], group[:0], 0).shape == (1, 0, 4)
+
+
+def test_statistics_of_nodes_that_are_alike_have_finite_gradients():
+    readout = make(StatisticsPooling)
+    h = torch.ones(6, DIM, dtype=torch.float64, requires_grad=True)
+    readout(h, torch.tensor([0, 0, 0, 1, 1, 1]), 3).sin().sum().backward()
+    assert h.grad.isfinite().all()
+    assert h.grad.abs().max() < 1e3
+
+
+def test_statistics_in_half_precision_are_those_of_float32():
+    torch.manual_seed(0)
+    readout = StatisticsPooling(8, 2).eval()
+    h, group = 100 + torch.randn(3000, 8), torch.zeros(3000, dtype=torch.long)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = readout.statistics(h.bfloat16(), group, 1)
+        assert readout(h.bfloat16(), group, 1).isfinite().all()
+    torch.testing.assert_close(found, readout.statistics(h.bfloat16().float(), group, 1))
+    whole = StatisticsPooling(8, 2).bfloat16()
+    assert whole(h.bfloat16(), group, 1).isfinite().all()
+
+
+def test_statistics_compile_whole_for_all_sizes(nodes):
+    readout = StatisticsPooling(DIM, TASKS).eval()
+    compiled = torch.compile(readout, dynamic=True, fullgraph=True, backend="eager")
+    h, group = nodes[0].float(), nodes[1]
+    for size in (11, 7):
+        args = h[:size], group[:size], GROUPS
+        torch.testing.assert_close(compiled(*args), readout(*args))
+
+
+def test_statistics_dropout_outside_0_to_1_is_refused():
+    with pytest.raises(ValueError, match=r"dropout is 1\.0; it must be at least 0 and below 1"):
+        StatisticsPooling(DIM, TASKS, dropout=1.0)

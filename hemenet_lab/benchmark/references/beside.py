@@ -29,7 +29,7 @@ from hemenet_lab.tracking import RecordedRun
 
 
 def rows_beside(
-    store: Store, references: Iterable[Predicted], results: GridResults
+    store: Store, references: Iterable[Predicted], results: GridResults, against: str = ""
 ) -> list[ReferenceRow]:
     """Scores of a grid's models on the items of the reference methods, and the best of these.
 
@@ -41,6 +41,7 @@ def rows_beside(
         store: The one that the runs and the references are of.
         references: Predictions of the plain methods.
         results: The grid's finished runs.
+        against: Name of the method whose scores are subtracted; the best of each score if empty.
 
     Raises:
         ValueError: The runs are of another store, or were tested on other items.
@@ -59,7 +60,7 @@ def rows_beside(
     axes = varying_axes(by_row)
     rows: list[ReferenceRow] = []
     for task, methods in plain.items():
-        best = best_scores(methods)
+        best = best_scores(methods, against)
         for row, runs in by_row.items():
             mine = [run for run in runs if any(line.task == task for line in run.results)]
             if mine:
@@ -111,6 +112,7 @@ def run_baselines(
     grid: Path | None = None,
     folder: str = RUNS,
     predictions: Path | None = None,
+    against: str = "",
 ) -> None:
     """Print `reference_rows` of a store, and beside them those of a grid and another program.
 
@@ -124,9 +126,17 @@ def run_baselines(
         folder: Where the runs are recorded.
         predictions: Table of another program's predictions (`read_predictions`), judged on those of
             the items that it has.
+        against: Name of the plain method that is subtracted from these; the best if empty.
+
+    Raises:
+        ValueError: There is no such method, or as for `rows_beside`.
     """
     opened = Store(store_folder(store))
     found = list(reference_predictions(opened, split, folds, seed))
+    known = sorted({each.method for each in found})
+    if against and against not in known:
+        raise ValueError(f"--against {against!r}: no such plain method here; allowed: {known}")
+    less = f"less {against or 'the best plain method'}"
     rows = scored_rows(found)
     chosen = f"{folds} folds of whole groups, seed {seed}" if folds else f"split {split}"
     synthetic = ", SYNTHETIC data" if opened.manifest.get("synthetic") else ""
@@ -135,18 +145,19 @@ def run_baselines(
     print("In brackets: 95 % intervals when whole groups of test items are drawn again.")
     if grid is not None:
         results = read_grid(load_grid(grid).name, folder=folder, store=opened.hash)
-        models = rows_beside(opened, found, results)
+        models = rows_beside(opened, found, results, against)
         rows += models
         print(f"\nModels of the grid {results.grid} on the same items")
         print(rows_text(models))
-        print("\nModel less best plain method; the same groups are drawn for both, and the seeds")
+        print(f"\nModel {less}; the same groups are drawn for both, and the seeds")
         print(differences_text(models))
     if predictions is not None:
-        others, notes = rows_of_another(read_predictions(predictions, opened), opened, found)
+        table = read_predictions(predictions, opened)
+        others, notes = rows_of_another(table, opened, found, against)
         rows += others
         print(f"\nPredictions of {predictions} on the items that it has")
         print("\n".join([rows_text(others), *notes]))
-        print("\nThey less the best plain method on the same items; the same groups are drawn")
+        print(f"\nThey {less} on the same items; the same groups are drawn")
         print(differences_text(others))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def _problems(
 
 
 def rows_of_another(
-    predictions: Predictions, store: Store, references: Iterable[Predicted]
+    predictions: Predictions, store: Store, references: Iterable[Predicted], against: str = ""
 ) -> tuple[list[ReferenceRow], list[str]]:
     """Scores of another program's predictions, and of the best plain method on the same items.
 
@@ -105,6 +105,7 @@ def rows_of_another(
         predictions: Of the table.
         store: The one that the references are of.
         references: Predictions of the plain methods.
+        against: Name of the method whose scores are subtracted; the best of each score if empty.
 
     Returns:
         The rows, and what did not meet, a line each.
@@ -134,7 +135,7 @@ def rows_of_another(
             if place is not None
         ]
         mine = replace(kept[0], method=predictions.name, values=np.array(values, dtype=np.float64))
-        rows += rows_less_best(predictions.name, [mine], best_scores(kept))
+        rows += rows_less_best(predictions.name, [mine], best_scores(kept, against))
     for what, lines in (
         ("rows could not be used", predictions.unusable),
         ("predictions meet no item judged here", _texts(predictions.found.keys() - met)),

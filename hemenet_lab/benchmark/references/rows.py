@@ -44,7 +44,7 @@ class ReferenceRow:
     n: int
     """Test items."""
     against: str = ""
-    """Of a row of a model: the best plain method by this metric."""
+    """Of a row of a model: the best plain method by this metric, or the one that was asked for."""
     difference: float | None = None
     """Of a row of a model: its value minus that method's."""
     difference_low: float | None = None
@@ -225,9 +225,13 @@ def rows_less_best(
         yield row
 
 
-def best_scores(methods: Sequence[Predicted]) -> dict[str, Best | None]:
-    """By name of a score the best of the methods, all of which predicted the same items."""
-    return {name: _best(methods, name) for name in methods[0].metrics}
+def best_scores(methods: Sequence[Predicted], against: str = "") -> dict[str, Best | None]:
+    """By name of a score the best of the methods, all of which predicted the same items.
+
+    With ``against`` that method alone; None where a task does not have it.
+    """
+    chosen = [method for method in methods if against in ("", method.method)]
+    return {name: _best(chosen, name) for name in methods[0].metrics}
 
 
 def _best(methods: Sequence[Predicted], name: str) -> Best | None:
