@@ -125,8 +125,8 @@ def explain(message: str, parser: SuiteArgumentParser) -> str:
     command = re.search(r"invalid choice: '?([\w-]+)'?.*fit", message)
     if command or 'expected "subcommand"' in message:
         found = f"unknown command {command[1]!r}" if command else "no command given"
-        known = ", ".join((*SUBCOMMANDS, PRETRAIN))
-        return f"{found}; choose one of {known}, for example: {EXAMPLE}"
+        commands = ", ".join((*SUBCOMMANDS, PRETRAIN))
+        return f"{found}; choose one of {commands}, for example: {EXAMPLE}"
     key = re.search(r"(?:[Uu]nrecognized arguments: |Key |Option )['\"]?-*([\w.]+)", message)
     if key and "did you mean" not in message:
         return f"{message};{_nearest(key[1], _known_keys(parser))} see --help for all"
