@@ -33,7 +33,7 @@ STAGES: tuple[tuple[str, ...], ...] = (
     ("hemenet_lab.loading",),
     ("hemenet_lab.metrics",),
     ("hemenet_lab.model",),
-    ("hemenet_lab.saved",),
+    ("hemenet_lab.saved", "hemenet_lab.pretraining"),
     ("hemenet_lab.calibration",),
     ("hemenet_lab.tracking",),
     ("hemenet_lab.training",),

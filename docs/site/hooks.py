@@ -36,7 +36,7 @@ GROUPS = {
     "Notebooks": ("notebooks/train", "notebooks/explain"),
     "How to": (
         *("data", "own-data", "known-sets", "store", "fetch", "predict", "explain"),
-        *("finetune", "extend", "language-models"),
+        *("pretrain", "finetune", "extend", "language-models"),
         *("sweeps", "cluster", "tracking", "reliability", "reproduce"),
     ),
     "Results": ("results-demo", "results-real", "baselines"),
@@ -59,6 +59,7 @@ FACES = (
     *("hemenet_lab.graphs", "hemenet_lab.encoders", "hemenet_lab.loading", "hemenet_lab.metrics"),
     *("hemenet_lab.model", "hemenet_lab.saved", "hemenet_lab.tracking", "hemenet_lab.training"),
     *(
+        "hemenet_lab.pretraining",
         "hemenet_lab.prediction",
         "hemenet_lab.explain",
         "hemenet_lab.testing",

@@ -1,4 +1,4 @@
-"""The command line: `lightning` (fit, validate, test, predict) and `hemenet` (these and tools).
+"""The command line: `lightning` (fit, pretrain, validate, test, predict) and `hemenet` (and tools).
 
 Nothing heavy is imported before a command is chosen.
 """

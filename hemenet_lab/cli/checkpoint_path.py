@@ -12,8 +12,9 @@ from lightning.pytorch.utilities import rank_zero_info
 from hemenet_lab.cli.config_file import expand_includes
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import MultiTaskModule
+from hemenet_lab.pretraining import MaskedResidues
 from hemenet_lab.saved import DATA, MODEL, TRAINING_ONLY, checkpoint_settings, read_checkpoint
-from hemenet_lab.tracking import resolve_checkpoint
+from hemenet_lab.tracking import plain_config, resolve_checkpoint
 
 OPTION = "--ckpt_path"
 FOLDER = "--trainer.logger.init_args.folder"
@@ -23,6 +24,8 @@ TRUST = "--trust"
 """Word that lets a checkpoint name any class; no setting of a run, so it is not in its config."""
 KEYWORDS = ("last", "best")
 SUBCOMMANDS = ("fit", "validate", "test", "predict")
+PRETRAIN = "pretrain"
+"""A fit of another module, on structures without labels."""
 SEED = "data.seed"
 """Where the seed of a run stands among the settings of its data."""
 PLACES = ("root", "num_workers", "pin_memory", "seed")
@@ -31,11 +34,19 @@ Settings = Mapping[str, Mapping[str, Any]]
 """Settings of a command by group: ``model``, ``data``, ``seed_everything``."""
 
 
-def checkpoint_defaults(args: Sequence[str], *, trust: bool = False) -> dict[str, Any]:
+def checkpoint_defaults(
+    args: Sequence[str],
+    module_class: type = MultiTaskModule,
+    data_class: type = ProteinMTDataModule,
+    *,
+    trust: bool = False,
+) -> dict[str, Any]:
     """Settings of the model and the data, and the seed, of the checkpoint that ``args`` name.
 
     Args:
         args: Words of a `lightning` command; the checkpoint is a path there.
+        module_class: Class of the command's module.
+        data_class: Class of its data.
         trust: Let it name any class.
 
     Returns:
@@ -52,8 +63,8 @@ def checkpoint_defaults(args: Sequence[str], *, trust: bool = False) -> dict[str
     named = named_classes(args)
     defaults: dict[str, Any] = {}
     for group, key, cls, skip in (
-        ("model", MODEL, MultiTaskModule, () if fits else TRAINING_ONLY),
-        ("data", DATA, ProteinMTDataModule, ()),
+        ("model", MODEL, module_class, () if fits else TRAINING_ONLY),
+        ("data", DATA, data_class, ()),
     ):
         mine = {name: classes for name, classes in named.items() if name.startswith(f"{group}.")}
         settings = checkpoint_settings(
@@ -117,7 +128,35 @@ def resolved_path(value: str, folder: Path, settings: Settings | None) -> Path:
     return same[-1]
 
 
-def start_from(module: MultiTaskModule, config: Mapping[str, Any], resumed: str | None) -> None:
+def check_checkpoint(config: Any, parser: Any, trust: bool) -> None:
+    """Find the file that a config's ``ckpt_path`` means, and let no pickle be read.
+
+    Args:
+        config: Of one command, as it was parsed; changed in place.
+        parser: The command's.
+        trust: The file may run code.
+
+    Raises:
+        ValueError: There is no such file, or it is to be read as a pickle.
+    """
+    path = config.get("ckpt_path")
+    if path is None:
+        return
+    if not Path(path).is_file():
+        asked = plain_config(parser, config)
+        config.ckpt_path = str(resolved_path(path, Path(runs_folder(asked)), asked))
+        rank_zero_info(f"ckpt_path {path}: {config.ckpt_path}")
+    if config.get("weights_only") is False and not trust:
+        raise ValueError(
+            f"weights_only is false, which lets {path} run code; leave it out, or give {TRUST} "
+            "too if you trust whoever wrote the file"
+        )
+    config.weights_only = config.get("weights_only") is not False
+
+
+def start_from(
+    module: MultiTaskModule | MaskedResidues, config: Mapping[str, Any], resumed: str | None
+) -> None:
     """Let a fit begin with the weights that its ``init_from`` means.
 
     Args:

@@ -19,7 +19,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from hemenet_lab.basics import present_name
-from hemenet_lab.cli.checkpoint_path import SUBCOMMANDS
+from hemenet_lab.cli.checkpoint_path import PRETRAIN, SUBCOMMANDS
 from hemenet_lab.model import Readout
 from hemenet_lab.saved import encoder_classes
 
@@ -125,7 +125,8 @@ def explain(message: str, parser: SuiteArgumentParser) -> str:
     command = re.search(r"invalid choice: '?([\w-]+)'?.*fit", message)
     if command or 'expected "subcommand"' in message:
         found = f"unknown command {command[1]!r}" if command else "no command given"
-        return f"{found}; choose one of {', '.join(SUBCOMMANDS)}, for example: {EXAMPLE}"
+        known = ", ".join((*SUBCOMMANDS, PRETRAIN))
+        return f"{found}; choose one of {known}, for example: {EXAMPLE}"
     key = re.search(r"(?:[Uu]nrecognized arguments: |Key |Option )['\"]?-*([\w.]+)", message)
     if key and "did you mean" not in message:
         return f"{message};{_nearest(key[1], _known_keys(parser))} see --help for all"

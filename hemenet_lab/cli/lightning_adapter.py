@@ -17,16 +17,18 @@ from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import set_parsing_settings
 from lightning.fabric.plugins import CheckpointIO
-from lightning.pytorch import Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
 
 from hemenet_lab.cli.checkpoint_path import (
     FOLDER,
     OPTION,
+    PRETRAIN,
     RUNS,
     SUBCOMMANDS,
     TRUST,
+    check_checkpoint,
     checkpoint_defaults,
     option,
     resolved_path,
@@ -39,6 +41,7 @@ from hemenet_lab.cli.jsonargparse_adapter import SuiteArgumentParser, present_wo
 from hemenet_lab.loading import ProteinMTDataModule
 from hemenet_lab.model import DoesNotFit, MultiTaskModule
 from hemenet_lab.prediction import PredictionTable, check_register, register_fit
+from hemenet_lab.pretraining import MaskedResidues, PretrainingDataModule
 from hemenet_lab.saved import load_encoders
 from hemenet_lab.tracking import NoRecord, RecordIdentity, plain_config
 from hemenet_lab.training import (
@@ -73,6 +76,9 @@ class SuiteCLI(LightningCLI):
     A checkpoint given by ``--ckpt_path`` supplies the settings it was trained with; config files
     and the command line come on top of these.
     """
+
+    module_class: type[LightningModule] = MultiTaskModule
+    data_class: type[ProteinMTDataModule] = ProteinMTDataModule
 
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         kwargs.setdefault("dump_header", [f"hemenet-lab {version('hemenet-lab')}"])
@@ -128,13 +134,17 @@ class SuiteCLI(LightningCLI):
             self._subcommand_parsers["test"].set_defaults({"verbose": False})  # ResultsTable prints
         try:
             words = self._with_checkpoint(words)
-            defaults = checkpoint_defaults(words, trust=trust)
+            defaults = checkpoint_defaults(words, self.module_class, self.data_class, trust=trust)
         except (ValueError, OSError) as error:
             _refuse(error)
         for subparser in self._subcommand_parsers.values():
             subparser.set_defaults(defaults)
         self.config = parser.parse_args(words)
-        self._check_checkpoint(trust)
+        name = self.config.subcommand
+        try:
+            check_checkpoint(self.config[name], self._parser(name), trust)
+        except ValueError as error:
+            _refuse(error)
 
     def _with_checkpoint(self, words: list[str]) -> list[str]:
         """The words with the file that ``--ckpt_path`` means in its place.
@@ -163,26 +173,6 @@ class SuiteCLI(LightningCLI):
             except SystemExit:
                 return None
         return plain_config(self._parser(config.subcommand), config[config.subcommand])
-
-    def _check_checkpoint(self, trust: bool) -> None:
-        """Refuse pickles, and a path that a config file gives and that is none."""
-        config = self.config[self.config.subcommand]
-        path = config.get("ckpt_path")
-        if path is None:
-            return
-        if not Path(path).is_file():
-            try:
-                asked = plain_config(self._parser(self.config.subcommand), config)
-                config.ckpt_path = str(resolved_path(path, Path(runs_folder(asked)), asked))
-            except ValueError as error:
-                _refuse(error)
-            rank_zero_info(f"ckpt_path {path}: {config.ckpt_path}")
-        if config.get("weights_only") is False and not trust:
-            _refuse(
-                f"weights_only is false, which lets {path} run code; leave it out, or give {TRUST} "
-                "too if you trust whoever wrote the file"
-            )
-        config.weights_only = config.get("weights_only") is not False
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: the checkpoint's settings are defaults here, so that what is written wins."""
@@ -252,8 +242,14 @@ def run_lightning(args: Sequence[str] | None = None) -> None:
         args: Its words; those of the shell if None.
     """
     words = sys.argv[1:] if args is None else [*args]
-    chosen = words[0] if words and words[0] in SUBCOMMANDS else None
-    _start(_for_command(chosen) if chosen else SuiteCLI, args)
+    if words[:1] == [PRETRAIN]:
+        ChosenCLI.chosen = "fit"
+        _start(PretrainCLI, ["fit", *words[1:]])
+    elif words and words[0] in SUBCOMMANDS:
+        ChosenCLI.chosen = words[0]
+        _start(ChosenCLI, args)
+    else:
+        _start(SuiteCLI, args)
 
 
 class ChosenCLI(SuiteCLI):
@@ -269,9 +265,20 @@ class ChosenCLI(SuiteCLI):
         return {ChosenCLI.chosen: SuiteCLI.subcommands()[ChosenCLI.chosen]}
 
 
-def _for_command(name: str) -> type[SuiteCLI]:
-    ChosenCLI.chosen = name
-    return ChosenCLI
+class PretrainCLI(ChosenCLI):
+    """``lightning pretrain``: a fit without labels, whose checkpoints ``--init_from`` takes."""
+
+    module_class = MaskedResidues
+    data_class = PretrainingDataModule
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        super().add_arguments_to_parser(parser)
+        parser.set_defaults({"checkpoint.monitor": "val/loss", "checkpoint.mode": "min"})
+
+    def before_fit(self) -> None:
+        if self.config.fit.tracking.register:
+            _refuse("--tracking.register is for models that predict; a pretrained encoder does not")
+        super().before_fit()
 
 
 def config_reader() -> ConfigReader:
@@ -316,8 +323,8 @@ def _start(cli: type[CLI], args: Sequence[str] | None) -> CLI:
     set_parsing_settings(config_read_mode_fsspec_enabled=False, config_read_mode_urls_enabled=False)
     load_encoders()
     return cli(
-        MultiTaskModule,
-        ProteinMTDataModule,
+        cli.module_class,
+        cli.data_class,
         save_config_callback=RecordIdentity,
         save_config_kwargs={"save_to_log_dir": False},
         trainer_defaults={

@@ -70,6 +70,9 @@ COMMANDS: dict[str, Command] = {
         f"The files that were written are kept; {SAME}",
     ),
     "fit": Command("train, as `lightning fit`", LIGHTNING, whole=True),
+    "pretrain": Command(
+        "train an encoder on structures without labels, for --init_from", LIGHTNING, whole=True
+    ),
     "validate": Command("evaluate on the validation split", LIGHTNING, whole=True),
     "test": Command("evaluate on the test split", LIGHTNING, whole=True),
     "predict": Command(

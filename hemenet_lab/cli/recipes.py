@@ -11,6 +11,7 @@ from hemenet_lab.basics import all_recipes, copy_recipes, recipes_folder
 LINE = 80
 KINDS = {
     "fit": "For `hemenet fit --config FOLDER/NAME`:",
+    "pretrain": "For `hemenet pretrain --config FOLDER/NAME`:",
     "grid": "For `hemenet benchmark run FOLDER/NAME`:",
     "part": "To put on top, with a further `--config FOLDER/NAME`:",
 }
@@ -61,6 +62,8 @@ def _kind(folder: str, text: str) -> str:
     """Which of `KINDS` a recipe is: a grid has axes, and an experiment is complete."""
     if any(line.startswith("axes:") for line in text.splitlines()):
         return "grid"
+    if "masked_share:" in text:  # a setting that only pretraining has
+        return "pretrain"
     return "fit" if folder.startswith("experiments") else "part"
 
 

@@ -38,6 +38,7 @@ def build_graph(
     tasks: Iterable[Task] = (),
     edges: tuple[NDArray[Any], NDArray[Any]] | None = None,
     residue_embedding: ResidueRows | None = None,
+    hidden_type: Ints | None = None,
 ) -> ProteinGraph:
     """The graph of an entry, with the attributes listed in `hemenet_lab.graphs.graph`.
 
@@ -48,6 +49,8 @@ def build_graph(
         edges: Result of `view_edges` for the same entry and view, where it is known already.
         residue_embedding: Vectors of all the entry's residues, for models that read them; see
             `ResidueRows`.
+        hidden_type: [N], true types of the entry's nodes that are not to be seen, -1 for all
+            others; the graph has each at the node of the residue's representative atom.
     """
     kept = _site_nodes(entry, view.crop)
     whole, entry = entry, _with_nodes(entry, kept)
@@ -87,6 +90,9 @@ def build_graph(
             vectors = residue_embedding[seen]
         graph.residue_embedding = torch.from_numpy(vectors)
         graph.polymer_residue = _tensor(row)
+    if hidden_type is not None:
+        speaks = nodes.representative == entry.representative[nodes.node]
+        graph.hidden_type = _tensor(np.where(speaks, hidden_type[kept][nodes.node], -1))
     for task in tasks:
         graph[f"y_{task.name}"], graph[f"mask_{task.name}"] = _labels(entry, task)
     graph.entry_id = entry.id

@@ -21,6 +21,8 @@ attribute             shape             dtype     meaning
 ``residue_embedding`` [R, W]            float16   by a language model, or int32 letters of whole
                                                   chains for one
 ``polymer_residue``   [M]               int64     row of each polymer node in it
+``hidden_type``       [N]               int64     type of a masked residue, at its alpha carbon,
+                                                  -1 elsewhere (pretraining only)
 ``y_<task>``          [1 | chains, out] float32   labels, one row per graph or per chain
 ``mask_<task>``       [1 | chains]      bool      True where the row is labelled
 ``entry_id``          str               -         id of the entry

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hemenet_lab.graphs import EdgeCache, GraphView, ProteinGraph
 from hemenet_lab.loading.label_share import hidden_labels, share_lines
-from hemenet_lab.loading.loader import GraphDataset, GraphLoader, Prepare, TrainLoader
+from hemenet_lab.loading.loader import GraphDataset, GraphLoader, Plan, Prepare, TrainLoader
 from hemenet_lab.loading.packing import Items, Limits
 from hemenet_lab.loading.plan import FirstEpochOnly, TrainingPlan, evaluation_batches
 from hemenet_lab.store import SPLIT_NAMES, Store, store_folder
@@ -255,11 +255,9 @@ class ProteinMTDataModule(LightningDataModule):
                 f"split ({', '.join(self.store.split_names)})"
             )
         rank, world_size = self._rank()
-        plan = TrainingPlan(items, self.limits, self.seed, world_size, self.balanced)
-        overfit = getattr(self.trainer, "overfit_batches", 0) > 0
         return TrainLoader(
             self.dataset,
-            FirstEpochOnly(plan) if overfit else plan,
+            self._plan(items, world_size),
             rank,
             world_size,
             self.num_workers,
@@ -294,6 +292,11 @@ class ProteinMTDataModule(LightningDataModule):
         return self._dataset
 
     # --- details --------------------------------------------------------------------------------
+
+    def _plan(self, items: Items, world_size: int) -> Plan:
+        plan = TrainingPlan(items, self.limits, self.seed, world_size, self.balanced)
+        overfit = getattr(self.trainer, "overfit_batches", 0) > 0
+        return FirstEpochOnly(plan) if overfit else plan
 
     def _evaluation_loader(self, items: Items) -> GraphLoader | list[GraphLoader]:
         if not len(items):

@@ -3,6 +3,8 @@
 from hemenet_lab.model.checkpoint_notes import (
     SYNTHETIC_DATA,
     TRAINED_ON_KEY,
+    keep_plain,
+    note_of_data,
     training_data_note,
 )
 from hemenet_lab.model.entry_graphs import entry_graphs
@@ -17,8 +19,8 @@ from hemenet_lab.model.readout import (
     TaskAware,
     Weighted,
 )
-from hemenet_lab.model.schedule import WarmUp, WarmupCosine
-from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit
+from hemenet_lab.model.schedule import WarmUp, WarmupCosine, optimizers, require_steps
+from hemenet_lab.model.starting import TASKS_KEY, DoesNotFit, take_weights
 
 __all__ = [
     "SYNTHETIC_DATA",
@@ -37,5 +39,10 @@ __all__ = [
     "WarmupCosine",
     "Weighted",
     "entry_graphs",
+    "keep_plain",
+    "note_of_data",
+    "optimizers",
+    "require_steps",
+    "take_weights",
     "training_data_note",
 ]

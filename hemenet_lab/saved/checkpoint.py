@@ -13,6 +13,7 @@ from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningModule
 
 from hemenet_lab.basics import first_line, present_names
+from hemenet_lab.model import TASKS_KEY, MultiTaskModule
 from hemenet_lab.saved.plugins import load_encoders
 from hemenet_lab.saved.released import is_released, read_released
 from hemenet_lab.saved.settings import ADVICE, Refused, checked_settings
@@ -74,8 +75,12 @@ def checkpoint_settings(
         trust: Check nothing.
 
     Raises:
-        Refused: They ask for more than `checked_settings` allows.
+        Refused: They ask for more than `checked_settings` allows, or are another module's.
     """
+    tasks = content.get(TASKS_KEY)
+    if group == MODEL and tasks is not None and bool(tasks) != issubclass(cls, MultiTaskModule):
+        kind = "a model with tasks" if tasks else "a pretrained encoder without tasks"
+        raise Refused(f"{source} is {kind}; begin a fit with its weights: --init_from {source}")
     settings = content.get(group, {})
     if not isinstance(settings, dict) or any(not isinstance(name, str) for name in settings):
         raise Refused(f"{source}: {group} are not settings by name; {ADVICE}")

@@ -20,6 +20,7 @@ from lightning.fabric.plugins.environments import SLURMEnvironment
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from hemenet_lab.saved import read_checkpoint
 from hemenet_lab.tracking import tracker_of
@@ -237,7 +238,8 @@ def join_run(trainer: Trainer, ckpt_path: str | None, stage: str) -> None:
 def finish_run(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> None:
     """Calibrate and test the best weights, so that every fit ends with the table of its results.
 
-    Those are the best checkpoint's, or the last ones if the run has kept none.
+    Those are the best checkpoint's, or the last ones if the run has kept none. A module without a
+    test of its own (one that is pretrained) is not tested.
     """
     if trainer.interrupted or trainer.state.fn != TrainerFn.FITTING:
         return
@@ -247,7 +249,8 @@ def finish_run(trainer: Trainer, model: LightningModule, data: LightningDataModu
         best = ""
     if best and trainer.is_global_zero:
         keep_calibration(trainer, model, data, Path(best))
-    if best or not trainer.fast_dev_run:  # type: ignore[attr-defined]
+    tested = is_overridden("test_step", model)
+    if tested and (best or not trainer.fast_dev_run):  # type: ignore[attr-defined]
         trainer.test(model, datamodule=data, ckpt_path=best or None, verbose=False)
     mark = _mark(trainer)
     if mark is not None and trainer.is_global_zero:

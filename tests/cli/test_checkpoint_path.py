@@ -119,7 +119,7 @@ def test_last_goes_on_with_the_run_of_these_settings(
     found = {}
     from hemenet_lab.cli import lightning_adapter
 
-    def stop(args: list[str], *, trust: bool) -> dict[str, Any]:
+    def stop(args: list[str], *classes: type, trust: bool) -> dict[str, Any]:
         found["args"] = args
         raise ValueError("stop here")
 
