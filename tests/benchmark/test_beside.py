@@ -102,14 +102,24 @@ def test_runs_of_other_items_or_another_store_are_refused(
         rows_beside(other, found, results)
 
 
-def test_the_command_prints_both(
-    tmp_path: Path, fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def of_one_run(tmp_path: Path, fake_runs: FakeRuns) -> tuple[Store, Path]:
+    """A store, and a grid whose only run was tested on it."""
     store = ligand_store(tmp_path / "s", ligands=4)
     add(fake_runs, store, "gcn", 0, 1.0)
     grid = tmp_path / "table1.yaml"
     (tmp_path / "base.yaml").write_text("{}")
     grid.write_text("base: [base.yaml]\naxes:\n  encoder: {gcn: {}}\n")
+    return store, grid
+
+
+def test_the_command_prints_both(
+    of_one_run: tuple[Store, Path],
+    tmp_path: Path,
+    fake_runs: FakeRuns,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store, grid = of_one_run
     out, folder = tmp_path / "rows.csv", str(fake_runs.folder)
     run_baselines(str(store.path), grid=grid, folder=folder, out=out)
     said = capsys.readouterr().out
@@ -119,13 +129,9 @@ def test_the_command_prints_both(
 
 
 def test_a_method_can_be_named_that_is_subtracted(
-    tmp_path: Path, fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
+    of_one_run: tuple[Store, Path], fake_runs: FakeRuns, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = ligand_store(tmp_path / "s", ligands=4)
-    add(fake_runs, store, "gcn", 0, 1.0)
-    grid = tmp_path / "table1.yaml"
-    (tmp_path / "base.yaml").write_text("{}")
-    grid.write_text("base: [base.yaml]\naxes:\n  encoder: {gcn: {}}\n")
+    store, grid = of_one_run
     folder = str(fake_runs.folder)
     run_baselines(str(store.path), grid=grid, folder=folder, against="training mean")
     said = capsys.readouterr().out.partition("Model less training mean")[2]

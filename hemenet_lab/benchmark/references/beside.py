@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hemenet_lab.benchmark.grids import RUNS, load_grid
-from hemenet_lab.benchmark.references.items import Items
+from hemenet_lab.benchmark.references.items import item_names
 from hemenet_lab.benchmark.references.outside import read_predictions, rows_of_another
 from hemenet_lab.benchmark.references.rows import (
     Predicted,
     ReferenceRow,
     best_scores,
+    by_task,
     differences_text,
     reference_predictions,
     rows_csv,
@@ -24,7 +25,7 @@ from hemenet_lab.benchmark.references.rows import (
 )
 from hemenet_lab.benchmark.results import GridResults, read_grid
 from hemenet_lab.benchmark.tables import label_of, row_of, varying_axes
-from hemenet_lab.store import WHOLE, Store, store_folder
+from hemenet_lab.store import Store, store_folder
 from hemenet_lab.tracking import RecordedRun
 
 
@@ -51,15 +52,12 @@ def rows_beside(
             f"the runs of grid {results.grid} are of the store {results.store_hash[:12]}, "
             f"{store.path} is {store.hash[:12]}: give the store that they learned from"
         )
-    plain: dict[str, list[Predicted]] = {}
-    for each in references:
-        plain.setdefault(each.items.task.name, []).append(each)
     by_row: dict[tuple[tuple[str, str], ...], list[RecordedRun]] = {}
     for run in sorted(results.judged, key=lambda run: (run.seed or 0, run.id)):
         by_row.setdefault(row_of(run), []).append(run)
     axes = varying_axes(by_row)
     rows: list[ReferenceRow] = []
-    for task, methods in plain.items():
+    for task, methods in by_task(references).items():
         best = best_scores(methods, against)
         for row, runs in by_row.items():
             mine = [run for run in runs if any(line.task == task for line in run.results)]
@@ -82,7 +80,7 @@ def _aligned(store: Store, like: Predicted, run: RecordedRun, task: str) -> Pred
     """A run's predictions in the order of a reference method's."""
     rows = run.predictions(task)
     place = {item: at for at, item in enumerate(rows.items)}
-    wanted = _names(store, like.items, like.tested.tolist())
+    wanted = item_names(store, like.items, like.tested)
     if place.keys() != set(wanted):
         raise ValueError(
             f"{task}: run {run.name} was tested on {len(place)} items, the plain methods on "
@@ -91,16 +89,6 @@ def _aligned(store: Store, like: Predicted, run: RecordedRun, task: str) -> Pred
         )
     order = [place[name] for name in wanted]
     return replace(like, method=run.name, values=rows.prediction[order])
-
-
-def _names(store: Store, items: Items, tested: Sequence[int]) -> list[tuple[str, str]]:
-    """(entry, chain) of items, as runs record them."""
-    found = []
-    for at in tested:
-        entry, chain = int(items.entry[at]), int(items.chain[at])
-        name = "" if chain == WHOLE else store[entry].chain_names[chain]
-        found.append((store.ids[entry], name))
-    return found
 
 
 def run_baselines(

@@ -65,6 +65,16 @@ def _labels(entry: Entry, task: Task) -> Iterator[tuple[int, Values]]:
             yield chain, np.array([value])
 
 
+def item_names(store: Store, items: Items, places: Sequence[int] | Ints) -> list[tuple[str, str]]:
+    """(entry, chain) of some of the items; no chain at the complex level."""
+    found = []
+    for at in places:
+        entry, chain = int(items.entry[at]), int(items.chain[at])
+        name = "" if chain == WHOLE else store[entry].chain_names[chain]
+        found.append((store.ids[entry], name))
+    return found
+
+
 def systems(store: Store, entries: Sequence[int] | Ints) -> Ints:
     """[n], number of the system of each entry; -1 without one.
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from hemenet_lab.benchmark.references.items import item_names
 from hemenet_lab.benchmark.references.rows import (
     Predicted,
     ReferenceRow,
     best_scores,
+    by_task,
     rows_less_best,
 )
 from hemenet_lab.protein_mt.raw import Row, entry_code, number_text, read_table
-from hemenet_lab.store import WHOLE, Store
+from hemenet_lab.store import Store
 from hemenet_lab.tasks import Task
 
 Place = tuple[str, str, str]
@@ -110,16 +112,13 @@ def rows_of_another(
     Returns:
         The rows, and what did not meet, a line each.
     """
-    plain: dict[str, list[Predicted]] = {}
-    for each in references:
-        plain.setdefault(each.items.task.name, []).append(each)
     rows: list[ReferenceRow] = []
     notes: list[str] = []
     met: set[Place] = set()
-    for task, methods in plain.items():
+    for task, methods in by_task(references).items():
         places = [
-            next((p for p in _names(store, methods[0], at) if p in predictions.found), None)
-            for at in methods[0].tested.tolist()
+            next((p for p in candidates if p in predictions.found), None)
+            for candidates in _names(store, methods[0])
         ]
         has = np.array([place is not None for place in places])
         met.update(place for place in places if place is not None)
@@ -152,15 +151,15 @@ def _part(predicted: Predicted, which: np.ndarray) -> Predicted:
     return replace(predicted, **arrays)
 
 
-def _names(store: Store, predicted: Predicted, at: int) -> Iterator[Place]:
-    """Names of an item in a table: its id with and without the kind before it."""
-    items = predicted.items
-    task, entry, chain = items.task.name, int(items.entry[at]), int(items.chain[at])
-    name = "" if chain == WHOLE else store[entry].chain_names[chain]
-    for id in (store.ids[entry], store.ids[entry].removeprefix(f"{task}_")):
-        yield task, entry_code(id), name
-        if name and store[entry].num_chains == 1:
-            yield task, entry_code(id), ""
+def _names(store: Store, predicted: Predicted) -> Iterator[list[Place]]:
+    """Names of each item in a table: its id with and without the kind before it."""
+    items, tested = predicted.items, predicted.tested
+    task = items.task.name
+    entries = items.entry[tested].tolist()
+    for entry, (id, name) in zip(entries, item_names(store, items, tested), strict=True):
+        chains = [name, ""] if name and store[entry].num_chains == 1 else [name]
+        ids = (id, id.removeprefix(f"{task}_"))
+        yield [(task, entry_code(each), chain) for each in ids for chain in chains]
 
 
 def _texts(places: Iterable[Place]) -> list[str]:

@@ -201,6 +201,14 @@ def _scored(predicted: Predicted, name: str) -> ReferenceRow:
     return ReferenceRow(predicted.items.task.name, predicted.method, name, value, low, high, n)
 
 
+def by_task(references: Iterable[Predicted]) -> dict[str, list[Predicted]]:
+    """The predictions of several methods, by task."""
+    found: dict[str, list[Predicted]] = {}
+    for each in references:
+        found.setdefault(each.items.task.name, []).append(each)
+    return found
+
+
 def rows_less_best(
     label: str, seeds: Sequence[Predicted], plain: Mapping[str, Best | None]
 ) -> Iterator[ReferenceRow]:
