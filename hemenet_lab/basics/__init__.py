@@ -2,7 +2,7 @@
 
 from hemenet_lab.basics.cluster import run_on_cluster
 from hemenet_lab.basics.csv_files import csv_cell, plain_cell, write_csv
-from hemenet_lab.basics.files import are_recorded, file_digest, record_files
+from hemenet_lab.basics.files import are_recorded, file_digest, put_file, record_files
 from hemenet_lab.basics.former_names import former_paths, install, present_name, present_names
 from hemenet_lab.basics.machine import keep_freed_memory, usable_cores
 from hemenet_lab.basics.messages import first_line
@@ -29,6 +29,7 @@ __all__ = [
     "plain_cell",
     "present_name",
     "present_names",
+    "put_file",
     "recipe_note",
     "recipe_path",
     "recipes_folder",

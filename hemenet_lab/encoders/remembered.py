@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from abc import abstractmethod
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hemenet_lab.basics import put_file
 from hemenet_lab.encoders.base import Preparation
 from hemenet_lab.graphs import ProteinGraph, count_graphs, node_batch
 from hemenet_lab.store import cache_folder
@@ -67,7 +68,7 @@ class Remembered(Preparation):
             with torch.no_grad():
                 rows = [part.float().numpy() for part in self.compute(graph).split(sizes)]
             for file, part in zip(files, rows, strict=True):
-                _keep(file, part)
+                put_file(file, _bytes(part))
         return {"features": torch.from_numpy(np.concatenate(rows))}
 
 
@@ -99,9 +100,8 @@ def _kept(file: Path, size: int) -> NDArray[np.float32] | None:
     return rows if fits and len(rows) == size and bool(np.isfinite(rows).all()) else None
 
 
-def _keep(file: Path, rows: NDArray[np.float32]) -> None:
-    """Write a file whole or not at all; several processes may write the same."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=file.parent, suffix=".partial", delete=False) as stream:
-        np.save(stream, rows)
-    Path(stream.name).replace(file)
+def _bytes(rows: NDArray[np.float32]) -> bytes:
+    """The content of a .npy file."""
+    stream = io.BytesIO()
+    np.save(stream, rows)
+    return stream.getvalue()

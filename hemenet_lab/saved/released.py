@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
+
+from hemenet_lab.basics import put_file
 
 SUFFIX = ".safetensors"
 FILE, CARD = f"model{SUFFIX}", "README.md"
@@ -51,10 +52,7 @@ def write_released(content: Mapping[str, Any], file: str | Path) -> None:
     kept = {name: value for name, value in content.items() if name not in OF_TRAINING}
     tensors: dict[str, Tensor] = {}
     rest = json.dumps(_without_tensors(kept, "", tensors), ensure_ascii=False)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.parent / f".{file.name}.{os.getpid()}"
-    draft.write_bytes(save(tensors, {"format": _FORMAT, "content": rest}))
-    draft.replace(file)
+    put_file(file, save(tensors, {"format": _FORMAT, "content": rest}))
 
 
 def read_released(file: str | Path) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO, StringIO
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hemenet_lab.basics import put_file
 from hemenet_lab.protein_mt.complexes.ligand import (
     ligand_rows,
     ligand_sdf,
@@ -125,20 +125,9 @@ def write_indices(raw: Path, lines: Iterable[tuple[str, str]]) -> None:
         own = [line for this, line in found if this == kind]
         if own:
             head = ["# from an affinity table; entry, resolution, year, -log10 K, K, // remarks"]
-            _put(raw / "index" / name, "\n".join([*head, *own, ""]).encode())
+            put_file(raw / "index" / name, "\n".join([*head, *own, ""]).encode())
         else:
             (raw / "index" / name).unlink(missing_ok=True)
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Writes a file that appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(content)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _ligand_complex(
@@ -160,8 +149,8 @@ def _ligand_complex(
     protein = folder / f"{row.id}_protein.{_ending(file)}"
     ligand = folder / f"{row.id}_ligand.sdf"
     _replace_other_format(protein)
-    _put(protein, _cut_cif(file, _first_model_rows(file)[kept]))
-    _put(ligand, text.encode())
+    put_file(protein, _cut_cif(file, _first_model_rows(file)[kept]))
+    put_file(ligand, text.encode())
     said = f"{row.ligand} at {place}" + (f": {note}" if note else "")
     return Written((protein, ligand), index_line(row, file), said)
 
@@ -173,7 +162,7 @@ def _pair(
     kept = table.chain.equals(*row.receptor, *row.partner)
     path = raw / PAIR_FOLDER / f"{row.id}.{_ending(file)}"
     _replace_other_format(path)
-    _put(path, _cut_cif(file, _first_model_rows(file)[kept]))
+    put_file(path, _cut_cif(file, _first_model_rows(file)[kept]))
     return Written((path,), index_line(row, file))
 
 

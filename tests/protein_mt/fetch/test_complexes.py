@@ -95,7 +95,7 @@ def test_disk_full_while_complexes_are_written(
     path, raw = tmp_path / "table.csv", tmp_path / "raw"
     path.write_text(TABLE + "1abc,LIG,,,1,nM,x\n2abc,LIG,,,1,nM,x\n")
     with monkeypatch.context() as patch:
-        patch.setattr("hemenet_lab.protein_mt.complexes.write._put", full_disk)
+        patch.setattr("hemenet_lab.protein_mt.complexes.write.put_file", full_disk)
         assert run(raw, affinity_table=path) == 1
     said = capsys.readouterr().out
     assert "The run ended early: a file cannot be written: [Errno 28] No space left" in said
