@@ -3,8 +3,8 @@
 from hemenet_lab.model.checkpoint_notes import (
     SYNTHETIC_DATA,
     TRAINED_ON_KEY,
-    keep_plain,
     note_of_data,
+    plain_settings,
     training_data_note,
 )
 from hemenet_lab.model.entry_graphs import entry_graphs
@@ -39,9 +39,9 @@ __all__ = [
     "WarmupCosine",
     "Weighted",
     "entry_graphs",
-    "keep_plain",
     "note_of_data",
     "optimizers",
+    "plain_settings",
     "require_steps",
     "take_weights",
     "training_data_note",

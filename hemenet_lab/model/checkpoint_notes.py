@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+import warnings
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
+from lightning.pytorch import LightningModule
 from torch import nn
 
 TRAINED_ON_KEY = "trained_on"
@@ -55,11 +58,16 @@ def check_node_input(checkpoint: Mapping[str, Any], node_input: Any) -> None:
         )
 
 
-def keep_plain(values: MutableMapping[str, Any]) -> None:
-    """Remove every value that is not made of dicts, lists, numbers, strings and None."""
-    for name, value in list(values.items()):
+@contextmanager
+def plain_settings(module: LightningModule) -> Iterator[None]:
+    """Within, a module saves its hyperparameters; those that are plain values stay."""
+    with warnings.catch_warnings():
+        # under LightningCLI the encoder's settings are kept, and without it nothing is
+        warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module`")
+        yield
+    for name, value in list(module.hparams.items()):
         if not is_plain(value):
-            values.pop(name)
+            module.hparams.pop(name)
 
 
 def is_plain(value: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
@@ -20,9 +19,9 @@ from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.model.checkpoint_notes import (
     TRAINED_ON_KEY,
     check_node_input,
-    keep_plain,
     note_node_input,
     note_of_data,
+    plain_settings,
 )
 from hemenet_lab.model.evaluation import TaskEvaluation
 from hemenet_lab.model.finetuning import Finetuning, parameter_groups
@@ -105,11 +104,8 @@ class MultiTaskModule(LightningModule):
         node_input: NodeInput | None = None,
     ) -> None:
         super().__init__()
-        with warnings.catch_warnings():
-            # under LightningCLI the encoder's settings are kept, and without it nothing is
-            warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module`")
+        with plain_settings(self):
             self.save_hyperparameters(logger=False)
-        keep_plain(self.hparams)
         self.encoder = encoder
         self.node_input = node_input
         if node_input is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,9 +19,9 @@ from hemenet_lab.metrics import MeanLoss
 from hemenet_lab.model import (
     TASKS_KEY,
     TRAINED_ON_KEY,
-    keep_plain,
     note_of_data,
     optimizers,
+    plain_settings,
     require_steps,
     take_weights,
 )
@@ -105,11 +104,8 @@ class MaskedResidues(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
     ) -> None:
         super().__init__()
-        with warnings.catch_warnings():
-            # under LightningCLI the encoder's settings are kept, and without it nothing is
-            warnings.filterwarnings("ignore", message=".*is an instance of `nn.Module`")
+        with plain_settings(self):
             self.save_hyperparameters(logger=False)
-        keep_plain(self.hparams)
         self.encoder = encoder
         self.output = nn.Linear(encoder.out_dim, NUM_TYPES)
         self.val_loss = MeanLoss()
